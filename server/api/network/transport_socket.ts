@@ -1,0 +1,46 @@
+// How bytes get on the wire: plain or TLS. A factory is compiled once per filter chain or cluster; it wraps node sockets,
+// because node's TLS is native only when it wraps a net.Socket itself. Envoy: envoy/network/transport_socket.h.
+
+import type { Socket } from 'node:net';
+import type { ConnectionInfo, SslConnectionInfo } from '../stream_info.ts';
+import type { HostDescription } from '../upstream/host.ts';
+
+export interface DownstreamTransportSocketFactory {
+  /** True for TLS: `wrap` must be called and awaited (`secure` event semantics) before bytes flow. */
+  readonly secure: boolean;
+  /** False while a secret it needs has not come: new connections are closed and counted (`downstream_context_secrets_not_ready`). */
+  ready(): boolean;
+  /**
+   * Wraps a socket whose ClientHello (already peeked and unshifted) is still unread. `done` is called once: with facts of
+   * the handshake, or with the reason it failed (also counted in `listener.<x>.ssl.*`). The socket is closed on failure.
+   */
+  wrap(
+    socket: Socket,
+    info: ConnectionInfo,
+    done: (error: string | undefined, ssl: SslConnectionInfo | undefined) => void,
+  ): Socket;
+}
+
+/** What an upstream handshake may be told per connection. */
+export interface UpstreamTransportSocketOptions {
+  readonly host: HostDescription;
+  /** ALPN instead of the configured one (istio.alpn, the pool's protocol). */
+  readonly alpnOverride: readonly string[] | undefined;
+  /** SNI instead of the configured one (filter state envoy.network.upstream_server_name, auto_sni). */
+  readonly sniOverride: string | undefined;
+  /** SANs instead of the configured ones (auto_san_validation, filter state). */
+  readonly sanOverride: readonly string[] | undefined;
+  /** Key of the connection pool: different options need different connections. '' for the default. */
+  readonly hashKey: string;
+}
+
+export interface UpstreamTransportSocketFactory {
+  readonly secure: boolean;
+  ready(): boolean;
+  /** Wraps a socket that is connected or still connecting. `done` is called once, as above. */
+  wrap(
+    socket: Socket,
+    options: UpstreamTransportSocketOptions,
+    done: (error: string | undefined, ssl: SslConnectionInfo | undefined) => void,
+  ): Socket;
+}

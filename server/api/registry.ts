@@ -1,0 +1,192 @@
+// How an extension presents itself: a name, the proto types it reads, and a pure `compile` that turns a decoded message
+// into a frozen runtime object, or throws ConfigError. `server/extensions/all_extensions.ts` is the list of all of them.
+// Envoy: envoy/registry/registry.h, envoy/server/factory_context.h.
+
+import type { AccessLog, AccessLogFilter } from './access_log.ts';
+import type { HttpFilterConfig } from './http/filter.ts';
+import type { ListenerFilterConfig, NetworkFilterConfig } from './network/filter.ts';
+import type {
+  DownstreamTransportSocketFactory,
+  UpstreamTransportSocketFactory,
+} from './network/transport_socket.ts';
+import type { RouteConfig } from './router.ts';
+import type { Runtime } from './runtime.ts';
+import type { Secret, SecretKind } from './secret.ts';
+import type { StatStore } from './stats.ts';
+import type { ClusterManager } from './upstream/cluster.ts';
+
+/** A google.protobuf.Any as protobufjs decodes it. */
+export interface AnyMessage {
+  type_url: string;
+  value: Uint8Array;
+}
+
+/** A value that arrives or changes later (a secret, a route configuration, a filter's configuration). */
+export interface Provider<T> {
+  readonly name: string;
+  /** Undefined until the first one came. Read it anew for every stream or handshake. */
+  readonly current: T | undefined;
+}
+
+/** The process as configuration sees it. */
+export interface ServerInfo {
+  readonly nodeId: string;
+  readonly nodeCluster: string;
+  readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  /** node.metadata as plain JSON. */
+  readonly nodeMetadata: Readonly<Record<string, unknown>>;
+  /** Worker threads. */
+  readonly concurrency: number;
+  /** --file-flush-interval-msec (10,000) and --file-flush-min-size-kb (64). */
+  readonly fileFlushIntervalMs: number;
+  readonly fileFlushMinSizeBytes: number;
+}
+
+/** What `compile` functions may use. Pure on both threads: it opens no socket and starts no timer. */
+export interface FactoryContext {
+  readonly thread: 'main' | 'worker';
+  readonly server: ServerInfo;
+  readonly stats: StatStore;
+  readonly runtime: Runtime;
+  readonly registry: Registry;
+  /** For use while traffic flows. Empty on the main thread. */
+  readonly clusterManager: ClusterManager;
+  /**
+   * A secret by SDS (`sds`, an SdsSecretConfig). On main, asking for it is what subscribes to it and makes the resource wait for it.
+   * A static secret of the bootstrap is found by name when the SdsSecretConfig has no sds_config.
+   */
+  secret(sds: object, kind: SecretKind, path: string): Provider<Secret>;
+  /** A route configuration by RDS (`rds`, an Rds message). */
+  routeConfiguration(rds: object, path: string): Provider<RouteConfig>;
+  /** A filter configuration by ECDS (`discovery`, an ExtensionConfigSource; `name`, the filter's). */
+  httpFilterConfiguration(discovery: object, name: string, path: string): Provider<HttpFilterConfig>;
+  /** A cluster that must exist now (static configuration) or may come later (dynamic). Throws ConfigError in static configuration. */
+  checkCluster(name: string, path: string): void;
+  /** Opens (once per path) the log file for this thread; see common/access_log. */
+  readonly logFiles: LogFileManager;
+  /** Facts of the listener being compiled; undefined for clusters and for the bootstrap itself. */
+  readonly listener: ListenerScope | undefined;
+}
+
+/** The listener that a filter belongs to. */
+export interface ListenerScope {
+  readonly name: string;
+  /** The `listener.<x>.` part of stat names: stat_prefix, or the address with `:` as `_`. */
+  readonly statName: string;
+  readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
+  readonly metadata: Readonly<Record<string, unknown>> | undefined;
+  /** True while the listener (or the whole server) drains: HTTP/1 answers with `connection: close`. Cheap: read per request. */
+  draining(): boolean;
+  readonly perConnectionBufferLimitBytes: number;
+}
+
+/** A file that access logs are appended to. Writes are gathered and flushed by time and size. */
+export interface LogFile {
+  write(line: string): void;
+}
+export interface LogFileManager {
+  /** `/dev/stdout` and `/dev/stderr` are understood. Throws ConfigError when it cannot be opened. */
+  open(path: string): LogFile;
+}
+
+interface Extension<Category extends string> {
+  readonly category: Category;
+  /** Envoy's extension name, e.g. `envoy.filters.http.router`. */
+  readonly name: string;
+  /** Full proto names that select it, e.g. `envoy.extensions.filters.http.router.v3.Router`. */
+  readonly configTypes: readonly string[];
+}
+
+/** `config` is the decoded, validated message of one of `configTypes`; `path` where it stands, for ConfigError. */
+export interface ListenerFilterFactory<C = never> extends Extension<'envoy.filters.listener'> {
+  compile(config: C, context: FactoryContext, path: string): ListenerFilterConfig;
+}
+export interface NetworkFilterFactory<C = never> extends Extension<'envoy.filters.network'> {
+  compile(config: C, context: FactoryContext, path: string): NetworkFilterConfig;
+}
+/** `filterName` is the name in http_filters: per-route configuration is found by it. */
+export interface HttpFilterFactory<C = never, R = never> extends Extension<'envoy.filters.http'> {
+  compile(config: C, context: FactoryContext, path: string, filterName: string): HttpFilterConfig;
+  /** Types of typed_per_filter_config, where they differ from `configTypes`. */
+  readonly routeConfigTypes?: readonly string[];
+  compileRoute?(config: R, context: FactoryContext, path: string): unknown;
+}
+export interface DownstreamTransportSocketExtension<C = never>
+  extends Extension<'envoy.transport_sockets.downstream'> {
+  compile(config: C, context: FactoryContext, path: string): DownstreamTransportSocketFactory;
+}
+export interface UpstreamTransportSocketExtension<C = never>
+  extends Extension<'envoy.transport_sockets.upstream'> {
+  compile(config: C, context: FactoryContext, path: string): UpstreamTransportSocketFactory;
+}
+export interface AccessLoggerFactory<C = never> extends Extension<'envoy.access_loggers'> {
+  compile(config: C, filter: AccessLogFilter | undefined, context: FactoryContext, path: string): AccessLog;
+}
+/** Extensions that only carry settings (request id, retry predicates, upstream options…): the owner of the category reads the result. */
+export interface SettingsFactory<C = never> extends Extension<SettingsCategory> {
+  compile(config: C, context: FactoryContext, path: string): unknown;
+}
+export type SettingsCategory =
+  | 'envoy.request_id'
+  | 'envoy.retry_host_predicates'
+  | 'envoy.retry_priorities'
+  | 'envoy.path.match'
+  | 'envoy.path.rewrite'
+  | 'envoy.upstream_options'
+  | 'envoy.access_loggers.extension_filters'
+  | 'envoy.matching.inputs'
+  | 'envoy.matching.input_matchers'
+  | 'envoy.matching.actions'
+  | 'envoy.formatter'
+  | 'envoy.upstreams'
+  | 'envoy.network.dns_resolver'
+  | 'envoy.load_balancing_policies'
+  | 'envoy.http.original_ip_detection'
+  | 'envoy.http.stateful_header_formatters'
+  | 'envoy.bootstrap'
+  | 'envoy.filters.upstream_network'
+  | 'envoy.http.header_validators';
+
+/** Every kind of factory by its category. */
+export interface FactoryByCategory {
+  'envoy.filters.listener': ListenerFilterFactory;
+  'envoy.filters.network': NetworkFilterFactory;
+  'envoy.filters.http': HttpFilterFactory;
+  'envoy.transport_sockets.downstream': DownstreamTransportSocketExtension;
+  'envoy.transport_sockets.upstream': UpstreamTransportSocketExtension;
+  'envoy.access_loggers': AccessLoggerFactory;
+}
+export type ExtensionCategory = keyof FactoryByCategory | SettingsCategory;
+export type FactoryOf<Category extends ExtensionCategory> = Category extends keyof FactoryByCategory
+  ? FactoryByCategory[Category]
+  : SettingsFactory;
+export type ExtensionFactory = FactoryByCategory[keyof FactoryByCategory] | SettingsFactory;
+
+/** A resolved typed_config. `config` has been decoded (TypedStruct included) and validated. */
+export interface ResolvedExtension<Category extends ExtensionCategory> {
+  readonly factory: FactoryOf<Category>;
+  /** Decoded message of `typeName`; pass it to `factory.compile`. */
+  readonly config: never;
+  readonly typeName: string;
+}
+
+export interface Registry {
+  /**
+   * Finds the extension for a typed_config by its type (TypedStruct by the type it names), decodes and validates it.
+   * Throws ConfigError naming extension, type and path when there is none, as Envoy's
+   * "Didn't find a registered implementation for 'name' with type URL: 'type'".
+   */
+  resolve<Category extends ExtensionCategory>(
+    category: Category,
+    name: string,
+    typedConfig: AnyMessage | undefined,
+    path: string,
+  ): ResolvedExtension<Category>;
+  /** For per-route configuration: the HTTP filter whose `routeConfigTypes` or `configTypes` hold the type. Undefined when unknown. */
+  resolveRoute(
+    typedConfig: AnyMessage,
+    path: string,
+  ): { factory: HttpFilterFactory; config: never; typeName: string } | undefined;
+  /** All factories, for /help-like listings and the server_info's extension list. */
+  readonly all: readonly ExtensionFactory[];
+}

@@ -1,0 +1,139 @@
+// The outcome of route matching. Everything is compiled from RouteConfiguration when it arrives; a request only walks it.
+// Envoy: envoy/router/router.h, document: api/envoy/config/route/v3/route_components.proto.
+
+import type { RequestHeaderMap, ResponseHeaderMap } from './http/header_map.ts';
+import type { StreamInfo } from './stream_info.ts';
+import type { Priority } from './upstream/cluster.ts';
+
+/** Names of `retry_on` conditions as bits. */
+export const RetryOn = {
+  '5xx': 1 << 0,
+  'gateway-error': 1 << 1,
+  'connect-failure': 1 << 2,
+  'retriable-4xx': 1 << 3,
+  'refused-stream': 1 << 4,
+  'retriable-status-codes': 1 << 5,
+  'retriable-headers': 1 << 6,
+  'envoy-ratelimited': 1 << 7,
+  reset: 1 << 8,
+  'reset-before-request': 1 << 9,
+  'http3-post-connect-failure': 1 << 10,
+  cancelled: 1 << 11,
+  'deadline-exceeded': 1 << 12,
+  internal: 1 << 13,
+  'resource-exhausted': 1 << 14,
+  unavailable: 1 << 15,
+} as const;
+
+export interface RetryPolicy {
+  readonly retryOn: number;
+  readonly numRetries: number;
+  /** ms; 0 = the route's timeout. */
+  readonly perTryTimeoutMs: number;
+  readonly perTryIdleTimeoutMs: number;
+  readonly baseIntervalMs: number;
+  readonly maxIntervalMs: number;
+  readonly retriableStatusCodes: readonly number[];
+  retriableHeaders(headers: ResponseHeaderMap): boolean;
+  retriableRequestHeaders(headers: RequestHeaderMap): boolean;
+  readonly hostSelectionMaxAttempts: number;
+  /** previous_hosts predicate configured. */
+  readonly rejectPreviousHosts: boolean;
+  /** previous_priorities: update frequency, 0 = not configured. */
+  readonly previousPrioritiesUpdateFrequency: number;
+}
+
+export interface ShadowPolicy {
+  /** Cluster name, or '' when `clusterHeader` says. */
+  readonly cluster: string;
+  readonly clusterHeader: string;
+  /** 0–1. */
+  fraction(streamId: number): boolean;
+  readonly traceSampled: boolean | undefined;
+  readonly disableShadowHostSuffix: boolean;
+}
+
+/** What to do with a request that goes to a cluster. */
+export interface RouteEntry {
+  /** The cluster for this request: fixed, by weight (`streamId` is the random value) or by header. '' when a header names none. */
+  clusterName(headers: RequestHeaderMap, streamId: number): string;
+  readonly clusterNotFoundResponseCode: number;
+  readonly priority: Priority;
+  /** ms; 0 = none. Default 15 s (RouteAction.timeout). */
+  readonly timeoutMs: number;
+  /** ms; undefined = the connection manager's stream_idle_timeout; 0 = none. */
+  readonly idleTimeoutMs: number | undefined;
+  /** max_stream_duration.max_stream_duration, ms; undefined = the connection manager's. */
+  readonly maxStreamDurationMs: number | undefined;
+  /** grpc_timeout_header_max, ms; undefined = not configured. */
+  readonly grpcTimeoutHeaderMaxMs: number | undefined;
+  readonly grpcTimeoutHeaderOffsetMs: number;
+  readonly retryPolicy: RetryPolicy | undefined;
+  readonly shadowPolicies: readonly ShadowPolicy[];
+  readonly includeAttemptCountInRequest: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly includeTimeoutRetryHeader: boolean;
+  /** Upgrade name (lower-case) → enabled by this route; undefined = the connection manager decides. */
+  upgradeEnabled(name: string): boolean | undefined;
+  readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
+  hashKey(headers: RequestHeaderMap, info: StreamInfo): bigint | undefined;
+  /** Changes path, host and headers for the upstream (rewrites, request_headers_to_add/remove at all levels). */
+  finalizeRequestHeaders(headers: RequestHeaderMap, info: StreamInfo, insertEnvoyOriginalPath: boolean): void;
+  /** The virtual cluster's name of this request, or ''. */
+  virtualClusterName(headers: RequestHeaderMap): string;
+}
+
+export interface DirectResponseEntry {
+  readonly responseCode: number;
+  /** The Location header for a redirect, or '' for a direct response. */
+  newUri(headers: RequestHeaderMap): string;
+  /** Body of a direct response, formatted where body_format is set. */
+  responseBody(headers: RequestHeaderMap, info: StreamInfo): string;
+  readonly contentType: string;
+  rewritePathHeader(headers: RequestHeaderMap): void;
+}
+
+/** A matched route. */
+export interface Route {
+  readonly name: string;
+  readonly virtualHostName: string;
+  readonly routeConfigName: string;
+  /** Exactly one of these two is there. */
+  readonly routeEntry: RouteEntry | undefined;
+  readonly directResponseEntry: DirectResponseEntry | undefined;
+  /** response_headers_to_add/remove at all levels. */
+  finalizeResponseHeaders(
+    headers: ResponseHeaderMap,
+    requestHeaders: RequestHeaderMap,
+    info: StreamInfo,
+  ): void;
+  /** Compiled typed_per_filter_config, most specific level first (weighted cluster, route, virtual host, route configuration). */
+  perFilterConfig(filterName: string): unknown;
+  /** Is the filter switched off for this route (`FilterConfig.disabled`)? undefined: not said. */
+  filterDisabled(filterName: string): boolean | undefined;
+  readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  /** stat_prefix of the route (`vhost.<vh>.route.<x>.`), or ''. */
+  readonly statPrefix: string;
+  readonly decoratorOperation: string;
+}
+
+/** A compiled RouteConfiguration. */
+export interface RouteConfig {
+  readonly name: string;
+  /** The route of a request, or undefined. `streamId` decides weights and fractions. */
+  route(headers: RequestHeaderMap, info: StreamInfo, streamId: number): Route | undefined;
+  readonly internalOnlyHeaders: readonly string[];
+  readonly mostSpecificHeaderMutationsWins: boolean;
+  /** Cold twin of `route`: the tree of reasons. */
+  explain(headers: RequestHeaderMap, info: StreamInfo, streamId: number): ExplainNode;
+  /** All cluster names it can lead to by name (for validate_clusters and the dashboard). */
+  readonly clusterNames: readonly string[];
+}
+
+/** A node of an explanation: what was asked, how it ended, why, and the parts it is made of. */
+export interface ExplainNode {
+  readonly what: string;
+  readonly matched: boolean;
+  readonly reason: string;
+  readonly children: readonly ExplainNode[];
+}

@@ -1,0 +1,31 @@
+// Secrets as the data plane uses them: decoded, files read, PEM checked. Envoy: envoy/secret/secret_provider.h,
+// api/envoy/extensions/transport_sockets/tls/v3/{secret,common}.proto.
+
+export type SecretKind = 'tls_certificate' | 'validation_context' | 'session_ticket_keys' | 'generic_secret';
+
+export interface TlsCertificateSecret {
+  readonly kind: 'tls_certificate';
+  readonly certificateChainPem: string;
+  readonly privateKeyPem: string;
+  readonly password: string | undefined;
+  readonly ocspStaple: Uint8Array | undefined;
+}
+export interface ValidationContextSecret {
+  readonly kind: 'validation_context';
+  /** '' when only other checks are configured. */
+  readonly trustedCaPem: string;
+  readonly crlPem: string;
+  /** The CertificateValidationContext message itself, for the matchers and switches. */
+  readonly config: object;
+}
+export interface SessionTicketKeysSecret {
+  readonly kind: 'session_ticket_keys';
+  /** 80 bytes each in Envoy's format; the first encrypts. */
+  readonly keys: readonly Uint8Array[];
+}
+export interface GenericSecret {
+  readonly kind: 'generic_secret';
+  readonly secrets: ReadonlyMap<string, Uint8Array>;
+}
+/** Identity of the object is its version: a changed secret is a new object. */
+export type Secret = TlsCertificateSecret | ValidationContextSecret | SessionTicketKeysSecret | GenericSecret;

@@ -1,0 +1,157 @@
+// What is known of one stream (an HTTP request or a TCP connection): addresses, times of each phase, bytes, response
+// flags, chosen route and host. Access logs, traces, admin and filters read it. Envoy: envoy/stream_info/stream_info.h.
+
+import type { HostDescription } from './upstream/host.ts';
+
+/** Envoy's response flags; a bit each (ResponseFlag in envoy/stream_info). Short names are in common/stream_info. */
+export const ResponseFlag = {
+  FailedLocalHealthCheck: 1 << 0,
+  NoHealthyUpstream: 1 << 1,
+  UpstreamRequestTimeout: 1 << 2,
+  LocalReset: 1 << 3,
+  UpstreamRemoteReset: 1 << 4,
+  UpstreamConnectionFailure: 1 << 5,
+  UpstreamConnectionTermination: 1 << 6,
+  UpstreamOverflow: 1 << 7,
+  NoRouteFound: 1 << 8,
+  DelayInjected: 1 << 9,
+  FaultInjected: 1 << 10,
+  RateLimited: 1 << 11,
+  UnauthorizedExternalService: 1 << 12,
+  RateLimitServiceError: 1 << 13,
+  DownstreamConnectionTermination: 1 << 14,
+  UpstreamRetryLimitExceeded: 1 << 15,
+  StreamIdleTimeout: 1 << 16,
+  InvalidEnvoyRequestHeaders: 1 << 17,
+  DownstreamProtocolError: 1 << 18,
+  UpstreamMaxStreamDurationReached: 1 << 19,
+  ResponseFromCacheFilter: 1 << 20,
+  NoFilterConfigFound: 1 << 21,
+  DurationTimeout: 1 << 22,
+  UpstreamProtocolError: 1 << 23,
+  NoClusterFound: 1 << 24,
+  OverloadManager: 1 << 25,
+  DnsResolutionFailed: 1 << 26,
+  DropOverLoad: 1 << 27,
+  DownstreamRemoteReset: 1 << 28,
+  UnconditionalDropOverload: 1 << 29,
+} as const;
+
+/** An IP address and port, or a Unix socket path (`ip` empty, `port` 0). `text` is `1.2.3.4:80`, `[::1]:80` or the path. */
+export interface Address {
+  readonly ip: string;
+  readonly port: number;
+  readonly text: string;
+}
+
+/** TLS facts of a connection, read once after the handshake. Undefined on plaintext. */
+export interface SslConnectionInfo {
+  readonly peerCertificatePresented: boolean;
+  readonly peerCertificateValidated: boolean;
+  readonly uriSanPeer: readonly string[];
+  readonly uriSanLocal: readonly string[];
+  readonly dnsSanPeer: readonly string[];
+  readonly dnsSanLocal: readonly string[];
+  readonly subjectPeer: string;
+  readonly subjectLocal: string;
+  readonly issuerPeer: string;
+  readonly serialNumberPeer: string;
+  readonly sha256PeerCertificateDigest: string;
+  readonly peerCertificatePem: string;
+  readonly validFromPeerMs: number;
+  readonly expirationPeerMs: number;
+  readonly tlsVersion: string;
+  readonly cipher: string;
+  readonly sessionId: string;
+  readonly sni: string;
+  readonly alpn: string;
+}
+
+/** What every stream of a downstream connection shares. Envoy: ConnectionInfoProvider. */
+export interface ConnectionInfo {
+  readonly id: number;
+  /** The peer on the wire. */
+  readonly directRemoteAddress: Address;
+  /** As `directRemoteAddress`, or what proxy_protocol or x-forwarded-for say. */
+  remoteAddress: Address;
+  /** The address of this side; original_dst and proxy_protocol replace it with where the client wanted to go. */
+  localAddress: Address;
+  localAddressRestored: boolean;
+  requestedServerName: string;
+  requestedApplicationProtocols: readonly string[];
+  /** `raw_buffer` or `tls`, as tls_inspector detected. */
+  detectedTransportProtocol: string;
+  ssl: SslConnectionInfo | undefined;
+  readonly listenerName: string;
+  filterChainName: string;
+}
+
+/** Times are `performance.now()` milliseconds; 0 means not reached. `startTime` is wall-clock ms since the epoch. */
+export interface StreamInfo {
+  readonly connection: ConnectionInfo;
+  startTime: number;
+  startTimeMonotonic: number;
+  downstreamRxComplete: number;
+  firstUpstreamTxByte: number;
+  lastUpstreamTxByte: number;
+  firstUpstreamRxByte: number;
+  lastUpstreamRxByte: number;
+  downstreamTxFirstByte: number;
+  downstreamTxLastByte: number;
+  upstreamConnectStart: number;
+  upstreamConnectEnd: number;
+  upstreamHandshakeEnd: number;
+  requestComplete: number;
+
+  protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | 'HTTP/3' | '';
+  responseCode: number;
+  responseCodeDetails: string;
+  connectionTerminationDetails: string;
+  responseFlags: number;
+  bytesReceived: number;
+  bytesSent: number;
+  upstreamWireBytesReceived: number;
+  upstreamWireBytesSent: number;
+  downstreamWireBytesReceived: number;
+  downstreamWireBytesSent: number;
+  /** Address a filter saw as the client's (x-forwarded-for applied); defaults to the connection's. */
+  remoteAddress: Address;
+
+  routeName: string;
+  virtualHostName: string;
+  virtualClusterName: string;
+  upstreamClusterName: string;
+  upstreamHost: HostDescription | undefined;
+  upstreamLocalAddress: Address | undefined;
+  upstreamConnectionId: number;
+  upstreamTransportFailureReason: string;
+  upstreamSsl: SslConnectionInfo | undefined;
+  upstreamRequestAttemptCount: number;
+  upstreamProtocol: string;
+  requestId: string;
+  traceId: string;
+
+  /** Envoy's dynamic metadata by namespace. Created on first write, so most streams have none. */
+  dynamicMetadata: Map<string, Record<string, unknown>> | undefined;
+  /** Envoy's filter state by object name; `connection`-lifetime objects are shared by all streams. */
+  filterState: FilterState | undefined;
+}
+
+/** A filter-state object: typed by its writer, printed by access logs through `serializeAsString`. */
+export interface FilterStateObject {
+  serializeAsString(): string;
+  serializeAsJson?(): unknown;
+  fieldByName?(name: string): string | number | undefined;
+}
+
+/** Named objects that filters leave for other filters. A stream's state falls back to its connection's. */
+export interface FilterState {
+  get(name: string): FilterStateObject | undefined;
+  set(
+    name: string,
+    value: FilterStateObject,
+    options?: { readOnly?: boolean; sharedWithUpstream?: 'none' | 'once' | 'transitive' },
+  ): void;
+  /** What is passed on to upstream connections made for this stream. */
+  sharedWithUpstream(): readonly { name: string; value: FilterStateObject }[];
+}

@@ -1,0 +1,87 @@
+// What the data path sees of a cluster: its settings, its hosts, a balancer, its connection pools.
+// Envoy: envoy/upstream/upstream.h (ClusterInfo), cluster_manager.h, load_balancer.h.
+
+import type { RequestHeaderMap } from '../http/header_map.ts';
+import type { StatBlock } from '../stats.ts';
+import type { ConnectionInfo, StreamInfo } from '../stream_info.ts';
+import type { HostDescription } from './host.ts';
+
+export type Priority = 0 | 1;
+export const DEFAULT_PRIORITY: Priority = 0;
+export const HIGH_PRIORITY: Priority = 1;
+
+/** What a balancer may look at when it chooses a host. Envoy: LoadBalancerContext. */
+export interface LoadBalancerContext {
+  readonly downstreamHeaders: RequestHeaderMap | undefined;
+  readonly downstreamConnection: ConnectionInfo | undefined;
+  readonly requestStreamInfo: StreamInfo | undefined;
+  /** Metadata match criteria of the route (namespace envoy.lb), or undefined. */
+  readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
+  /** Hash of the route's hash policy, or undefined. */
+  hashKey(): bigint | undefined;
+  /** True when the balancer should try again (previous_hosts retry predicate). */
+  shouldSelectAnotherHost(host: HostDescription): boolean;
+  /** How often to try again at most. */
+  readonly hostSelectionRetryCount: number;
+}
+
+/** Chooses hosts of one cluster on one worker. Re-made or updated when hosts change. */
+export interface LoadBalancer {
+  chooseHost(context: LoadBalancerContext | undefined): HostDescription | undefined;
+}
+
+/**
+ * One circuit breaker's counters in shared memory, exact across workers (Atomics on `table[slot + n]`).
+ * Envoy: ResourceManager. Order: connections, pending requests, requests, retries, connection pools.
+ */
+export interface ResourceManager {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+  tryAcquireConnection(): boolean;
+  releaseConnection(): void;
+  tryAcquirePendingRequest(): boolean;
+  releasePendingRequest(): void;
+  tryAcquireRequest(): boolean;
+  releaseRequest(): void;
+  tryAcquireRetry(): boolean;
+  releaseRetry(): void;
+}
+
+/** A cluster on a worker. The object is replaced as a whole when its configuration changes; a stream keeps the one it began with. */
+export interface Cluster {
+  readonly name: string;
+  readonly altStatName: string;
+  /** `alt_stat_name` or `name`, as in `cluster.<x>.`. */
+  readonly statName: string;
+  readonly connectTimeoutMs: number;
+  readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  readonly stats: StatBlock;
+  /** Upstream protocol choice, limits and idle timeouts (HttpProtocolOptions). */
+  readonly features: ClusterFeatures;
+  readonly perConnectionBufferLimitBytes: number;
+  resourceManager(priority: Priority): ResourceManager;
+  /** A host, or undefined when none is healthy (`NoHealthyUpstream`). */
+  chooseHost(context: LoadBalancerContext | undefined): HostDescription | undefined;
+}
+
+/** How requests to a cluster are sent. Sources: HttpProtocolOptions, and the deprecated fields of Cluster. */
+export interface ClusterFeatures {
+  readonly upstreamProtocol: 'http1' | 'http2' | 'downstream' | 'auto';
+  /** ms; 0 = never. Default 1 h (HttpProtocolOptions.idle_timeout). */
+  readonly idleTimeoutMs: number;
+  /** ms; 0 = unlimited. */
+  readonly maxConnectionDurationMs: number;
+  /** ms; 0 = unlimited. */
+  readonly maxStreamDurationMs: number;
+  /** 0 = unlimited. */
+  readonly maxRequestsPerConnection: number;
+  readonly maxResponseHeadersKb: number;
+  readonly maxHeadersCount: number;
+}
+
+/** The clusters as a worker has them now. */
+export interface ClusterManager {
+  getCluster(name: string): Cluster | undefined;
+}

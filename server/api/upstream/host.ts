@@ -1,0 +1,50 @@
+// A host of a cluster. What changes while traffic flows (health, active requests) is in memory shared by all threads:
+// `table[slot + HostSlot.X]`, written with Atomics. Envoy: envoy/upstream/host_description.h, upstream.h.
+
+import type { Address } from '../stream_info.ts';
+
+/** Offsets in a host's run of the shared host table (Int32 each). */
+export const HostSlot = {
+  /** Bits of HostHealthFlag; 0 is healthy. */
+  HealthFlags: 0,
+  ActiveRequests: 1,
+  ActiveConnections: 2,
+} as const;
+export const HOST_SLOTS = 4;
+
+/** Envoy's Host::HealthFlag, those that make a host not healthy. */
+export const HostHealthFlag = {
+  FailedActiveHc: 1 << 0,
+  FailedOutlierCheck: 1 << 1,
+  FailedEdsHealth: 1 << 2,
+  DegradedActiveHc: 1 << 3,
+  DegradedEdsHealth: 1 << 4,
+  PendingDynamicRemoval: 1 << 5,
+  PendingActiveHc: 1 << 6,
+  ExcludedViaImmediateHcFail: 1 << 7,
+  ActiveHcTimeout: 1 << 8,
+  EdsStatusDraining: 1 << 9,
+} as const;
+
+export interface Locality {
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+/** What is known of a host, unchanged over its life. A host that changes in EDS is a new object with the same slot. */
+export interface HostDescription {
+  readonly address: Address;
+  /** For STRICT_DNS and LOGICAL_DNS: the name that was resolved. Else ''. */
+  readonly hostname: string;
+  readonly locality: Locality;
+  /** Priority 0 is used first. */
+  readonly priority: number;
+  readonly weight: number;
+  /** `metadata.filter_metadata` of the endpoint merged over its locality's. */
+  readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  readonly clusterName: string;
+  /** Shared memory of its live numbers. */
+  readonly table: Int32Array;
+  readonly slot: number;
+}
