@@ -2,10 +2,18 @@
 // fields, since nearly every request reads them; the rest is one flat list that the codecs walk without allocating.
 // Envoy: envoy/http/header_map.h.
 
+/** How the names of one message are spelled on HTTP/1 (stateful header formatters). Envoy: HeaderKeyFormatter. */
+export interface HeaderKeyFormatter {
+  /** The spelling of `name` (lower-case). Filters may have added names that were never received. */
+  format(name: string): string;
+}
+
 /** Regular headers as a flat list `[name, value, name, value, …]` in the order received. */
 export interface HeaderMap {
   /** Read it freely; write only through the methods, which keep the quick-reject bits right. */
   readonly list: string[];
+  /** Set by a codec with `preserve_case`: an HTTP/1 encoder spells the names with it. */
+  formatter?: HeaderKeyFormatter | undefined;
   /** The first value of `name` (lower-case), or undefined. Understands pseudo-headers (`:path`). */
   get(name: string): string | undefined;
   /** All values joined with a comma, as Envoy's matchers and formatter see a repeated header. */
