@@ -11,6 +11,8 @@ export interface StatDefinition {
   readonly name: string;
   readonly kind: StatKind;
   readonly unit?: 'ms' | 'us' | 'bytes' | 'percent' | 'none';
+  /** Shown only once it was written: Envoy makes such a stat on its first use (`upstream_rq_2xx`). */
+  readonly unlisted?: boolean;
 }
 
 /** The list of a family's stats. Made once per family at module load by `statSchema` (server/common/stats/schema.ts). */
@@ -49,17 +51,16 @@ export interface Histogram {
 
 /** This thread's statistics. */
 export interface StatStore {
-  /**
-   * The block of `schema` under `prefix` (ends with a dot unless empty, e.g. `cluster.foo.`). The same arguments give the same block.
-   * `tags` are extra tags for stats whose names are already tag-extracted (Istio's standard metrics).
-   */
+  /** The block of `schema` under `prefix` (ends with a dot unless empty, e.g. `cluster.foo.`). The same arguments give the same block. */
   block<Name extends string>(schema: StatSchema<Name>, prefix: string): StatBlock<Name>;
-  /** Gives the block's slots back: its stats disappear once no thread holds it. */
-  release(block: StatBlock): void;
+  /** Undoes one `block`, `counter`, `gauge` or `histogram`. After the last one the slots are given back: the stats disappear once no thread holds them. */
+  release(stat: StatBlock | Counter | Gauge | Histogram): void;
+  /** `tags`: of a stat whose name is without its tags already (Istio's standard metrics). The same arguments give the same stat. */
   counter(name: string, tags?: readonly StatTag[]): Counter;
   gauge(name: string, tags?: readonly StatTag[]): Gauge;
   histogram(name: string, unit?: StatDefinition['unit'], tags?: readonly StatTag[]): Histogram;
-  textReadout(name: string, value: string): void;
+  /** Undefined takes the text away. */
+  textReadout(name: string, value: string | undefined): void;
 }
 
 export interface StatTag {
