@@ -44,9 +44,8 @@ export function wrapperValue<T>(wrapper: { readonly value: T } | undefined): T |
 
 /** A Struct as the JSON object it stands for. */
 export function structToJson(struct: Struct): { [key: string]: Json } {
-  const json: { [key: string]: Json } = Object.create(null);
-  for (const key of Object.keys(struct.fields)) json[key] = valueToJson(struct.fields[key]!);
-  return json;
+  // Object.fromEntries makes an own property of any key, `__proto__` too.
+  return Object.fromEntries(Object.entries(struct.fields).map(([key, value]) => [key, valueToJson(value)]));
 }
 
 /** A ListValue as the JSON array it stands for. */
