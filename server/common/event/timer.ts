@@ -1,0 +1,104 @@
+// Timers for streams and connections, cheap enough to arm on every request: all timers of one duration form a list in
+// order of expiry, and node sees one timeout per list. Arming and disarming is a few pointer writes, no allocation.
+// Envoy: source/common/event/timer_impl.cc.
+
+import { enter, leave } from './dispatcher.ts';
+
+/** Told when a timer fires. `timer` tells several timers of one owner apart. */
+export interface TimerOwner {
+  onTimeout(timer: Timer): void;
+}
+
+/** node's limit for a timeout, 2^31 − 1 ms; longer ones are re-armed until they are due. */
+const MAX_TIMEOUT_MS = 2_147_483_647;
+
+class TimerList {
+  readonly durationMs: number;
+  head: Timer | undefined = undefined;
+  tail: Timer | undefined = undefined;
+  armed = false;
+  private readonly fire = (): void => this.expire();
+
+  constructor(durationMs: number) {
+    this.durationMs = durationMs;
+  }
+
+  append(timer: Timer): void {
+    timer.previous = this.tail;
+    timer.next = undefined;
+    if (this.tail === undefined) this.head = timer;
+    else this.tail.next = timer;
+    this.tail = timer;
+    if (!this.armed) this.arm(this.durationMs);
+  }
+
+  remove(timer: Timer): void {
+    if (timer.previous === undefined) this.head = timer.next;
+    else timer.previous.next = timer.next;
+    if (timer.next === undefined) this.tail = timer.previous;
+    else timer.next.previous = timer.previous;
+    timer.previous = undefined;
+    timer.next = undefined;
+  }
+
+  private arm(ms: number): void {
+    this.armed = true;
+    setTimeout(this.fire, Math.min(Math.max(ms, 0), MAX_TIMEOUT_MS)).unref();
+  }
+
+  private expire(): void {
+    this.armed = false;
+    enter();
+    try {
+      const now = performance.now();
+      for (let timer = this.head; timer !== undefined && timer.deadline <= now; timer = this.head) {
+        timer.disable();
+        timer.owner.onTimeout(timer);
+      }
+      if (this.head !== undefined && !this.armed) this.arm(Math.ceil(this.head.deadline - now));
+      else if (this.head === undefined && !this.armed) lists.delete(this.durationMs);
+    } finally {
+      leave();
+    }
+  }
+}
+
+const lists = new Map<number, TimerList>();
+
+/** One timer of one owner. It is armed or not; arming it again moves it. */
+export class Timer {
+  readonly owner: TimerOwner;
+  /** `performance.now()` at which it fires. */
+  deadline = 0;
+  previous: Timer | undefined = undefined;
+  next: Timer | undefined = undefined;
+  private list: TimerList | undefined = undefined;
+
+  constructor(owner: TimerOwner) {
+    this.owner = owner;
+  }
+
+  get enabled(): boolean {
+    return this.list !== undefined;
+  }
+
+  /** Fires once in `ms` milliseconds from `now` (`monotonicNow()`). Sub-millisecond parts are rounded up. */
+  enable(ms: number, now: number): void {
+    const duration = Math.ceil(ms);
+    let list = this.list;
+    if (list !== undefined) list.remove(this);
+    if (list === undefined || list.durationMs !== duration) {
+      list = lists.get(duration);
+      if (list === undefined) lists.set(duration, (list = new TimerList(duration)));
+      this.list = list;
+    }
+    this.deadline = now + duration;
+    list.append(this);
+  }
+
+  disable(): void {
+    if (this.list === undefined) return;
+    this.list.remove(this);
+    this.list = undefined;
+  }
+}

@@ -1,0 +1,354 @@
+// A TCP or Unix connection, downstream or upstream: node's socket with gathered writes, watermarks and Envoy's closing
+// rules. Plain sockets read through `onread` into one buffer that the thread shares (read_buffer.ts); TLS sockets through
+// `data` events. Follows Envoy's source/common/network/connection_impl.cc.
+
+import type { Socket } from 'node:net';
+import type {
+  Connection,
+  ConnectionCallbacks,
+  ConnectionCloseType,
+  ConnectionEvent,
+} from '../../api/network/filter.ts';
+import type { StatBlock } from '../../api/stats.ts';
+import type { ConnectionInfo, StreamInfo } from '../../api/stream_info.ts';
+import { enter, type Flushable, leave, monotonicNow, requestFlush } from '../event/dispatcher.ts';
+import { Timer, type TimerOwner } from '../event/timer.ts';
+import { OutputBuffer } from './output_buffer.ts';
+
+/** Takes what a connection reads. `bytes[start, end)` is valid during the call only; `endStream` is the peer's FIN. */
+export interface ByteReader {
+  onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
+}
+
+/** Sees bytes on their way to the socket (network filters with `onWrite`). Returns false when it keeps them. */
+export interface ByteWriter {
+  onWrite(bytes: Uint8Array, endStream: boolean): boolean;
+}
+
+/** Where a connection counts its bytes: the block of its owner and the offsets of the two totals in it. */
+export interface ConnectionStats {
+  readonly block: StatBlock;
+  readonly rxBytesTotal: number;
+  readonly txBytesTotal: number;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+let nextConnectionId = 1;
+/** Ids are unique in the process: each worker begins its own range. */
+export function setConnectionIdRange(workerIndex: number): void {
+  nextConnectionId = workerIndex * 2 ** 40 + 1;
+}
+export function newConnectionId(): number {
+  return nextConnectionId++;
+}
+
+export class SocketConnection implements Connection, Flushable, TimerOwner {
+  readonly id: number;
+  readonly info: ConnectionInfo;
+  readonly streamInfo: StreamInfo;
+  readonly socket: Socket;
+  state: 'open' | 'closing' | 'closed' = 'open';
+  /** Set by the owner before bytes can come. */
+  reader: ByteReader | undefined = undefined;
+  writer: ByteWriter | undefined = undefined;
+  stats: ConnectionStats | undefined = undefined;
+  /** Why the transport failed (`connection reset by peer`, a TLS error), '' while it has not. */
+  transportFailureReason = '';
+  localCloseReason = '';
+  /** ms that FlushWriteAndDelay waits for the peer's FIN. Source: HttpConnectionManager.delayed_close_timeout, 1 s. */
+  delayedCloseTimeoutMs = 1000;
+
+  private readonly output: OutputBuffer = new OutputBuffer();
+  private callbacks: ConnectionCallbacks[] = [];
+  private dirty = false;
+  private bufferLimit: number;
+  private aboveHighWatermark = false;
+  private readDisableCount = 0;
+  private halfClose = false;
+  private endAfterFlush = false;
+  private readEnded = false;
+  private delayedClose: Timer | undefined = undefined;
+  private heldBytes: Uint8Array | undefined = undefined;
+  private heldEnd = false;
+
+  /** `bufferLimit` bytes: per_connection_buffer_limit_bytes (1 MiB by default). 0 = none. */
+  constructor(socket: Socket, info: ConnectionInfo, streamInfo: StreamInfo, bufferLimit: number) {
+    this.id = info.id;
+    this.socket = socket;
+    this.info = info;
+    this.streamInfo = streamInfo;
+    this.bufferLimit = bufferLimit;
+    socket.on('error', (error: NodeJS.ErrnoException) => this.onSocketError(error));
+    socket.on('end', () => this.onSocketEnd());
+    socket.on('close', () => this.onSocketClose());
+    socket.on('drain', () => this.onSocketDrain());
+  }
+
+  /** A read. Called by the socket layer, once per read event. Returns false to stop reading. */
+  onRead(bytes: Uint8Array, start: number, end: number): boolean {
+    const stats = this.stats;
+    if (stats !== undefined) stats.block.values[stats.block.base + stats.rxBytesTotal] += end - start;
+    if (this.state !== 'open' || this.reader === undefined) return true;
+    if (this.readDisableCount > 0) {
+      // What the kernel had already given us when reading was switched off; at most one read.
+      this.hold(bytes, start, end);
+      return false;
+    }
+    enter();
+    try {
+      this.reader.onData(bytes, start, end, false);
+    } catch (error) {
+      this.onFailure(error);
+    } finally {
+      leave();
+    }
+    return this.readDisableCount === 0;
+  }
+
+  writeLatin1(text: string): void {
+    if (this.state !== 'open') return;
+    if (this.writer !== undefined) {
+      if (!this.writer.onWrite(Buffer.from(text, 'latin1'), false)) return;
+    }
+    this.output.addText(text);
+    if (!this.dirty) this.markDirty();
+  }
+
+  writeBytes(bytes: Uint8Array): void {
+    if (this.state !== 'open') return;
+    if (this.writer !== undefined && !this.writer.onWrite(bytes, false)) return;
+    this.output.addBytes(bytes);
+    if (!this.dirty) this.markDirty();
+  }
+
+  /** Sends past the write filters. */
+  injectWriteData(bytes: Uint8Array): void {
+    if (this.state !== 'open') return;
+    this.output.addBytes(bytes);
+    if (!this.dirty) this.markDirty();
+  }
+
+  /**
+   * Sends bytes at once, after what is gathered. True when the kernel took them all, so that their memory may be read into
+   * again; false when the socket keeps them until they are sent.
+   */
+  writeThrough(bytes: Uint8Array): boolean {
+    if (this.state !== 'open') return true;
+    if (this.writer !== undefined) {
+      this.writeBytes(bytes);
+      return false;
+    }
+    if (!this.output.empty) this.flush();
+    const stats = this.stats;
+    if (stats !== undefined) stats.block.values[stats.block.base + stats.txBytesTotal] += bytes.length;
+    this.socket.write(bytes);
+    this.checkHighWatermark();
+    return this.socket.writableLength === 0;
+  }
+
+  endWrite(): void {
+    if (this.state !== 'open' || this.endAfterFlush) return;
+    this.endAfterFlush = true;
+    if (!this.dirty) this.markDirty();
+  }
+
+  flush(): void {
+    this.dirty = false;
+    if (this.state === 'closed') return;
+    const sent = this.output.flushTo(this.socket);
+    if (sent > 0) {
+      const stats = this.stats;
+      if (stats !== undefined) stats.block.values[stats.block.base + stats.txBytesTotal] += sent;
+      this.checkHighWatermark();
+    }
+    if (this.endAfterFlush && !this.socket.writableEnded) this.socket.end();
+  }
+
+  readDisable(disable: boolean): void {
+    if (disable) {
+      if (this.readDisableCount++ === 0) this.socket.pause();
+      return;
+    }
+    if (this.readDisableCount === 0 || --this.readDisableCount > 0) return;
+    if (this.heldBytes !== undefined || this.heldEnd) {
+      // Deliver what was held only after the caller has unwound: it is in the middle of its own work.
+      queueMicrotask(() => this.deliverHeld());
+      return;
+    }
+    if (this.state !== 'closed') this.socket.resume();
+  }
+
+  close(type: ConnectionCloseType, details = ''): void {
+    if (this.state === 'closed') return;
+    if (this.localCloseReason === '') this.localCloseReason = details;
+    if (type === 'AbortReset') {
+      this.markClosed('LocalClose');
+      this.socket.resetAndDestroy();
+      return;
+    }
+    if (type === 'NoFlush') {
+      this.markClosed('LocalClose');
+      this.socket.destroy();
+      return;
+    }
+    if (this.state === 'closing') return;
+    this.flush();
+    this.state = 'closing';
+    if (this.readEnded || type === 'FlushWrite') {
+      if (this.socket.writableLength === 0) {
+        this.markClosed('LocalClose');
+        this.socket.end();
+        this.socket.destroySoon();
+        return;
+      }
+      this.socket.destroySoon();
+    } else {
+      // The peer may still be sending: an immediate close would answer that with RST, which can overtake our last bytes.
+      if (!this.socket.writableEnded) this.socket.end();
+    }
+    this.socket.resume();
+    this.delayedClose = new Timer(this);
+    this.delayedClose.enable(this.delayedCloseTimeoutMs, monotonicNow());
+  }
+
+  onTimeout(): void {
+    // Bytes still on their way to a slow reader are given more time as long as they move.
+    if (this.state === 'closing') this.close('NoFlush', this.localCloseReason);
+  }
+
+  get writeBufferBytes(): number {
+    return this.output.length + this.socket.writableLength;
+  }
+
+  addConnectionCallbacks(callbacks: ConnectionCallbacks): void {
+    this.callbacks.push(callbacks);
+  }
+
+  removeConnectionCallbacks(callbacks: ConnectionCallbacks): void {
+    // Copy on write: this may be called while `raise` walks the list.
+    this.callbacks = this.callbacks.filter((one) => one !== callbacks);
+  }
+
+  setBufferLimits(bytes: number): void {
+    this.bufferLimit = bytes;
+  }
+
+  enableHalfClose(enabled: boolean): void {
+    this.halfClose = enabled;
+  }
+
+  /** Tells callbacks that a connect or a handshake is complete. */
+  raiseConnected(): void {
+    if (this.state === 'open') this.raise('Connected');
+  }
+
+  private markDirty(): void {
+    this.dirty = true;
+    requestFlush(this);
+  }
+
+  private checkHighWatermark(): void {
+    if (this.aboveHighWatermark || this.bufferLimit === 0 || this.socket.writableLength <= this.bufferLimit)
+      return;
+    this.aboveHighWatermark = true;
+    for (const callbacks of this.callbacks) callbacks.onAboveWriteBufferHighWatermark?.();
+  }
+
+  private onSocketDrain(): void {
+    if (!this.aboveHighWatermark) return;
+    this.aboveHighWatermark = false;
+    enter();
+    try {
+      for (const callbacks of this.callbacks) callbacks.onBelowWriteBufferLowWatermark?.();
+    } catch (error) {
+      this.onFailure(error);
+    } finally {
+      leave();
+    }
+  }
+
+  private hold(bytes: Uint8Array, start: number, end: number): void {
+    const copy = Buffer.from(bytes.subarray(start, end));
+    this.heldBytes = this.heldBytes === undefined ? copy : Buffer.concat([this.heldBytes, copy]);
+  }
+
+  private deliverHeld(): void {
+    if (this.readDisableCount > 0 || this.state !== 'open') return;
+    const bytes = this.heldBytes;
+    this.heldBytes = undefined;
+    if (bytes !== undefined && !this.onRead(bytes, 0, bytes.length)) return;
+    if (this.heldEnd) {
+      this.heldEnd = false;
+      this.onSocketEnd();
+    } else if (this.readDisableCount === 0) this.socket.resume();
+  }
+
+  private onSocketEnd(): void {
+    this.readEnded = true;
+    if (this.state === 'closing') {
+      this.close('NoFlush', this.localCloseReason);
+      return;
+    }
+    if (this.state !== 'open') return;
+    if (this.readDisableCount > 0) {
+      this.heldEnd = true;
+      return;
+    }
+    enter();
+    try {
+      if (this.halfClose && this.reader !== undefined) {
+        this.reader.onData(NO_BYTES, 0, 0, true);
+      } else {
+        this.flush();
+        this.markClosed('RemoteClose');
+        this.socket.destroySoon();
+      }
+    } catch (error) {
+      this.onFailure(error);
+    } finally {
+      leave();
+    }
+  }
+
+  private onSocketError(error: NodeJS.ErrnoException): void {
+    if (this.transportFailureReason === '') this.transportFailureReason = error.message;
+  }
+
+  private onSocketClose(): void {
+    enter();
+    try {
+      this.markClosed(this.state === 'closing' ? 'LocalClose' : 'RemoteClose');
+    } finally {
+      leave();
+    }
+  }
+
+  private markClosed(event: ConnectionEvent): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.delayedClose?.disable();
+    this.output.clear();
+    this.heldBytes = undefined;
+    this.raise(event);
+  }
+
+  private raise(event: ConnectionEvent): void {
+    const callbacks = this.callbacks;
+    for (let i = 0; i < callbacks.length; i++) callbacks[i].onEvent(event);
+  }
+
+  /** An exception in a filter or codec is a bug of ours: it costs this connection, not the process. */
+  private onFailure(error: unknown): void {
+    reportFailure(error, this);
+    this.close('NoFlush', 'internal_error');
+  }
+}
+
+let reportFailure: (error: unknown, connection: SocketConnection) => void = (error) => {
+  process.stderr.write(`connection failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+};
+/** Where exceptions of the data path are reported: the worker's log and a counter. */
+export function onConnectionFailure(report: (error: unknown, connection: SocketConnection) => void): void {
+  reportFailure = report;
+}
