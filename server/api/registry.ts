@@ -66,6 +66,8 @@ export interface FactoryContext {
   readonly logFiles: LogFileManager;
   /** Facts of the listener being compiled; undefined for clusters and for the bootstrap itself. */
   readonly listener: ListenerScope | undefined;
+  /** `http.<stat_prefix>.` of the connection manager whose HTTP filters are being compiled; '' elsewhere. */
+  readonly httpStatPrefix: string;
 }
 
 /** The listener that a filter belongs to. */

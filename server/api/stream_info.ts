@@ -1,9 +1,11 @@
 // What is known of one stream (an HTTP request or a TCP connection): addresses, times of each phase, bytes, response
 // flags, chosen route and host. Access logs, traces, admin and filters read it. Envoy: envoy/stream_info/stream_info.h.
 
+import type { Route } from './router.ts';
+import type { Cluster } from './upstream/cluster.ts';
 import type { HostDescription } from './upstream/host.ts';
 
-/** Envoy's response flags; a bit each (ResponseFlag in envoy/stream_info). Short names are in common/stream_info. */
+/** Envoy's response flags; a bit each (ResponseFlag in envoy/stream_info). Names are in common/stream_info/response_flags.ts. */
 export const ResponseFlag = {
   FailedLocalHealthCheck: 1 << 0,
   NoHealthyUpstream: 1 << 1,
@@ -84,6 +86,8 @@ export interface ConnectionInfo {
   ssl: SslConnectionInfo | undefined;
   readonly listenerName: string;
   filterChainName: string;
+  /** Objects that live as long as the connection; every stream's own filter state falls back to it. */
+  readonly filterState: FilterState;
 }
 
 /** Times are `performance.now()` milliseconds; 0 means not reached. `startTime` is wall-clock ms since the epoch. */
@@ -121,6 +125,9 @@ export interface StreamInfo {
   virtualHostName: string;
   virtualClusterName: string;
   upstreamClusterName: string;
+  /** The matched route and the chosen cluster, for their metadata and observability name. */
+  route: Route | undefined;
+  upstreamCluster: Cluster | undefined;
   upstreamHost: HostDescription | undefined;
   upstreamLocalAddress: Address | undefined;
   upstreamConnectionId: number;
@@ -133,8 +140,8 @@ export interface StreamInfo {
 
   /** Envoy's dynamic metadata by namespace. Created on first write, so most streams have none. */
   dynamicMetadata: Map<string, Record<string, unknown>> | undefined;
-  /** Envoy's filter state by object name; `connection`-lifetime objects are shared by all streams. */
-  filterState: FilterState | undefined;
+  /** Envoy's filter state by object name, made on first use; `connection`-lifetime objects are shared by all streams. */
+  readonly filterState: FilterState;
 }
 
 /** A filter-state object: typed by its writer, printed by access logs through `serializeAsString`. */

@@ -1,0 +1,72 @@
+// Short and long names of response flags, as %RESPONSE_FLAGS% and %RESPONSE_FLAGS_LONG% print them.
+// Envoy: source/common/stream_info/utility.h (CORE_RESPONSE_FLAGS).
+
+import { ResponseFlag } from '../../api/stream_info.ts';
+
+interface FlagNames {
+  readonly bit: number;
+  readonly short: string;
+  readonly long: string;
+}
+
+/** Every flag in the order of its bit, which is the order they are printed in. */
+export const RESPONSE_FLAG_NAMES: readonly FlagNames[] = [
+  { bit: ResponseFlag.FailedLocalHealthCheck, short: 'LH', long: 'FailedLocalHealthCheck' },
+  { bit: ResponseFlag.NoHealthyUpstream, short: 'UH', long: 'NoHealthyUpstream' },
+  { bit: ResponseFlag.UpstreamRequestTimeout, short: 'UT', long: 'UpstreamRequestTimeout' },
+  { bit: ResponseFlag.LocalReset, short: 'LR', long: 'LocalReset' },
+  { bit: ResponseFlag.UpstreamRemoteReset, short: 'UR', long: 'UpstreamRemoteReset' },
+  { bit: ResponseFlag.UpstreamConnectionFailure, short: 'UF', long: 'UpstreamConnectionFailure' },
+  { bit: ResponseFlag.UpstreamConnectionTermination, short: 'UC', long: 'UpstreamConnectionTermination' },
+  { bit: ResponseFlag.UpstreamOverflow, short: 'UO', long: 'UpstreamOverflow' },
+  { bit: ResponseFlag.NoRouteFound, short: 'NR', long: 'NoRouteFound' },
+  { bit: ResponseFlag.DelayInjected, short: 'DI', long: 'DelayInjected' },
+  { bit: ResponseFlag.FaultInjected, short: 'FI', long: 'FaultInjected' },
+  { bit: ResponseFlag.RateLimited, short: 'RL', long: 'RateLimited' },
+  { bit: ResponseFlag.UnauthorizedExternalService, short: 'UAEX', long: 'UnauthorizedExternalService' },
+  { bit: ResponseFlag.RateLimitServiceError, short: 'RLSE', long: 'RateLimitServiceError' },
+  { bit: ResponseFlag.DownstreamConnectionTermination, short: 'DC', long: 'DownstreamConnectionTermination' },
+  { bit: ResponseFlag.UpstreamRetryLimitExceeded, short: 'URX', long: 'UpstreamRetryLimitExceeded' },
+  { bit: ResponseFlag.StreamIdleTimeout, short: 'SI', long: 'StreamIdleTimeout' },
+  { bit: ResponseFlag.InvalidEnvoyRequestHeaders, short: 'IH', long: 'InvalidEnvoyRequestHeaders' },
+  { bit: ResponseFlag.DownstreamProtocolError, short: 'DPE', long: 'DownstreamProtocolError' },
+  {
+    bit: ResponseFlag.UpstreamMaxStreamDurationReached,
+    short: 'UMSDR',
+    long: 'UpstreamMaxStreamDurationReached',
+  },
+  { bit: ResponseFlag.ResponseFromCacheFilter, short: 'RFCF', long: 'ResponseFromCacheFilter' },
+  { bit: ResponseFlag.NoFilterConfigFound, short: 'NFCF', long: 'NoFilterConfigFound' },
+  { bit: ResponseFlag.DurationTimeout, short: 'DT', long: 'DurationTimeout' },
+  { bit: ResponseFlag.UpstreamProtocolError, short: 'UPE', long: 'UpstreamProtocolError' },
+  { bit: ResponseFlag.NoClusterFound, short: 'NC', long: 'NoClusterFound' },
+  { bit: ResponseFlag.OverloadManager, short: 'OM', long: 'OverloadManagerTerminated' },
+  { bit: ResponseFlag.DnsResolutionFailed, short: 'DF', long: 'DnsResolutionFailed' },
+  { bit: ResponseFlag.DropOverLoad, short: 'DO', long: 'DropOverload' },
+  { bit: ResponseFlag.DownstreamRemoteReset, short: 'DR', long: 'DownstreamRemoteReset' },
+  { bit: ResponseFlag.UnconditionalDropOverload, short: 'UDO', long: 'UnconditionalDropOverload' },
+];
+
+/** `UF,URX`, or `-` when no flag is set. */
+export function responseFlagsToShortString(flags: number): string {
+  return flags === 0 ? '-' : joinNames(flags, 'short');
+}
+
+/** `UpstreamConnectionFailure,UpstreamRetryLimitExceeded`, or `-` when no flag is set. */
+export function responseFlagsToString(flags: number): string {
+  return flags === 0 ? '-' : joinNames(flags, 'long');
+}
+
+/** The bit of a short name (`UF`), or undefined for a name that Envoy does not know. */
+export function responseFlagFromShortString(name: string): number | undefined {
+  return RESPONSE_FLAG_NAMES.find((flag) => flag.short === name)?.bit;
+}
+
+function joinNames(flags: number, form: 'short' | 'long'): string {
+  let text = '';
+  for (const flag of RESPONSE_FLAG_NAMES) {
+    if ((flags & flag.bit) === 0) continue;
+    text = text === '' ? flag[form] : `${text},${flag[form]}`;
+  }
+  return text;
+}
