@@ -54,7 +54,7 @@ function packageOf(object: protobuf.ReflectionObject): string {
   return parent?.fullName.slice(1) ?? '';
 }
 
-/** False for the few fields whose type (opencensus, prometheus, opentelemetry) the package does not bring. */
+/** False for the few fields whose type (opencensus, prometheus) the package does not bring. */
 function isResolvable(field: protobuf.Field): boolean {
   try {
     field.resolve();

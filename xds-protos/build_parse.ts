@@ -1,5 +1,5 @@
 // Parses .proto text with protobufjs into one Root, overlay files last.
-// An overlay message of a name that exists adds its fields to the existing one; anything else in it is new.
+// An overlay message of a name that exists adds its fields to that one, or replaces them; anything else in it is new.
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -44,10 +44,12 @@ function merge(target: protobuf.NamespaceBase, from: protobuf.NamespaceBase): vo
   }
 }
 
+// A field that exists is replaced: newer Envoys relax validation rules.
 function mergeFields(existing: protobuf.Type, addition: protobuf.Type): void {
   for (const field of addition.fieldsArray) {
-    if (existing.fields[field.name] !== undefined) continue;
     const oneof = field.partOf;
+    const replaced = existing.fields[field.name];
+    if (replaced !== undefined) existing.remove(replaced);
     addition.remove(field);
     existing.add(field);
     if (oneof === null) continue;
