@@ -4,13 +4,14 @@
 
 import type { StatDefinition, StatSchema } from '../../api/stats.ts';
 
-/** A stat of the compact literal: its kind and, for histograms, the unit of its values. `:unlisted` shows it only once it was written. */
+/** A stat of the compact literal: its kind and, for histograms, the unit of its values. `:unlisted`: not shown before it was written. */
 export type CompactStatDefinition =
   | 'counter'
   | 'gauge'
   | 'counter:unlisted'
   | 'gauge:unlisted'
-  | `histogram:${NonNullable<StatDefinition['unit']>}`;
+  | `histogram:${NonNullable<StatDefinition['unit']>}`
+  | `histogram:${NonNullable<StatDefinition['unit']>}:unlisted`;
 
 /**
  * Makes the schema of a family. `id` is unique and the same in every thread.
@@ -30,7 +31,9 @@ export function statSchema<Name extends string>(
 }
 
 function expand(name: string, compact: CompactStatDefinition): StatDefinition {
-  const [kind, modifier] = compact.split(':');
-  if (kind === 'histogram') return { name, kind, unit: modifier as NonNullable<StatDefinition['unit']> };
-  return { name, kind: kind as 'counter' | 'gauge', unlisted: modifier === 'unlisted' };
+  const unlisted = compact.endsWith(':unlisted');
+  const [kind, unit] = compact.split(':');
+  if (kind === 'histogram')
+    return { name, kind, unit: unit as NonNullable<StatDefinition['unit']>, unlisted };
+  return { name, kind: kind as 'counter' | 'gauge', unlisted };
 }

@@ -1,0 +1,88 @@
+// Stats of the HTTP connection manager, as Envoy 1.40 lists them.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/stats
+
+import { statSchema } from '../schema.ts';
+
+/** Below `http.<stat_prefix>.`. */
+export const HTTP_STATS = statSchema('http', {
+  downstream_cx_active: 'gauge',
+  downstream_cx_delayed_close_timeout: 'counter',
+  downstream_cx_destroy: 'counter',
+  downstream_cx_destroy_active_rq: 'counter',
+  downstream_cx_destroy_local: 'counter',
+  downstream_cx_destroy_local_active_rq: 'counter',
+  downstream_cx_destroy_remote: 'counter',
+  downstream_cx_destroy_remote_active_rq: 'counter',
+  downstream_cx_drain_close: 'counter',
+  downstream_cx_http1_active: 'gauge',
+  downstream_cx_http1_soft_drain: 'gauge',
+  downstream_cx_http1_total: 'counter',
+  downstream_cx_http2_active: 'gauge',
+  downstream_cx_http2_total: 'counter',
+  downstream_cx_http3_active: 'gauge',
+  downstream_cx_http3_total: 'counter',
+  downstream_cx_idle_timeout: 'counter',
+  downstream_cx_length_ms: 'histogram:ms',
+  downstream_cx_max_duration_reached: 'counter',
+  downstream_cx_max_requests_reached: 'counter',
+  downstream_cx_overload_disable_keepalive: 'counter',
+  downstream_cx_protocol_error: 'counter',
+  downstream_cx_rx_bytes_buffered: 'gauge',
+  downstream_cx_rx_bytes_total: 'counter',
+  downstream_cx_ssl_active: 'gauge',
+  downstream_cx_ssl_total: 'counter',
+  downstream_cx_total: 'counter',
+  downstream_cx_tx_bytes_buffered: 'gauge',
+  downstream_cx_tx_bytes_total: 'counter',
+  downstream_cx_upgrades_active: 'gauge',
+  downstream_cx_upgrades_total: 'counter',
+  downstream_flow_control_paused_reading_total: 'counter',
+  downstream_flow_control_resumed_reading_total: 'counter',
+  downstream_rq_1xx: 'counter',
+  downstream_rq_2xx: 'counter',
+  downstream_rq_3xx: 'counter',
+  downstream_rq_4xx: 'counter',
+  downstream_rq_5xx: 'counter',
+  downstream_rq_active: 'gauge',
+  downstream_rq_completed: 'counter',
+  downstream_rq_failed_path_normalization: 'counter',
+  downstream_rq_header_timeout: 'counter',
+  downstream_rq_http1_total: 'counter',
+  downstream_rq_http2_total: 'counter',
+  downstream_rq_http3_total: 'counter',
+  downstream_rq_idle_timeout: 'counter',
+  downstream_rq_max_duration_reached: 'counter',
+  downstream_rq_non_relative_path: 'counter',
+  downstream_rq_overload_close: 'counter',
+  downstream_rq_redirected_with_normalized_path: 'counter',
+  downstream_rq_rejected_via_ip_detection: 'counter',
+  downstream_rq_response_before_rq_complete: 'counter',
+  downstream_rq_rx_reset: 'counter',
+  downstream_rq_time: 'histogram:ms',
+  downstream_rq_timeout: 'counter',
+  downstream_rq_too_large: 'counter',
+  downstream_rq_too_many_premature_resets: 'counter',
+  downstream_rq_total: 'counter',
+  downstream_rq_tx_reset: 'counter',
+  downstream_rq_ws_on_non_ws_route: 'counter',
+  rs_too_large: 'counter',
+});
+
+/** Below `http.<stat_prefix>.tracing.`. */
+export const HTTP_TRACING_STATS = statSchema('http_tracing', {
+  client_enabled: 'counter',
+  health_check: 'counter',
+  not_traceable: 'counter',
+  random_sampling: 'counter',
+  service_forced: 'counter',
+});
+
+/** Below `listener.<address>.http.<stat_prefix>.`. */
+export const HTTP_LISTENER_STATS = statSchema('http_listener', {
+  downstream_rq_1xx: 'counter',
+  downstream_rq_2xx: 'counter',
+  downstream_rq_3xx: 'counter',
+  downstream_rq_4xx: 'counter',
+  downstream_rq_5xx: 'counter',
+  downstream_rq_completed: 'counter',
+});

@@ -1,0 +1,20 @@
+// What some xDS subscriptions count beside the common stats, as Envoy 1.40 lists them.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cds
+
+import { statSchema } from '../schema.ts';
+
+/** CDS, RDS and scoped RDS, at the prefix of their subscription. */
+export const CONFIG_RELOAD_STATS = statSchema('config_reload', {
+  config_reload: 'counter',
+  config_reload_time_ms: 'gauge',
+});
+
+/** RDS only. */
+export const RDS_STATS = statSchema('rds', {
+  update_empty: 'counter',
+});
+
+/** SDS only. */
+export const SDS_STATS = statSchema('sds', {
+  key_rotation_failed: 'counter',
+});
