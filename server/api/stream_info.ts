@@ -74,6 +74,8 @@ export interface ConnectionInfo {
   readonly id: number;
   /** The peer on the wire. */
   readonly directRemoteAddress: Address;
+  /** The address the socket was accepted on. */
+  readonly directLocalAddress: Address;
   /** As `directRemoteAddress`, or what proxy_protocol or x-forwarded-for say. */
   remoteAddress: Address;
   /** The address of this side; original_dst and proxy_protocol replace it with where the client wanted to go. */
