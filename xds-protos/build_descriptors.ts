@@ -70,7 +70,7 @@ function describeEnum(object: protobuf.Enum): EnumDescriptor {
 
 function describeMessage(type: protobuf.Type, resolved: protobuf.Field[]): MessageDescriptor {
   const oneofs = type.oneofsArray.filter((oneof) => !oneof.isProto3Optional);
-  const fields = resolved.map(describeField).sort((a, b) => a.number - b.number);
+  const fields = resolved.map(describeField);
   const descriptor: MessageDescriptor = { package: packageOf(type), fields };
   if (oneofs.length > 0) descriptor.oneofs = oneofs.map(describeOneof);
   if (optionsOf(type)['(validate.disabled)'] === true) descriptor.unvalidated = true;

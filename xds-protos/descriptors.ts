@@ -35,7 +35,7 @@ export interface OneofDescriptor {
 
 export interface MessageDescriptor {
   package: string;
-  /** In order of field numbers. */
+  /** In the order of their declaration. */
   fields: FieldDescriptor[];
   oneofs?: OneofDescriptor[];
   /** The `validate.disabled` option. */
@@ -148,6 +148,9 @@ export class Field {
 
 export class MessageType {
   readonly name: string;
+  /** In the order of their declaration, which validation follows. */
+  readonly declared: readonly Field[];
+  /** In the order of their numbers. */
   readonly fields: readonly Field[];
   readonly oneofs: readonly OneofDescriptor[];
   readonly unvalidated: boolean;
@@ -158,7 +161,8 @@ export class MessageType {
 
   constructor(name: string, descriptor: MessageDescriptor) {
     this.name = name;
-    this.fields = descriptor.fields.map((field) => new Field(field));
+    this.declared = descriptor.fields.map((field) => new Field(field));
+    this.fields = this.declared.toSorted((a, b) => a.number - b.number);
     this.oneofs = descriptor.oneofs ?? [];
     this.unvalidated = descriptor.unvalidated === true;
     this.byNumber = new Map(this.fields.map((field) => [field.number, field]));
