@@ -1,0 +1,22 @@
+// The name under which a resource travels from the main thread to the workers. Main and worker compute it from the same
+// ConfigSource, so that two resources of one name from different sources stay apart.
+
+import { createHash } from 'node:crypto';
+import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import { encode } from '../../../xds-protos/load.ts';
+
+/** `self` means ADS here: every resource that may say `self` comes by ADS or from a file that cannot say it. */
+export function isAds(source: ConfigSource): boolean {
+  return source.ads !== undefined || source.self !== undefined;
+}
+
+/**
+ * The key of a secret, route or extension configuration: the plain name for ADS, `name@static` for a secret of the
+ * bootstrap (`source` undefined), else the name with a digest of the source.
+ */
+export function resourceKey(source: ConfigSource | undefined, name: string): string {
+  if (source === undefined) return `${name}@static`;
+  if (isAds(source)) return name;
+  const bytes = encode('envoy.config.core.v3.ConfigSource', source);
+  return `${name}@${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`;
+}

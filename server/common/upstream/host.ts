@@ -1,0 +1,89 @@
+// A host of a cluster on one worker, with its connection pools. Its live numbers are in the table that all threads share.
+// Envoy: source/common/upstream/upstream_impl.h (HostImpl).
+
+import type { UpstreamTransportSocketFactory } from '../../api/network/transport_socket.ts';
+import type { Address } from '../../api/stream_info.ts';
+import { type HostDescription, HostSlot, type Locality } from '../../api/upstream/host.ts';
+import type { FilterMetadata } from './metadata.ts';
+
+export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
+
+/** A pool that belongs to a host, as the host needs it. */
+export interface HostPool {
+  /** The host left its cluster or changed: idle connections close, busy ones when they are done. */
+  drain(): void;
+}
+
+export interface HostOptions {
+  readonly address: Address;
+  readonly hostname: string;
+  readonly locality: Locality;
+  readonly priority: number;
+  readonly weight: number;
+  readonly health: HostHealth;
+  readonly metadata: FilterMetadata | undefined;
+  readonly clusterName: string;
+  readonly transportSocket: UpstreamTransportSocketFactory | undefined;
+  readonly table: Int32Array;
+  readonly slot: number;
+}
+
+export class Host implements HostDescription {
+  readonly address: Address;
+  readonly hostname: string;
+  readonly locality: Locality;
+  readonly priority: number;
+  readonly weight: number;
+  readonly health: HostHealth;
+  readonly metadata: FilterMetadata | undefined;
+  readonly clusterName: string;
+  readonly transportSocket: UpstreamTransportSocketFactory | undefined;
+  readonly table: Int32Array;
+  readonly slot: number;
+  /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
+  http1Pool: HostPool | undefined = undefined;
+  tcpPool: HostPool | undefined = undefined;
+  otherPools: Map<string, HostPool> | undefined = undefined;
+
+  constructor(options: HostOptions) {
+    this.address = options.address;
+    this.hostname = options.hostname;
+    this.locality = options.locality;
+    this.priority = options.priority;
+    this.weight = options.weight;
+    this.health = options.health;
+    this.metadata = options.metadata;
+    this.clusterName = options.clusterName;
+    this.transportSocket = options.transportSocket;
+    this.table = options.table;
+    this.slot = options.slot;
+  }
+
+  get activeRequests(): number {
+    return Atomics.load(this.table, this.slot + HostSlot.ActiveRequests);
+  }
+
+  /** Adds to one of its live numbers. `field` is an offset of HostSlot. */
+  add(field: number, n: number): void {
+    Atomics.add(this.table, this.slot + field, n);
+  }
+
+  /** Takes the connections of the object this one replaces (same address and security; weight or health changed). */
+  takePools(from: Host): void {
+    this.http1Pool = from.http1Pool;
+    this.tcpPool = from.tcpPool;
+    this.otherPools = from.otherPools;
+    from.http1Pool = undefined;
+    from.tcpPool = undefined;
+    from.otherPools = undefined;
+  }
+
+  drainPools(): void {
+    this.http1Pool?.drain();
+    this.tcpPool?.drain();
+    if (this.otherPools !== undefined) for (const pool of this.otherPools.values()) pool.drain();
+    this.http1Pool = undefined;
+    this.tcpPool = undefined;
+    this.otherPools = undefined;
+  }
+}

@@ -1,0 +1,96 @@
+// Circuit breakers: how many connections, pending requests, requests and retries a cluster may have at a time, counted in
+// memory that all workers share, so the limits are exact for the process. Envoy: source/common/upstream/resource_manager_impl.h.
+
+import type { ResourceManager } from '../../api/upstream/cluster.ts';
+
+/** Int32 slots of one priority's breakers in the shared table; a cluster has two priorities. */
+export const BREAKER_SLOTS_PER_PRIORITY = 8;
+export const BREAKER_SLOTS = 2 * BREAKER_SLOTS_PER_PRIORITY;
+
+const CONNECTIONS = 0;
+const PENDING = 1;
+const REQUESTS = 2;
+const RETRIES = 3;
+
+/** Limits of one priority. Source of the defaults: config.cluster.v3.CircuitBreakers.Thresholds. */
+export interface Thresholds {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+  /** Percent of active and pending requests that may be retries; undefined: `maxRetries` counts. */
+  readonly retryBudgetPercent: number | undefined;
+  readonly minRetryConcurrency: number;
+  readonly trackRemaining: boolean;
+}
+
+export const DEFAULT_THRESHOLDS: Thresholds = Object.freeze({
+  maxConnections: 1024,
+  maxPendingRequests: 1024,
+  maxRequests: 1024,
+  maxRetries: 3,
+  retryBudgetPercent: undefined,
+  minRetryConcurrency: 3,
+  trackRemaining: false,
+});
+
+export class SharedResourceManager implements ResourceManager {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  private readonly thresholds: Thresholds;
+  private readonly table: Int32Array;
+  private readonly slot: number;
+
+  constructor(thresholds: Thresholds, table: Int32Array, slot: number) {
+    this.thresholds = thresholds;
+    this.maxConnections = thresholds.maxConnections;
+    this.maxPendingRequests = thresholds.maxPendingRequests;
+    this.maxRequests = thresholds.maxRequests;
+    this.table = table;
+    this.slot = slot;
+  }
+
+  /** With a retry budget, the number depends on how much is going on now. */
+  get maxRetries(): number {
+    const { retryBudgetPercent, minRetryConcurrency, maxRetries } = this.thresholds;
+    if (retryBudgetPercent === undefined) return maxRetries;
+    const active = Atomics.load(this.table, this.slot + REQUESTS) + Atomics.load(this.table, this.slot + PENDING);
+    return Math.max(minRetryConcurrency, Math.floor((active * retryBudgetPercent) / 100));
+  }
+
+  tryAcquireConnection(): boolean {
+    return this.tryAcquire(CONNECTIONS, this.maxConnections);
+  }
+  /** Envoy lets a pool open its first connection even above the limit, so that a host is never unreachable. */
+  acquireConnection(): void {
+    Atomics.add(this.table, this.slot + CONNECTIONS, 1);
+  }
+  releaseConnection(): void {
+    Atomics.sub(this.table, this.slot + CONNECTIONS, 1);
+  }
+  tryAcquirePendingRequest(): boolean {
+    return this.tryAcquire(PENDING, this.maxPendingRequests);
+  }
+  releasePendingRequest(): void {
+    Atomics.sub(this.table, this.slot + PENDING, 1);
+  }
+  tryAcquireRequest(): boolean {
+    return this.tryAcquire(REQUESTS, this.maxRequests);
+  }
+  releaseRequest(): void {
+    Atomics.sub(this.table, this.slot + REQUESTS, 1);
+  }
+  tryAcquireRetry(): boolean {
+    return this.tryAcquire(RETRIES, this.maxRetries);
+  }
+  releaseRetry(): void {
+    Atomics.sub(this.table, this.slot + RETRIES, 1);
+  }
+
+  private tryAcquire(resource: number, limit: number): boolean {
+    if (Atomics.add(this.table, this.slot + resource, 1) < limit) return true;
+    Atomics.sub(this.table, this.slot + resource, 1);
+    return false;
+  }
+}

@@ -1,0 +1,44 @@
+// How connections to a cluster's hosts are made: source address, keep-alive. Follows core.v3.BindConfig and
+// cluster.v3.UpstreamConnectionOptions; Envoy: source/common/upstream/upstream_impl.cc (UpstreamLocalAddressSelector).
+
+import type { UpstreamConnectionOptions } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
+import type { BindConfig } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import { wrapperValue } from '../../../xds-protos/well_known.ts';
+import { at } from '../../api/config_error.ts';
+import type { Address } from '../../api/stream_info.ts';
+import { rejectOtherFields } from '../config/handled_fields.ts';
+import { parseAddress } from '../network/address.ts';
+
+/** TCP keep-alive, ms; undefined where not configured (no keep-alive). Source of defaults: the operating system's. */
+export interface TcpKeepalive {
+  readonly probes: number | undefined;
+  readonly timeMs: number | undefined;
+  readonly intervalMs: number | undefined;
+}
+
+const BIND_FIELDS = new Set(['source_address', 'freebind']);
+const CONNECTION_FIELDS = new Set(['tcp_keepalive', 'set_local_interface_name_on_upstream_connections']);
+const KEEPALIVE_FIELDS = new Set(['keepalive_probes', 'keepalive_time', 'keepalive_interval']);
+
+/** The source address of connections, or undefined: the system chooses. */
+export function compileBindConfig(config: BindConfig | undefined, path: string): Address | undefined {
+  if (config === undefined) return undefined;
+  rejectOtherFields(config, BIND_FIELDS, path);
+  if (config.source_address === undefined) return undefined;
+  return parseAddress({ socket_address: config.source_address }, at(path, 'source_address'));
+}
+
+export function compileConnectionOptions(config: UpstreamConnectionOptions | undefined, path: string): TcpKeepalive | undefined {
+  if (config === undefined) return undefined;
+  rejectOtherFields(config, CONNECTION_FIELDS, path);
+  const keepalive = config.tcp_keepalive;
+  if (keepalive === undefined) return undefined;
+  rejectOtherFields(keepalive, KEEPALIVE_FIELDS, at(path, 'tcp_keepalive'));
+  const time = wrapperValue(keepalive.keepalive_time);
+  const interval = wrapperValue(keepalive.keepalive_interval);
+  return {
+    probes: wrapperValue(keepalive.keepalive_probes),
+    timeMs: time === undefined ? undefined : time * 1000,
+    intervalMs: interval === undefined ? undefined : interval * 1000,
+  };
+}
