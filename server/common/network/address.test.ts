@@ -2,18 +2,12 @@ import assert from 'node:assert/strict';
 import { BlockList } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { create } from '../../../xds-protos/load.ts';
 import { CidrRange, formatAddress, ipAddress, parseAddress, parseIp } from './address.ts';
 import { CidrTable } from './cidr_table.ts';
 
-const socket = (address: string, port: number) => ({
-  socket_address: {
-    protocol: 'TCP' as const,
-    address,
-    port_value: port,
-    resolver_name: '',
-    ipv4_compat: false,
-  },
-});
+const socket = (address: string, port: number) =>
+  create('envoy.config.core.v3.Address', { socket_address: { address, port_value: port } });
 
 test('configured addresses', () => {
   assert.deepEqual(parseAddress(socket('1.2.3.4', 80), 'address'), {

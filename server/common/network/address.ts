@@ -96,7 +96,8 @@ export function parseSocketAddress(address: core.SocketAddress, path: string): A
   return { ip, port, text: formatAddress(ip, port) };
 }
 
-function canonicalIpv6(text: string): string {
+/** The usual text of an IPv6 address: lower case, the longest run of zeros shortened. */
+export function canonicalIpv6(text: string): string {
   return new NodeSocketAddress({ family: 'ipv6', address: text }).address;
 }
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import type { FilterChainMatch } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { ConfigError } from '../../api/config_error.ts';
 import type { ConnectionInfo } from '../../api/stream_info.ts';
+import { ConnectionInfoRecord } from '../stream_info/stream_info.ts';
 import { ipAddress, isSameIpOrLoopback, parseIp, pipeAddress } from './address.ts';
 import { compileFilterChainMatch, type FilterChainEntry } from './filter_chain_match.ts';
 
@@ -29,21 +30,11 @@ function chain(name: string, match: Partial<FilterChainMatch>): FilterChainEntry
 }
 
 function connection(facts: Partial<ConnectionInfo>): ConnectionInfo {
-  const remote = facts.remoteAddress ?? ipAddress('10.9.9.9', 5555);
-  return {
-    id: 1,
-    directRemoteAddress: remote,
-    remoteAddress: remote,
-    localAddress: ipAddress('10.0.0.1', 80),
-    localAddressRestored: false,
-    requestedServerName: '',
-    requestedApplicationProtocols: [],
-    detectedTransportProtocol: 'raw_buffer',
-    ssl: undefined,
-    listenerName: 'l',
-    filterChainName: '',
-    ...facts,
-  };
+  const remote = facts.directRemoteAddress ?? facts.remoteAddress ?? ipAddress('10.9.9.9', 5555);
+  const info = new ConnectionInfoRecord(1, remote, ipAddress('10.0.0.1', 80), 'l');
+  info.detectedTransportProtocol = 'raw_buffer';
+  const { directRemoteAddress: _, ...rest } = facts;
+  return Object.assign(info, rest);
 }
 
 function find(entries: FilterChainEntry<string>[], facts: Partial<ConnectionInfo>): string | undefined {
