@@ -84,11 +84,16 @@ export interface ServerConnectionCallbacks {
   onCodecError(error: CodecError): void;
   /** The peer announced that it is going away (HTTP/2 GOAWAY). */
   onGoAway(): void;
+  /** HTTP/1: stop (true) or resume (false) reading the socket. Calls nest, as `Connection.readDisable`. */
+  readDisable?(disable: boolean): void;
+  /** HTTP/1: a stream was reset, so this connection has nothing more to say. */
+  closeConnection?(): void;
 }
 
 /** The downstream side of a connection. */
 export interface ServerConnection {
-  readonly protocol: 'HTTP/1.1' | 'HTTP/2';
+  /** Of the newest request on HTTP/1. */
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
   /** Takes bytes from the socket. `bytes` may be reused after the call. Never throws on bad input. */
   dispatch(bytes: Uint8Array, start: number, end: number): void;
   /** The peer sent FIN. */
@@ -107,6 +112,10 @@ export interface ClientConnectionCallbacks {
   onGoAway(): void;
   /** HTTP/2: the peer's concurrent-stream limit changed. */
   onMaxStreamsChanged(streams: number): void;
+  /** HTTP/1: stop (true) or resume (false) reading the socket. Calls nest, as `Connection.readDisable`. */
+  readDisable?(disable: boolean): void;
+  /** HTTP/1: a stream was reset, so this connection cannot be used again. */
+  closeConnection?(): void;
 }
 
 /** The upstream side of a connection. */

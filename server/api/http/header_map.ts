@@ -6,6 +6,8 @@
 export interface HeaderKeyFormatter {
   /** The spelling of `name` (lower-case). Filters may have added names that were never received. */
   format(name: string): string;
+  /** The reason phrase to send with a response instead of the usual one. */
+  readonly reasonPhrase?: string | undefined;
 }
 
 /** Regular headers as a flat list `[name, value, name, value, …]` in the order received. */

@@ -13,12 +13,13 @@ import type {
 const COLON = 58;
 
 /** One of 32 bits for a name. Length, first and last character tell the usual names apart; the shift takes the sum modulo 32. */
-function nameBit(name: string): number {
+export function nameBit(name: string): number {
   const length = name.length;
   return 1 << (length * 5 + name.charCodeAt(0) * 3 + name.charCodeAt(length - 1));
 }
 
-abstract class Headers implements HeaderMap {
+/** What all header maps share. */
+export abstract class Headers implements HeaderMap {
   readonly list: string[];
   /** Spelling of names on HTTP/1 (preserve_case), set by the codec that read them. */
   formatter: HeaderKeyFormatter | undefined;
@@ -60,20 +61,20 @@ abstract class Headers implements HeaderMap {
 
   append(name: string, value: string): void {
     if (isSpecial(name) && this.setSpecial(name, value)) return;
-    this.add(name, value);
+    this.add(name, value, nameBit(name));
   }
 
-  /** As `append`, for a name known to be neither a pseudo-header nor `host`. The codecs' way in. */
-  add(name: string, value: string): void {
+  /** As `append`, for a name known to be no field of this map. The codecs' way in; `bit` is `nameBit(name)`. */
+  add(name: string, value: string, bit: number): void {
     this.list.push(name, value);
-    this.bits |= nameBit(name);
+    this.bits |= bit;
   }
 
   set(name: string, value: string): void {
     if (isSpecial(name) && this.setSpecial(name, value)) return;
     const at = this.indexOf(name);
     if (at < 0) {
-      this.add(name, value);
+      this.add(name, value, nameBit(name));
       return;
     }
     this.list[at + 1] = value;

@@ -1,0 +1,77 @@
+// Writes requests. One object serves all requests of its connection, one after the other.
+// Envoy: RequestEncoderImpl in source/common/http/http1/codec_impl.cc.
+
+import type { RequestEncoder } from '../../../api/http/codec.ts';
+import type { RequestHeaderMap } from '../../../api/http/header_map.ts';
+import { hasToken } from '../headers.ts';
+import { MessageEncoder } from './message_encoder.ts';
+
+export class Http1RequestEncoder extends MessageEncoder implements RequestEncoder {
+  /** True while no request is under way. */
+  complete = true;
+  /** Of the newest request: what the response's framing depends on. */
+  isHead = false;
+  isConnect = false;
+  isUpgrade = false;
+
+  begin(): void {
+    this.complete = false;
+    this.chunked = false;
+    this.isHead = false;
+    this.isConnect = false;
+    this.isUpgrade = false;
+  }
+
+  encodeHeaders(headers: RequestHeaderMap, endStream: boolean): void {
+    const method = headers.method;
+    this.isHead = method === 'HEAD';
+    this.isConnect = method === 'CONNECT';
+    this.isUpgrade = asksForUpgrade(headers);
+    const framing = this.frame(headers, endStream);
+    const host = headers.host === undefined ? '' : this.line(headers, 'host', headers.host);
+    const start = method + ' ' + this.target(headers) + ' HTTP/1.1\r\n' + host;
+    this.sink.writeLatin1(start + this.headerLines(headers) + framing + '\r\n');
+    if (endStream) this.onComplete();
+  }
+
+  private target(headers: RequestHeaderMap): string {
+    const host = headers.host ?? '';
+    if (this.isConnect) return host;
+    if (!this.settings.sendFullyQualifiedUrl) return headers.path;
+    return (headers.scheme === '' ? 'http' : headers.scheme) + '://' + host + headers.path;
+  }
+
+  /** Decides how the body is delimited and returns the header line that says so. */
+  private frame(headers: RequestHeaderMap, endStream: boolean): string {
+    this.chunked = false;
+    if (this.isConnect || headers.get('content-length') !== undefined) return '';
+    if (endStream) return hasNoBody(headers.method) ? '' : this.line(headers, 'content-length', '0');
+    if (this.isUpgrade) return '';
+    this.chunked = true;
+    return this.line(headers, 'transfer-encoding', 'chunked');
+  }
+
+  protected override onComplete(): void {
+    this.complete = true;
+  }
+}
+
+function asksForUpgrade(headers: RequestHeaderMap): boolean {
+  if (headers.get('upgrade') === undefined) return false;
+  const connection = headers.getAll('connection');
+  return connection !== undefined && hasToken(connection, 'upgrade');
+}
+
+/** Methods whose requests usually have no body and so need not say that theirs is empty. Envoy: requestShouldHaveNoBody. */
+function hasNoBody(method: string): boolean {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'DELETE':
+    case 'TRACE':
+    case 'CONNECT':
+      return true;
+    default:
+      return false;
+  }
+}
