@@ -1,0 +1,153 @@
+// All statistics of the process, on the main thread: the directory of every thread's blocks. Nothing is copied or named
+// until somebody reads. Envoy: source/common/stats/thread_local_store.cc.
+
+import type { StatDefinition, StatSchema } from '../../api/stats.ts';
+import type { StatsChange, StatsMessage, TaggedName } from './messages.ts';
+import { MergedHistogram, StatFamily, type StatPart } from './stat_family.ts';
+
+interface ThreadDirectory {
+  readonly chunks: Float64Array[];
+  readonly definitions: Map<string, readonly StatDefinition[]>;
+  readonly blocks: Map<number, { readonly family: StatFamily; readonly part: StatPart }>;
+}
+
+export class StatAggregator {
+  readonly textReadouts = new Map<string, string>();
+  readonly #threads = new Map<string, ThreadDirectory>();
+  /** By schema id, then prefix. */
+  readonly #families = new Map<string, Map<string, StatFamily>>();
+  readonly #histograms = new Set<MergedHistogram>();
+  readonly #beforeRead = new Set<() => void>();
+
+  /** Takes in what `thread` published, in the order it did. */
+  apply(thread: string, message: StatsMessage): void {
+    let directory = this.#threads.get(thread);
+    if (directory === undefined) {
+      directory = { chunks: [], definitions: new Map(), blocks: new Map() };
+      this.#threads.set(thread, directory);
+    }
+    for (const memory of message.chunks) directory.chunks.push(new Float64Array(memory));
+    for (const { id, definitions } of message.schemas) directory.definitions.set(id, definitions);
+    for (const change of message.changes) this.#applyChange(directory, change);
+  }
+
+  /** The thread ended: its counts stay, its gauges and what only it held go. */
+  removeThread(thread: string): void {
+    for (const { family, part } of this.#threads.get(thread)?.blocks.values() ?? []) {
+      family.retirePart(part);
+      this.#dropIfUnheld(family);
+    }
+    this.#threads.delete(thread);
+  }
+
+  /** Lists the names of a family at 0 although no thread has a block for it yet: 10,000 idle clusters need no slots. */
+  declare(schema: StatSchema, prefix: string): void {
+    this.#family(schema.id, schema.definitions, prefix, undefined).declarations++;
+  }
+
+  undeclare(schema: StatSchema, prefix: string): void {
+    const family = this.#families.get(schema.id)?.get(prefix);
+    if (family === undefined || family.declarations === 0) return;
+    family.declarations--;
+    this.#dropIfUnheld(family);
+  }
+
+  /** `refresh` runs before stats are read: for gauges that are only computed when somebody looks (uptime, memory). */
+  beforeRead(refresh: () => void): void {
+    this.#beforeRead.add(refresh);
+  }
+
+  /** Every family, after all `beforeRead`. */
+  *families(): Generator<StatFamily> {
+    for (const refresh of this.#beforeRead) refresh();
+    for (const byPrefix of this.#families.values()) yield* byPrefix.values();
+  }
+
+  /** To be called every `stats_flush_interval` (5 s): what histograms show is as of the last call. */
+  flushHistograms(): void {
+    for (const histogram of this.#histograms) histogram.flush();
+  }
+
+  resetCounters(): void {
+    for (const family of this.families()) family.resetCounters();
+  }
+
+  /** The value of a counter or gauge by its full name, undefined when there is none. Looks at every family. */
+  value(name: string): number | undefined {
+    let sum: number | undefined;
+    for (const family of this.families()) {
+      if (!name.startsWith(family.prefix)) continue;
+      const tail = name.slice(family.prefix.length);
+      const offset = family.definitions.findIndex((definition) => definition.name === tail);
+      if (offset >= 0) sum = (sum ?? 0) + family.value(offset);
+    }
+    return sum;
+  }
+
+  #applyChange(directory: ThreadDirectory, change: StatsChange): void {
+    switch (change.type) {
+      case 'block': {
+        const definitions = directory.definitions.get(change.schema) as readonly StatDefinition[];
+        const family = this.#family(change.schema, definitions, change.prefix, change.tagged);
+        const part = { values: directory.chunks[change.chunk] as Float64Array, base: change.base };
+        family.parts.push(part);
+        directory.blocks.set(change.block, { family, part });
+        return;
+      }
+      case 'decade': {
+        const block = directory.blocks.get(change.block);
+        if (block === undefined) return;
+        let histogram = block.family.histograms.get(change.offset);
+        if (histogram === undefined) {
+          histogram = new MergedHistogram();
+          block.family.histograms.set(change.offset, histogram);
+          this.#histograms.add(histogram);
+        }
+        histogram.addDecade(
+          block.part,
+          change.decade,
+          directory.chunks[change.chunk] as Float64Array,
+          change.base,
+        );
+        return;
+      }
+      case 'release': {
+        const block = directory.blocks.get(change.block);
+        if (block === undefined) return;
+        directory.blocks.delete(change.block);
+        block.family.removePart(block.part);
+        this.#dropIfUnheld(block.family);
+        return;
+      }
+      case 'text':
+        if (change.value === undefined) this.textReadouts.delete(change.name);
+        else this.textReadouts.set(change.name, change.value);
+    }
+  }
+
+  #family(
+    schemaId: string,
+    definitions: readonly StatDefinition[],
+    prefix: string,
+    tagged: TaggedName | undefined,
+  ): StatFamily {
+    let byPrefix = this.#families.get(schemaId);
+    if (byPrefix === undefined) {
+      byPrefix = new Map();
+      this.#families.set(schemaId, byPrefix);
+    }
+    let family = byPrefix.get(prefix);
+    if (family === undefined) {
+      family = new StatFamily(schemaId, definitions, prefix, tagged);
+      byPrefix.set(prefix, family);
+    }
+    return family;
+  }
+
+  #dropIfUnheld(family: StatFamily): void {
+    if (family.parts.length > 0 || family.declarations > 0) return;
+    for (const histogram of family.histograms.values()) this.#histograms.delete(histogram);
+    const byPrefix = this.#families.get(family.schemaId);
+    if (byPrefix?.get(family.prefix) === family) byPrefix.delete(family.prefix);
+  }
+}

@@ -1,0 +1,80 @@
+// What is said about recorded values: quantiles, counts, sum. Computed from sorted, non-empty buckets as libcircllhist does,
+// so that the numbers are Envoy's. Envoy: source/common/stats/histogram_impl.cc.
+
+import { BUCKETS_PER_DECADE, bucketLow, bucketWidth, ZERO_DECADE } from './histogram_buckets.ts';
+
+/** The quantiles Envoy prints. */
+export const SUPPORTED_QUANTILES: readonly number[] = [0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 1];
+
+export interface HistogramBucket {
+  readonly low: number;
+  readonly width: number;
+  readonly count: number;
+}
+
+/** Buckets by key: `(decade - ZERO_DECADE) * BUCKETS_PER_DECADE + position`, so that keys sort as values do. */
+export type BucketCounts = ReadonlyMap<number, number>;
+
+export class HistogramStatistics {
+  static readonly EMPTY = new HistogramStatistics(new Map());
+
+  readonly buckets: readonly HistogramBucket[];
+  readonly sampleCount: number;
+
+  constructor(counts: BucketCounts) {
+    const keys = [...counts.keys()].sort((a, b) => a - b);
+    let total = 0;
+    this.buckets = keys.map((key) => {
+      const decade = Math.floor(key / BUCKETS_PER_DECADE) + ZERO_DECADE;
+      const count = counts.get(key) as number;
+      total += count;
+      return { low: bucketLow(decade, key % BUCKETS_PER_DECADE), width: bucketWidth(decade), count };
+    });
+    this.sampleCount = total;
+  }
+
+  /** Sum of all values, each taken as the harmonic middle of its bucket. */
+  get sampleSum(): number {
+    let sum = 0;
+    for (const { low, width, count } of this.buckets) {
+      if (low > 0) sum += count * ((2 * low * (low + width)) / (2 * low + width));
+    }
+    return sum;
+  }
+
+  /** The values at SUPPORTED_QUANTILES, NaN when nothing was recorded. */
+  quantiles(): number[] {
+    const result: number[] = [];
+    let index = 0;
+    let below = 0;
+    for (const quantile of SUPPORTED_QUANTILES) {
+      const rank = Math.max(1, Math.ceil(quantile * this.sampleCount));
+      let bucket = this.buckets[index];
+      while (bucket !== undefined && below + bucket.count < rank) {
+        below += bucket.count;
+        bucket = this.buckets[++index];
+      }
+      // Samples of a bucket count as evenly spread inside it, off its edges.
+      result.push(
+        bucket === undefined ? Number.NaN : bucket.low + (bucket.width * (rank - below)) / (bucket.count + 1),
+      );
+    }
+    return result;
+  }
+
+  /** How many values are in buckets that start at or below each of `bounds` (ascending). */
+  cumulativeCounts(bounds: readonly number[]): number[] {
+    let index = 0;
+    let count = 0;
+    return bounds.map((bound) => {
+      for (
+        let bucket = this.buckets[index];
+        bucket !== undefined && bucket.low <= bound;
+        bucket = this.buckets[++index]
+      ) {
+        count += bucket.count;
+      }
+      return count;
+    });
+  }
+}

@@ -1,0 +1,88 @@
+// Lists stats in order of their names without sorting them all: families are sorted by prefix, and a name is only
+// made when its turn is near, so that a million stats need neither a million strings at once nor a long pause.
+
+import type { StatDefinition, StatKind } from '../../api/stats.ts';
+import type { StatAggregator } from './aggregator.ts';
+import type { StatFamily } from './stat_family.ts';
+
+/** A stat with its full name. Where two families have a stat of the same name, it stands for both. */
+export interface ListedStat {
+  readonly name: string;
+  readonly kind: StatKind;
+  readonly unit: StatDefinition['unit'];
+  readonly family: StatFamily;
+  readonly offset: number;
+  /** Sum over threads and families of a counter or gauge. */
+  value: number;
+}
+
+export interface ListOptions {
+  readonly kinds: ReadonlySet<StatKind>;
+  readonly usedOnly: boolean;
+  /** False leaves a stat out. */
+  readonly accepts: (name: string) => boolean;
+  /** `name`: by the characters of the name. `token`: by its parts between dots, the order of the Prometheus answer. */
+  readonly order: 'name' | 'token';
+}
+
+interface Pending extends ListedStat {
+  readonly key: string;
+}
+
+/** The stats that `options` asks for, in order. */
+export function* listStats(aggregator: StatAggregator, options: ListOptions): Generator<ListedStat> {
+  const keyOf = options.order === 'name' ? (name: string) => name : tokenKey;
+  const families = [...aggregator.families()].map((family) => ({ key: keyOf(family.prefix), family }));
+  families.sort(byKey);
+  let pending: Pending[] = [];
+  for (const { key, family } of families) {
+    // Every name of this family and of those to come sorts at or after its prefix.
+    let ready = 0;
+    while (ready < pending.length && (pending[ready] as Pending).key < key) ready++;
+    if (ready > 0) {
+      yield* mergeEqualNames(pending, ready);
+      pending = pending.slice(ready);
+    }
+    if (addStats(pending, family, options, keyOf)) pending.sort(byKey);
+  }
+  yield* mergeEqualNames(pending, pending.length);
+}
+
+function addStats(
+  pending: Pending[],
+  family: StatFamily,
+  options: ListOptions,
+  keyOf: (name: string) => string,
+): boolean {
+  const before = pending.length;
+  const { definitions, prefix } = family;
+  for (let offset = 0; offset < definitions.length; offset++) {
+    const { name: tail, kind, unit, unlisted } = definitions[offset] as StatDefinition;
+    if (!options.kinds.has(kind)) continue;
+    if ((options.usedOnly || unlisted === true) && !family.used(offset)) continue;
+    const name = prefix + tail;
+    if (!options.accepts(name)) continue;
+    const value = kind === 'histogram' ? 0 : family.value(offset);
+    pending.push({ key: keyOf(name), name, kind, unit, family, offset, value });
+  }
+  return pending.length > before;
+}
+
+function* mergeEqualNames(sorted: readonly Pending[], end: number): Generator<ListedStat> {
+  for (let i = 0; i < end; i++) {
+    const stat = sorted[i] as Pending;
+    for (let next = sorted[i + 1]; i + 1 < end && next?.name === stat.name; next = sorted[++i + 1]) {
+      stat.value += next.value;
+    }
+    yield stat;
+  }
+}
+
+/** NUL sorts before every character of a name. */
+function tokenKey(name: string): string {
+  return name.replaceAll('.', '\0');
+}
+
+function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}

@@ -1,0 +1,94 @@
+// Finds the tags in a stat's name and what remains of the name without them. Every pattern sees the whole name.
+// Envoy: source/common/stats/tag_producer_impl.cc.
+
+import type { StatsConfig } from '../../../xds-protos/generated/envoy/config/metrics/v3.ts';
+import { wrapperValue } from '../../../xds-protos/well_known.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { StatTag } from '../../api/stats.ts';
+import { toNative } from '../matcher/re2_syntax.ts';
+import { compileRegex } from '../matcher/regex.ts';
+import { DEFAULT_TAG_PATTERNS, type TagPattern } from './default_tags.ts';
+import type { TaggedName } from './messages.ts';
+
+/** `^cluster\.…` only concerns names whose first token is `cluster`. */
+const FIRST_TOKEN = /^\^([A-Za-z0-9_]+)\\\./;
+
+export class TagProducer {
+  readonly #fixed: StatTag[] = [];
+  readonly #anyName: TagPattern[] = [];
+  readonly #byFirstToken = new Map<string, TagPattern[]>();
+
+  /** Throws ConfigError for a bad regex or a tag without regex that is not one of Envoy's. */
+  constructor(config: StatsConfig | undefined, path: string) {
+    if (config?.use_all_default_tags === undefined || wrapperValue(config.use_all_default_tags) === true) {
+      for (const pattern of DEFAULT_TAG_PATTERNS) this.#add(pattern);
+    }
+    config?.stats_tags.forEach((specifier, index) => {
+      const name = specifier.tag_name;
+      const at_ = at(at(path, 'stats_tags'), index);
+      if (name === '') throw new ConfigError(at(at_, 'tag_name'), 'tag_name cannot be empty');
+      if (specifier.fixed_value !== undefined) this.#fixed.push({ name, value: specifier.fixed_value });
+      else if (specifier.regex !== undefined && specifier.regex !== '') {
+        this.#add({ tag: name, regex: compile(specifier.regex, at(at_, 'regex')), contains: '' });
+      } else this.#addDefault(name, at_);
+    });
+  }
+
+  /** The tags of `name`, in Envoy's order, and the name without them. */
+  produce(name: string): TaggedName {
+    const tags: StatTag[] = [];
+    const cuts: [number, number][] = [];
+    for (const pattern of this.#anyName) extract(pattern, name, tags, cuts);
+    tags.push(...this.#fixed);
+    const dot = name.indexOf('.');
+    for (const pattern of this.#byFirstToken.get(dot < 0 ? name : name.slice(0, dot)) ?? []) {
+      extract(pattern, name, tags, cuts);
+    }
+    return { name: cutOut(name, cuts), tags };
+  }
+
+  #add(pattern: TagPattern): void {
+    const token = FIRST_TOKEN.exec(pattern.regex.source)?.[1];
+    if (token === undefined) this.#anyName.push(pattern);
+    else if (this.#byFirstToken.has(token)) this.#byFirstToken.get(token)?.push(pattern);
+    else this.#byFirstToken.set(token, [pattern]);
+  }
+
+  #addDefault(name: string, path: string): void {
+    const patterns = DEFAULT_TAG_PATTERNS.filter((pattern) => pattern.tag === name);
+    if (patterns.length === 0) {
+      throw new ConfigError(
+        path,
+        `No regex specified for tag specifier and no default regex for name: '${name}'`,
+      );
+    }
+    for (const pattern of patterns) this.#add(pattern);
+  }
+}
+
+function extract(pattern: TagPattern, name: string, tags: StatTag[], cuts: [number, number][]): void {
+  if (pattern.contains !== '' && !name.includes(pattern.contains)) return;
+  const match = pattern.regex.exec(name);
+  const cut = match?.indices?.[1];
+  if (match === null || cut === undefined || tags.some((tag) => tag.name === pattern.tag)) return;
+  cuts.push(cut);
+  tags.push({ name: pattern.tag, value: match[2] ?? name.slice(...cut) });
+}
+
+/** Pieces may overlap or touch. */
+function cutOut(name: string, cuts: [number, number][]): string {
+  cuts.sort((a, b) => a[0] - b[0]);
+  let rest = '';
+  let kept = 0;
+  for (const [start, end] of cuts) {
+    if (start > kept) rest += name.slice(kept, start);
+    kept = Math.max(kept, end);
+  }
+  return rest + name.slice(kept);
+}
+
+function compile(pattern: string, path: string): RegExp {
+  const native = compileRegex({ regex: pattern }, path) && toNative(pattern);
+  if (native === undefined) throw new ConfigError(path, `Invalid regex '${pattern}': unsupported in a tag`);
+  return new RegExp(native.source, 'd');
+}
