@@ -25,6 +25,14 @@ export const RetryOn = {
   unavailable: 1 << 15,
 } as const;
 
+/** A response header that says when to try again (rate_limited_retry_back_off.reset_headers). */
+export interface ResetHeader {
+  /** Lower-case. */
+  readonly name: string;
+  /** Seconds from now, or seconds since the epoch. */
+  readonly format: 'SECONDS' | 'UNIX_TIMESTAMP';
+}
+
 export interface RetryPolicy {
   readonly retryOn: number;
   readonly numRetries: number;
@@ -41,6 +49,10 @@ export interface RetryPolicy {
   readonly rejectPreviousHosts: boolean;
   /** previous_priorities: update frequency, 0 = not configured. */
   readonly previousPrioritiesUpdateFrequency: number;
+  /** Tried in order; empty = the ordinary back-off also for rate-limited responses. */
+  readonly resetHeaders: readonly ResetHeader[];
+  /** ms; a reset header that asks for more is not followed. Default 300 s. */
+  readonly rateLimitedMaxIntervalMs: number;
 }
 
 export interface ShadowPolicy {
@@ -68,6 +80,12 @@ export interface RouteEntry {
   /** grpc_timeout_header_max, ms; undefined = not configured. */
   readonly grpcTimeoutHeaderMaxMs: number | undefined;
   readonly grpcTimeoutHeaderOffsetMs: number;
+  /**
+   * max_grpc_timeout (deprecated), ms: a gRPC request's grpc-timeout, less `grpcTimeoutOffsetMs` and capped by this (0 = no cap),
+   * replaces `timeoutMs`. undefined = not configured, or overruled by max_stream_duration.
+   */
+  readonly maxGrpcTimeoutMs: number | undefined;
+  readonly grpcTimeoutOffsetMs: number;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly shadowPolicies: readonly ShadowPolicy[];
   readonly includeAttemptCountInRequest: boolean;
@@ -76,7 +94,14 @@ export interface RouteEntry {
   /** Upgrade name (lower-case) → enabled by this route; undefined = the connection manager decides. */
   upgradeEnabled(name: string): boolean | undefined;
   readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
-  hashKey(headers: RequestHeaderMap, info: StreamInfo): bigint | undefined;
+  /** auto_host_rewrite: the host header becomes the chosen host's `hostname`, where it has one. */
+  readonly autoHostRewrite: boolean;
+  /** A host rewrite appends the old host to x-forwarded-host. `finalizeRequestHeaders` does; the router does for `autoHostRewrite`. */
+  readonly appendXForwardedHost: boolean;
+  /** per_request_buffer_limit_bytes of the route or virtual host; undefined = the connection's limit alone. */
+  readonly perRequestBufferLimitBytes: number | undefined;
+  /** Pushes the `set-cookie` values of cookies that the policy generates to `setCookies`; without it none is generated. */
+  hashKey(headers: RequestHeaderMap, info: StreamInfo, setCookies?: string[]): bigint | undefined;
   /** Changes path, host and headers for the upstream (rewrites, request_headers_to_add/remove at all levels). */
   finalizeRequestHeaders(headers: RequestHeaderMap, info: StreamInfo, insertEnvoyOriginalPath: boolean): void;
   /** The virtual cluster's name of this request, or ''. */
@@ -115,6 +140,8 @@ export interface Route {
   /** stat_prefix of the route (`vhost.<vh>.route.<x>.`), or ''. */
   readonly statPrefix: string;
   readonly decoratorOperation: string;
+  /** decorator.propagate: say the operation to others in x-envoy-decorator-operation. */
+  readonly decoratorPropagate: boolean;
 }
 
 /** A compiled RouteConfiguration. */

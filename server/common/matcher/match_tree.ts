@@ -1,0 +1,297 @@
+// xds.type.matcher.v3.Matcher, compiled: a list of predicates or a map by an input's value, leading to actions or further trees. A
+// tree inside that finds nothing counts as no match, and the search goes on outside. Envoy: source/common/matcher.
+
+import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
+import type {
+  Matcher,
+  Matcher_MatcherList_Predicate,
+  Matcher_MatcherTree,
+  Matcher_OnMatch,
+} from '../../../xds-protos/generated/xds/type/matcher/v3.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { ExplainNode } from '../../api/router.ts';
+import { allOf, anyOf, leaf } from './explain.ts';
+import { latin1Of } from './latin1.ts';
+import { compileStringMatcher, type StringMatcher } from './string_matcher.ts';
+
+/** Where a predicate's value comes from. */
+export interface MatchInput<Data> {
+  readonly name: string;
+  /** Latin1 text; undefined where there is none, which nothing matches. */
+  get(data: Data): string | undefined;
+}
+
+/** What one kind of tree may ask and where it may lead. Both throw ConfigError. */
+export interface MatchTreeFactory<Data, Action> {
+  input(config: TypedExtensionConfig, path: string): MatchInput<Data>;
+  action(config: TypedExtensionConfig, path: string): Action;
+}
+
+export interface MatchTree<Data, Action> {
+  match(data: Data): Action | undefined;
+  explain(data: Data): ExplainNode;
+}
+
+interface Predicate<Data> {
+  match(data: Data): boolean;
+  explain(data: Data): ExplainNode;
+}
+
+class InputPredicate<Data> implements Predicate<Data> {
+  private readonly input: MatchInput<Data>;
+  private readonly matcher: StringMatcher;
+  constructor(input: MatchInput<Data>, matcher: StringMatcher) {
+    this.input = input;
+    this.matcher = matcher;
+  }
+  match(data: Data): boolean {
+    const value = this.input.get(data);
+    return value !== undefined && this.matcher.match(value);
+  }
+  explain(data: Data): ExplainNode {
+    const value = this.input.get(data);
+    if (value !== undefined) return this.matcher.explain(value, this.input.name);
+    return leaf(`${this.input.name} ${this.matcher.describe()}`, false, 'there is no value');
+  }
+}
+
+class EveryPredicate<Data> implements Predicate<Data> {
+  private readonly parts: readonly Predicate<Data>[];
+  constructor(parts: readonly Predicate<Data>[]) {
+    this.parts = parts;
+  }
+  match(data: Data): boolean {
+    return this.parts.every((part) => part.match(data));
+  }
+  explain(data: Data): ExplainNode {
+    return allOf(
+      'all of',
+      this.parts.map((part) => part.explain(data)),
+    );
+  }
+}
+
+class SomePredicate<Data> implements Predicate<Data> {
+  private readonly parts: readonly Predicate<Data>[];
+  constructor(parts: readonly Predicate<Data>[]) {
+    this.parts = parts;
+  }
+  match(data: Data): boolean {
+    return this.parts.some((part) => part.match(data));
+  }
+  explain(data: Data): ExplainNode {
+    return anyOf(
+      'any of',
+      this.parts.map((part) => part.explain(data)),
+    );
+  }
+}
+
+class NotPredicate<Data> implements Predicate<Data> {
+  private readonly part: Predicate<Data>;
+  constructor(part: Predicate<Data>) {
+    this.part = part;
+  }
+  match(data: Data): boolean {
+    return !this.part.match(data);
+  }
+  explain(data: Data): ExplainNode {
+    const part = this.part.explain(data);
+    return { what: 'not', matched: !part.matched, reason: part.reason, children: [part] };
+  }
+}
+
+/** An action, or a tree to go on with. */
+class OnMatch<Data, Action> {
+  private readonly action: Action | undefined;
+  private readonly tree: MatchTree<Data, Action> | undefined;
+  constructor(action: Action | undefined, tree: MatchTree<Data, Action> | undefined) {
+    this.action = action;
+    this.tree = tree;
+  }
+  match(data: Data): Action | undefined {
+    return this.tree === undefined ? this.action : this.tree.match(data);
+  }
+  explain(data: Data): ExplainNode {
+    return this.tree === undefined ? leaf('action', true, 'the action is taken') : this.tree.explain(data);
+  }
+}
+
+class ListTree<Data, Action> implements MatchTree<Data, Action> {
+  private readonly predicates: readonly Predicate<Data>[];
+  private readonly onMatches: readonly OnMatch<Data, Action>[];
+  private readonly onNoMatch: OnMatch<Data, Action> | undefined;
+
+  constructor(
+    predicates: readonly Predicate<Data>[],
+    onMatches: readonly OnMatch<Data, Action>[],
+    onNoMatch: OnMatch<Data, Action> | undefined,
+  ) {
+    this.predicates = predicates;
+    this.onMatches = onMatches;
+    this.onNoMatch = onNoMatch;
+  }
+
+  match(data: Data): Action | undefined {
+    for (let i = 0; i < this.predicates.length; i++) {
+      const action = this.predicates[i].match(data) ? this.onMatches[i].match(data) : undefined;
+      if (action !== undefined) return action;
+    }
+    return this.onNoMatch?.match(data);
+  }
+
+  explain(data: Data): ExplainNode {
+    const children: ExplainNode[] = [];
+    for (let i = 0; i < this.predicates.length; i++) {
+      const predicate = this.predicates[i].explain(data);
+      const parts = predicate.matched ? [predicate, this.onMatches[i].explain(data)] : [predicate];
+      children.push(allOf(`matcher ${i}`, parts));
+      if (children[i].matched) return anyOf('matcher list', children);
+    }
+    if (this.onNoMatch !== undefined) children.push(allOf('on_no_match', [this.onNoMatch.explain(data)]));
+    return anyOf('matcher list', children);
+  }
+}
+
+class MapTree<Data, Action> implements MatchTree<Data, Action> {
+  private readonly input: MatchInput<Data>;
+  private readonly map: ReadonlyMap<string, OnMatch<Data, Action>>;
+  /** Lengths of the keys, longest first, where they are prefixes; undefined where they are whole values. */
+  private readonly prefixLengths: readonly number[] | undefined;
+  private readonly onNoMatch: OnMatch<Data, Action> | undefined;
+
+  constructor(
+    input: MatchInput<Data>,
+    map: ReadonlyMap<string, OnMatch<Data, Action>>,
+    isPrefix: boolean,
+    onNoMatch: OnMatch<Data, Action> | undefined,
+  ) {
+    this.input = input;
+    this.map = map;
+    const lengths = new Set([...map.keys()].map((key) => key.length));
+    this.prefixLengths = isPrefix ? [...lengths].sort((a, b) => b - a) : undefined;
+    this.onNoMatch = onNoMatch;
+  }
+
+  match(data: Data): Action | undefined {
+    for (const key of this.candidates(this.input.get(data))) {
+      const action = this.map.get(key)?.match(data);
+      if (action !== undefined) return action;
+    }
+    return this.onNoMatch?.match(data);
+  }
+
+  private candidates(value: string | undefined): readonly string[] {
+    if (value === undefined) return [];
+    if (this.prefixLengths === undefined) return [value];
+    return this.prefixLengths
+      .filter((length) => length <= value.length)
+      .map((length) => value.slice(0, length));
+  }
+
+  explain(data: Data): ExplainNode {
+    const value = this.input.get(data);
+    const children: ExplainNode[] = [];
+    for (const key of this.candidates(value)) {
+      const onMatch = this.map.get(key);
+      if (onMatch !== undefined) children.push(allOf(`${this.input.name} '${key}'`, [onMatch.explain(data)]));
+      if (children.at(-1)?.matched) return anyOf('matcher tree', children);
+    }
+    if (children.length === 0) {
+      children.push(
+        leaf(
+          `map by ${this.input.name}`,
+          false,
+          `the value is ${value === undefined ? 'absent' : `'${value}'`}`,
+        ),
+      );
+    }
+    if (this.onNoMatch !== undefined) children.push(allOf('on_no_match', [this.onNoMatch.explain(data)]));
+    return anyOf('matcher tree', children);
+  }
+}
+
+export function compileMatchTree<Data, Action>(
+  config: Matcher,
+  factory: MatchTreeFactory<Data, Action>,
+  path: string,
+): MatchTree<Data, Action> {
+  const onNoMatch =
+    config.on_no_match && compileOnMatch(config.on_no_match, factory, at(path, 'on_no_match'));
+  if (config.matcher_list !== undefined) {
+    const inside = at(path, 'matcher_list.matchers');
+    const { matchers } = config.matcher_list;
+    return new ListTree(
+      matchers.map((one, i) => compilePredicate(one.predicate, factory, at(at(inside, i), 'predicate'))),
+      matchers.map((one, i) => compileOnMatch(one.on_match, factory, at(at(inside, i), 'on_match'))),
+      onNoMatch,
+    );
+  }
+  if (config.matcher_tree !== undefined) {
+    return compileMap(config.matcher_tree, factory, onNoMatch, at(path, 'matcher_tree'));
+  }
+  return new ListTree([], [], onNoMatch);
+}
+
+function compileMap<Data, Action>(
+  config: Matcher_MatcherTree,
+  factory: MatchTreeFactory<Data, Action>,
+  onNoMatch: OnMatch<Data, Action> | undefined,
+  path: string,
+): MatchTree<Data, Action> {
+  const { exact_match_map: exact, prefix_match_map: prefix, input } = config;
+  if (input === undefined) throw new ConfigError(at(path, 'input'), 'value is required');
+  const given = exact ?? prefix;
+  if (given === undefined) throw new ConfigError(at(path, 'custom_match'), 'custom_match is not supported');
+  const field = at(path, exact === undefined ? 'prefix_match_map.map' : 'exact_match_map.map');
+  const map = new Map<string, OnMatch<Data, Action>>();
+  for (const key of Object.keys(given.map)) {
+    map.set(latin1Of(key), compileOnMatch(given.map[key], factory, `${field}["${key}"]`));
+  }
+  return new MapTree(factory.input(input, at(path, 'input')), map, exact === undefined, onNoMatch);
+}
+
+function compileOnMatch<Data, Action>(
+  config: Matcher_OnMatch | undefined,
+  factory: MatchTreeFactory<Data, Action>,
+  path: string,
+): OnMatch<Data, Action> {
+  if (config?.matcher !== undefined) {
+    return new OnMatch<Data, Action>(
+      undefined,
+      compileMatchTree(config.matcher, factory, at(path, 'matcher')),
+    );
+  }
+  if (config?.action !== undefined) {
+    return new OnMatch<Data, Action>(factory.action(config.action, at(path, 'action')), undefined);
+  }
+  throw new ConfigError(path, 'on_match must be specified');
+}
+
+function compilePredicate<Data, Action>(
+  config: Matcher_MatcherList_Predicate | undefined,
+  factory: MatchTreeFactory<Data, Action>,
+  path: string,
+): Predicate<Data> {
+  if (config?.single_predicate !== undefined) {
+    const inside = at(path, 'single_predicate');
+    const { input, value_match: value } = config.single_predicate;
+    if (input === undefined) throw new ConfigError(at(inside, 'input'), 'value is required');
+    if (value === undefined)
+      throw new ConfigError(at(inside, 'custom_match'), 'custom_match is not supported');
+    return new InputPredicate(
+      factory.input(input, at(inside, 'input')),
+      compileStringMatcher(value, at(inside, 'value_match')),
+    );
+  }
+  const each = (list: readonly Matcher_MatcherList_Predicate[], field: string): Predicate<Data>[] =>
+    list.map((one, i) => compilePredicate(one, factory, at(at(path, `${field}.predicate`), i)));
+  if (config?.or_matcher !== undefined)
+    return new SomePredicate(each(config.or_matcher.predicate, 'or_matcher'));
+  if (config?.and_matcher !== undefined)
+    return new EveryPredicate(each(config.and_matcher.predicate, 'and_matcher'));
+  if (config?.not_matcher !== undefined) {
+    return new NotPredicate(compilePredicate(config.not_matcher, factory, at(path, 'not_matcher')));
+  }
+  throw new ConfigError(path, 'match_type must be specified');
+}

@@ -1,0 +1,115 @@
+// prefix_rewrite, regex_rewrite and path_rewrite_policy of routes and redirects, compiled. The query always stays.
+// Envoy: currentUrlPathAfterRewriteWithMatchedPath in source/common/router/config_impl.cc.
+
+import type { RedirectAction, RouteAction } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import type { RegexMatchAndSubstitute } from '../../../xds-protos/generated/envoy/type/matcher/v3.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import { latin1Of } from '../matcher/latin1.ts';
+import { PathKind, type PathMatcher, type PathTemplateMatcher, pathEnd } from '../matcher/path_matcher.ts';
+import { type CompiledRegex, compileRegex, Substitution } from '../matcher/regex.ts';
+
+/** What a path_rewrite_policy extension compiles to. */
+export interface PathTemplateRewriter {
+  /** The new path without query, or undefined when the path does not fit the template. */
+  rewrite(path: string, matcher: PathTemplateMatcher): string | undefined;
+  /** Throws ConfigError when the route's match has not what the rewrite needs. */
+  checkCompatible(matcher: PathTemplateMatcher | undefined, path: string): void;
+}
+
+/** A rewrite of one route. */
+export interface PathRewrite {
+  /** The new path with the old query; undefined: leave it as it is. */
+  rewrite(path: string): string | undefined;
+}
+
+class PrefixRewrite implements PathRewrite {
+  private readonly replacement: string;
+  private readonly matchedLength: number;
+  constructor(replacement: string, matcher: PathMatcher) {
+    this.replacement = replacement;
+    // A regex matches the path as a whole, so all of it is replaced.
+    const whole = matcher.kind === PathKind.Regex || matcher.kind === PathKind.Connect;
+    this.matchedLength = whole ? -1 : matcher.text.length;
+  }
+  rewrite(path: string): string {
+    return this.replacement + path.slice(this.matchedLength < 0 ? pathEnd(path) : this.matchedLength);
+  }
+}
+
+/** Also rewrites hosts (host_rewrite_path_regex) through `replace`. */
+export class RegexRewrite implements PathRewrite {
+  private readonly regex: CompiledRegex;
+  private readonly substitution: Substitution;
+  constructor(config: RegexMatchAndSubstitute, path: string) {
+    this.regex = compileRegex(config.pattern, at(path, 'pattern'));
+    this.substitution = new Substitution(config.substitution, at(path, 'substitution'));
+  }
+  rewrite(path: string): string {
+    const end = pathEnd(path);
+    return this.replace(path.slice(0, end)) + path.slice(end);
+  }
+  replace(text: string): string {
+    return this.regex.replaceAll(text, this.substitution);
+  }
+}
+
+/** Envoy leaves the path of a redirect alone when the substitution leaves nothing of it. */
+class RedirectRegexRewrite implements PathRewrite {
+  private readonly regex: RegexRewrite;
+  constructor(regex: RegexRewrite) {
+    this.regex = regex;
+  }
+  rewrite(path: string): string | undefined {
+    return this.regex.replace(path.slice(0, pathEnd(path))) === '' ? undefined : this.regex.rewrite(path);
+  }
+}
+
+class TemplateRewrite implements PathRewrite {
+  private readonly rewriter: PathTemplateRewriter;
+  private readonly matcher: PathTemplateMatcher;
+  constructor(rewriter: PathTemplateRewriter, matcher: PathTemplateMatcher) {
+    this.rewriter = rewriter;
+    this.matcher = matcher;
+  }
+  rewrite(path: string): string {
+    const end = pathEnd(path);
+    const rewritten = this.rewriter.rewrite(path.slice(0, end), this.matcher);
+    return rewritten === undefined ? path : rewritten + path.slice(end);
+  }
+}
+
+export function compileRoutePathRewrite(
+  action: RouteAction,
+  matcher: PathMatcher,
+  context: FactoryContext,
+  path: string,
+): PathRewrite | undefined {
+  const { prefix_rewrite: prefix, regex_rewrite: regex, path_rewrite_policy: policy } = action;
+  if (Number(prefix !== '') + Number(regex !== undefined) + Number(policy !== undefined) > 1) {
+    throw new ConfigError(path, 'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
+  }
+  if (prefix !== '') {
+    if (matcher.template !== undefined) {
+      throw new ConfigError(at(path, 'prefix_rewrite'), 'Cannot use prefix_rewrite with matcher extension');
+    }
+    return new PrefixRewrite(latin1Of(prefix), matcher);
+  }
+  if (regex !== undefined) return new RegexRewrite(regex, at(path, 'regex_rewrite'));
+  if (policy === undefined) return undefined;
+  const inside = at(path, 'path_rewrite_policy');
+  const resolved = context.registry.resolve('envoy.path.rewrite', policy.name, policy.typed_config, inside);
+  const rewriter = resolved.factory.compile(resolved.config, context, inside) as PathTemplateRewriter;
+  rewriter.checkCompatible(matcher.template, inside);
+  return new TemplateRewrite(rewriter, matcher.template!);
+}
+
+export function compileRedirectPathRewrite(
+  action: RedirectAction,
+  matcher: PathMatcher,
+  path: string,
+): PathRewrite | undefined {
+  const { prefix_rewrite: prefix, regex_rewrite: regex } = action;
+  if (prefix) return new PrefixRewrite(latin1Of(prefix), matcher);
+  return regex && new RedirectRegexRewrite(new RegexRewrite(regex, at(path, 'regex_rewrite')));
+}

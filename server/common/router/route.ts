@@ -1,0 +1,92 @@
+// One compiled route: what a request that matched gets. Weighted clusters have one of these per cluster.
+// Envoy: RouteEntryImplBase and WeightedClusterEntry in source/common/router.
+
+import type { RequestHeaderMap, ResponseHeaderMap } from '../../api/http/header_map.ts';
+import type { DirectResponseEntry, Route, RouteEntry } from '../../api/router.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import type { HeaderParser } from './header_parser.ts';
+import type { PlainStruct } from './metadata.ts';
+import type { PerFilterConfigs } from './per_filter_config.ts';
+import type { RouteMatch } from './route_match.ts';
+import type { WeightedChoice } from './weighted_clusters.ts';
+
+export interface RouteSettings {
+  readonly name: string;
+  readonly virtualHostName: string;
+  readonly routeConfigName: string;
+  readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
+  readonly statPrefix: string;
+  readonly decoratorOperation: string;
+  readonly decoratorPropagate: boolean;
+  readonly perFilterConfigs: PerFilterConfigs | undefined;
+  /** In the order in which they apply. */
+  readonly responseParsers: readonly HeaderParser[];
+}
+
+export class CompiledRoute implements Route {
+  readonly name: string;
+  readonly virtualHostName: string;
+  readonly routeConfigName: string;
+  readonly routeEntry: RouteEntry | undefined;
+  readonly directResponseEntry: DirectResponseEntry | undefined;
+  readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
+  readonly statPrefix: string;
+  readonly decoratorOperation: string;
+  readonly decoratorPropagate: boolean;
+  private readonly perFilterConfigs: PerFilterConfigs | undefined;
+  private readonly responseParsers: readonly HeaderParser[];
+
+  constructor(settings: RouteSettings, action: RouteEntry | DirectResponseEntry) {
+    this.name = settings.name;
+    this.virtualHostName = settings.virtualHostName;
+    this.routeConfigName = settings.routeConfigName;
+    this.routeEntry = 'clusterName' in action ? action : undefined;
+    this.directResponseEntry = 'clusterName' in action ? undefined : action;
+    this.metadata = settings.metadata;
+    this.statPrefix = settings.statPrefix;
+    this.decoratorOperation = settings.decoratorOperation;
+    this.decoratorPropagate = settings.decoratorPropagate;
+    this.perFilterConfigs = settings.perFilterConfigs;
+    this.responseParsers = settings.responseParsers;
+    Object.freeze(this);
+  }
+
+  finalizeResponseHeaders(
+    headers: ResponseHeaderMap,
+    requestHeaders: RequestHeaderMap,
+    info: StreamInfo,
+  ): void {
+    const parsers = this.responseParsers;
+    for (let i = 0; i < parsers.length; i++)
+      parsers[i].evaluateResponseHeaders(headers, requestHeaders, info);
+  }
+
+  perFilterConfig(filterName: string): unknown {
+    return this.perFilterConfigs?.get(filterName);
+  }
+
+  filterDisabled(filterName: string): boolean | undefined {
+    return this.perFilterConfigs?.disabled(filterName);
+  }
+}
+
+/** A match and where it leads. */
+export class RouteRule {
+  readonly match: RouteMatch;
+  readonly name: string;
+  private readonly route: CompiledRoute | undefined;
+  private readonly weighted: WeightedChoice<CompiledRoute> | undefined;
+
+  constructor(match: RouteMatch, name: string, target: CompiledRoute | WeightedChoice<CompiledRoute>) {
+    this.match = match;
+    this.name = name;
+    this.route = target instanceof CompiledRoute ? target : undefined;
+    this.weighted = target instanceof CompiledRoute ? undefined : target;
+    Object.freeze(this);
+  }
+
+  /** The route for a request that matched. */
+  choose(headers: RequestHeaderMap, streamId: number): CompiledRoute | undefined {
+    return this.route ?? this.weighted!.choose(headers, streamId);
+  }
+}

@@ -1,0 +1,287 @@
+// Compiles one Route: its match and its action with all that it inherits.
+// Envoy: RouteEntryImplBase's constructor in source/common/router/config_impl.cc, route_components.proto.
+
+import type {
+  RouteAction,
+  RouteAction_UpgradeConfig,
+  Route as RouteProto,
+  WeightedCluster,
+} from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import { create } from '../../../xds-protos/load.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import type { DirectResponseEntry } from '../../api/router.ts';
+import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
+import { headerName } from '../matcher/header_matcher.ts';
+import { latin1Of } from '../matcher/latin1.ts';
+import { compileDirectResponse, RedirectResponse } from './direct_response.ts';
+import { milliseconds, optionalMilliseconds } from './durations.ts';
+import { checkFields } from './handled_fields.ts';
+import { compileHashPolicy } from './hash_policy.ts';
+import type { HeaderParser } from './header_parser.ts';
+import { compileHostRewrite } from './host_rewrite.ts';
+import { plainMetadata } from './metadata.ts';
+import { compileRedirectPathRewrite, compileRoutePathRewrite } from './path_rewrite.ts';
+import { compilePerFilterConfigs } from './per_filter_config.ts';
+import { compileRedirect } from './redirect.ts';
+import { compileRetryPolicy } from './retry_policy.ts';
+import { CompiledRoute, RouteRule, type RouteSettings } from './route.ts';
+import { CompiledRouteEntry, type RouteEntrySettings } from './route_entry.ts';
+import { compileRouteMatch, type RouteMatch } from './route_match.ts';
+import { compileShadowPolicies } from './shadow_policy.ts';
+import { compileHeaderParsers, type VirtualHostScope } from './virtual_host_config.ts';
+import { WeightedChoice } from './weighted_clusters.ts';
+
+/** RouteAction.timeout. */
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+const CLUSTER_NOT_FOUND_CODES = {
+  SERVICE_UNAVAILABLE: 503,
+  NOT_FOUND: 404,
+  INTERNAL_SERVER_ERROR: 500,
+} as const;
+
+/** The namespace of metadata that load balancers match. */
+const LB_METADATA = 'envoy.lb';
+
+export function compileRoute(
+  config: RouteProto,
+  scope: VirtualHostScope,
+  context: FactoryContext,
+  path: string,
+): RouteRule {
+  checkFields('Route', config, path);
+  if (config.match === undefined) throw new ConfigError(at(path, 'match'), 'value is required');
+  const match = compileRouteMatch(config.match, context, at(path, 'match'));
+  const { requestParser, responseParser } = compileHeaderParsers(config, context, path);
+  const { global } = scope;
+  const settings: RouteSettings = {
+    name: config.name,
+    virtualHostName: scope.name,
+    routeConfigName: global.routeConfigName,
+    metadata: plainMetadata(config.metadata),
+    statPrefix: config.stat_prefix,
+    decoratorOperation: config.decorator?.operation ?? '',
+    decoratorPropagate: config.decorator?.propagate?.value ?? true,
+    perFilterConfigs: compilePerFilterConfigs(
+      config.typed_per_filter_config,
+      scope.perFilterConfigs,
+      context,
+      path,
+    ),
+    responseParsers: inOrder(
+      responseParser,
+      scope.responseParser,
+      global.responseParser,
+      global.mostSpecificWins,
+    ),
+  };
+  const direct = compileDirect(config, match, scope, path);
+  if (direct !== undefined) return new RouteRule(match, config.name, new CompiledRoute(settings, direct));
+  if (config.route === undefined && config.non_forwarding_action === undefined) {
+    throw new ConfigError(path, 'action must be specified');
+  }
+  const where = at(path, 'route');
+  const action = config.route ?? create('envoy.config.route.v3.RouteAction');
+  const entry = compileEntry(action, match, requestParser, config, scope, context, where);
+  if (action.weighted_clusters !== undefined) {
+    const weighted = action.weighted_clusters;
+    const choice = compileWeighted(weighted, settings, entry, scope, context, at(where, 'weighted_clusters'));
+    return new RouteRule(match, config.name, choice);
+  }
+  return new RouteRule(match, config.name, new CompiledRoute(settings, new CompiledRouteEntry(entry)));
+}
+
+/** Later ones win: the most specific where the configuration asks for it, else the least specific. */
+function inOrder(
+  route: HeaderParser | undefined,
+  virtualHost: HeaderParser | undefined,
+  global: HeaderParser | undefined,
+  mostSpecificWins: boolean,
+): readonly HeaderParser[] {
+  const parsers = [route, virtualHost, global].filter((parser) => parser !== undefined);
+  return Object.freeze(mostSpecificWins ? parsers.reverse() : parsers);
+}
+
+function compileDirect(
+  config: RouteProto,
+  match: RouteMatch,
+  scope: VirtualHostScope,
+  path: string,
+): DirectResponseEntry | undefined {
+  if (config.direct_response !== undefined) {
+    const where = at(path, 'direct_response');
+    return compileDirectResponse(config.direct_response, scope.global.maxDirectResponseBodySize, where);
+  }
+  if (config.redirect === undefined) return undefined;
+  const where = at(path, 'redirect');
+  checkFields('RedirectAction', config.redirect, where);
+  return new RedirectResponse(
+    compileRedirect(config.redirect, where),
+    compileRedirectPathRewrite(config.redirect, match.path, where),
+  );
+}
+
+function compileEntry(
+  action: RouteAction,
+  match: RouteMatch,
+  requestParser: HeaderParser | undefined,
+  route: RouteProto,
+  scope: VirtualHostScope,
+  context: FactoryContext,
+  path: string,
+): RouteEntrySettings {
+  checkFields('RouteAction', action, path);
+  noteCluster(scope, action.cluster, at(path, 'cluster'));
+  for (const { cluster } of action.request_mirror_policies) {
+    noteCluster(scope, cluster, at(path, 'request_mirror_policies'));
+  }
+  const retry = action.retry_policy;
+  const metadataMatch = plainMetadata(action.metadata_match)?.[LB_METADATA];
+  return {
+    cluster: action.cluster ?? '',
+    clusterHeader: headerName(action.cluster_header ?? ''),
+    clusterNotFoundResponseCode: notFoundCode(action, path),
+    priority: priorityOf(action, path),
+    ...compileTimeouts(action, path),
+    retryPolicy: retry ? compileRetryPolicy(retry, context, at(path, 'retry_policy')) : scope.retryPolicy,
+    shadowPolicies: compileShadowPolicies(
+      action.request_mirror_policies,
+      scope.shadowPolicies,
+      context,
+      path,
+    ),
+    includeAttemptCountInRequest: scope.includeAttemptCountInRequest,
+    includeAttemptCountInResponse: scope.includeAttemptCountInResponse,
+    includeTimeoutRetryHeader: scope.includeTimeoutRetryHeader,
+    metadataMatch,
+    autoHostRewrite: action.auto_host_rewrite?.value ?? false,
+    appendXForwardedHost: action.append_x_forwarded_host,
+    perRequestBufferLimitBytes:
+      route.per_request_buffer_limit_bytes?.value ?? scope.perRequestBufferLimitBytes,
+    upgrades: compileUpgrades(action.upgrade_configs, at(path, 'upgrade_configs')),
+    hashPolicy: compileHashPolicy(action.hash_policy, path),
+    virtualClusters: scope.virtualClusters,
+    weightedParser: undefined,
+    weightedHost: '',
+    requestParsers: inOrder(
+      requestParser,
+      scope.requestParser,
+      scope.global.requestParser,
+      scope.global.mostSpecificWins,
+    ),
+    hostRewrite: compileHostRewrite(action, path),
+    pathRewrite: compileRoutePathRewrite(action, match.path, context, path),
+  };
+}
+
+function noteCluster(scope: VirtualHostScope, name: string | undefined, path: string): void {
+  const { clusterPaths } = scope.global;
+  if (name && !clusterPaths.has(name)) clusterPaths.set(name, path);
+}
+
+function notFoundCode(action: RouteAction, path: string): number {
+  const code = action.cluster_not_found_response_code;
+  if (typeof code !== 'number') return CLUSTER_NOT_FOUND_CODES[code];
+  throw new ConfigError(at(path, 'cluster_not_found_response_code'), `unknown value ${code}`);
+}
+
+function priorityOf(action: RouteAction, path: string): 0 | 1 {
+  const priority = action.priority;
+  if (typeof priority === 'number') throw new ConfigError(at(path, 'priority'), `unknown value ${priority}`);
+  return priority === 'HIGH' ? HIGH_PRIORITY : DEFAULT_PRIORITY;
+}
+
+type Timeouts = Pick<
+  RouteEntrySettings,
+  | 'timeoutMs'
+  | 'idleTimeoutMs'
+  | 'maxStreamDurationMs'
+  | 'grpcTimeoutHeaderMaxMs'
+  | 'grpcTimeoutHeaderOffsetMs'
+  | 'maxGrpcTimeoutMs'
+  | 'grpcTimeoutOffsetMs'
+>;
+
+function compileTimeouts(action: RouteAction, path: string): Timeouts {
+  const duration = action.max_stream_duration;
+  const inside = at(path, 'max_stream_duration');
+  const headerMax = at(inside, 'grpc_timeout_header_max');
+  const headerOffset = at(inside, 'grpc_timeout_header_offset');
+  const maxGrpcTimeout = optionalMilliseconds(action.max_grpc_timeout, at(path, 'max_grpc_timeout'));
+  const grpcTimeoutOffset = optionalMilliseconds(action.grpc_timeout_offset, at(path, 'grpc_timeout_offset'));
+  return {
+    timeoutMs: action.timeout ? milliseconds(action.timeout, at(path, 'timeout')) : DEFAULT_TIMEOUT_MS,
+    idleTimeoutMs: optionalMilliseconds(action.idle_timeout, at(path, 'idle_timeout')),
+    maxStreamDurationMs: optionalMilliseconds(
+      duration?.max_stream_duration,
+      at(inside, 'max_stream_duration'),
+    ),
+    grpcTimeoutHeaderMaxMs: optionalMilliseconds(duration?.grpc_timeout_header_max, headerMax),
+    grpcTimeoutHeaderOffsetMs: optionalMilliseconds(duration?.grpc_timeout_header_offset, headerOffset) ?? 0,
+    // Envoy looks at the deprecated pair only where max_stream_duration is absent.
+    maxGrpcTimeoutMs: duration === undefined ? maxGrpcTimeout : undefined,
+    grpcTimeoutOffsetMs: grpcTimeoutOffset ?? 0,
+  };
+}
+
+function compileUpgrades(
+  configs: readonly RouteAction_UpgradeConfig[],
+  path: string,
+): ReadonlyMap<string, boolean> {
+  const upgrades = new Map<string, boolean>();
+  configs.forEach((config, i) => {
+    checkFields('RouteAction.UpgradeConfig', config, at(path, i));
+    const type = config.upgrade_type.toLowerCase();
+    if (upgrades.has(type)) throw new ConfigError(at(path, i), `Duplicate upgrade ${config.upgrade_type}`);
+    upgrades.set(type, config.enabled?.value ?? true);
+  });
+  return upgrades;
+}
+
+function compileWeighted(
+  config: WeightedCluster,
+  route: RouteSettings,
+  entry: RouteEntrySettings,
+  scope: VirtualHostScope,
+  context: FactoryContext,
+  path: string,
+): WeightedChoice<CompiledRoute> {
+  checkFields('WeightedCluster', config, path);
+  const routes = config.clusters.map((cluster, i) => {
+    const where = at(at(path, 'clusters'), i);
+    checkFields('WeightedCluster.ClusterWeight', cluster, where);
+    if ((cluster.name === '') === (cluster.cluster_header === '')) {
+      const all = cluster.name === '' ? 'At least one' : 'Only one';
+      const verb = cluster.name === '' ? 'need to' : 'can';
+      throw new ConfigError(where, `${all} of name or cluster_header ${verb} be specified`);
+    }
+    noteCluster(scope, cluster.name, at(where, 'name'));
+    const { requestParser, responseParser } = compileHeaderParsers(cluster, context, where);
+    const metadataMatch = plainMetadata(cluster.metadata_match)?.[LB_METADATA];
+    const configs = cluster.typed_per_filter_config;
+    return new CompiledRoute(
+      {
+        ...route,
+        perFilterConfigs: compilePerFilterConfigs(configs, route.perFilterConfigs, context, where),
+        // Before all others, whichever way they are ordered.
+        responseParsers:
+          responseParser === undefined ? route.responseParsers : [responseParser, ...route.responseParsers],
+      },
+      new CompiledRouteEntry({
+        ...entry,
+        cluster: cluster.name,
+        clusterHeader: headerName(cluster.cluster_header),
+        metadataMatch:
+          metadataMatch === undefined ? entry.metadataMatch : { ...entry.metadataMatch, ...metadataMatch },
+        weightedParser: requestParser,
+        weightedHost: latin1Of(cluster.host_rewrite_literal ?? ''),
+      }),
+    );
+  });
+  const weights = config.clusters.map((cluster) => cluster.weight?.value ?? 0);
+  const prefix = config.runtime_key_prefix;
+  const keys = prefix === '' ? [] : config.clusters.map((cluster) => `${prefix}.${cluster.name}`);
+  const header = headerName(config.header_name ?? '');
+  return new WeightedChoice(routes, weights, header, keys, context.runtime, route.name, path);
+}

@@ -1,0 +1,97 @@
+// RouteConfiguration, compiled: from a request's host to a virtual host, from its path to a route.
+// Envoy: ConfigImpl in source/common/router/config_impl.cc, api/envoy/config/route/v3/route.proto.
+
+import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import { at } from '../../api/config_error.ts';
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import type { ExplainNode, Route, RouteConfig } from '../../api/router.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import { leaf } from '../matcher/explain.ts';
+import { headerName } from '../matcher/header_matcher.ts';
+import { withoutQuery } from '../matcher/path_matcher.ts';
+import { DomainMatcher } from './domain_matcher.ts';
+import { checkFields } from './handled_fields.ts';
+import type { VirtualHost } from './virtual_host.ts';
+import { compileGlobalScope, compileVirtualHost } from './virtual_host_config.ts';
+
+class CompiledRouteConfig implements RouteConfig {
+  readonly name: string;
+  readonly internalOnlyHeaders: readonly string[];
+  readonly mostSpecificHeaderMutationsWins: boolean;
+  readonly clusterNames: readonly string[];
+  private readonly domains: DomainMatcher<VirtualHost>;
+  private readonly ignorePathParameters: boolean;
+
+  constructor(
+    config: RouteConfiguration,
+    domains: DomainMatcher<VirtualHost>,
+    clusterNames: readonly string[],
+  ) {
+    this.name = config.name;
+    this.internalOnlyHeaders = Object.freeze(config.internal_only_headers.map(headerName));
+    this.mostSpecificHeaderMutationsWins = config.most_specific_header_mutations_wins;
+    this.clusterNames = Object.freeze(clusterNames);
+    this.domains = domains;
+    this.ignorePathParameters = config.ignore_path_parameters_in_path_matching;
+    Object.freeze(this);
+  }
+
+  route(headers: RequestHeaderMap, info: StreamInfo, streamId: number): Route | undefined {
+    return this.domains.find(headers.host)?.route(this.pathOf(headers), headers, info, streamId);
+  }
+
+  /** What routes match: the path without query, fragment and, where asked, parameters. */
+  private pathOf(headers: RequestHeaderMap): string {
+    const path = withoutQuery(headers.path);
+    if (!this.ignorePathParameters) return path;
+    const parameters = path.indexOf(';');
+    return parameters < 0 ? path : path.slice(0, parameters);
+  }
+
+  explain(headers: RequestHeaderMap, info: StreamInfo, streamId: number): ExplainNode {
+    const what = `route configuration '${this.name}'`;
+    const host = this.domains.find(headers.host);
+    const reason = this.domains.reason(headers.host);
+    if (host === undefined)
+      return { what, matched: false, reason, children: [leaf('virtual host', false, reason)] };
+    const routes = host.explain(this.pathOf(headers), headers, info, streamId);
+    const matched = routes.at(-1)?.matched ?? false;
+    const children = [leaf(`virtual host '${host.name}'`, true, reason), ...routes];
+    return {
+      what,
+      matched,
+      reason: matched ? routes.at(-1)!.what : 'no route of the virtual host matches',
+      children,
+    };
+  }
+}
+
+export interface RouteConfigurationOptions {
+  /** What validate_clusters is where it is not set: true for inline routes, false for RDS (the proto's own words). */
+  readonly validateClusters: boolean;
+}
+
+/** Throws ConfigError. `path` is where the RouteConfiguration stands: '' for an RDS resource. */
+export function compileRouteConfiguration(
+  config: RouteConfiguration,
+  context: FactoryContext,
+  path: string,
+  options: RouteConfigurationOptions = { validateClusters: false },
+): RouteConfig {
+  checkFields('RouteConfiguration', config, path);
+  const global = compileGlobalScope(config, context, path);
+  const domains = new DomainMatcher<VirtualHost>(config.name, config.ignore_port_in_host_matching);
+  config.virtual_hosts.forEach((virtualHost, i) => {
+    const inside = at(at(path, 'virtual_hosts'), i);
+    const compiled = compileVirtualHost(virtualHost, global, context, inside);
+    virtualHost.domains.forEach((domain, n) => {
+      domains.add(domain, compiled, at(at(inside, 'domains'), n));
+    });
+  });
+  const clusterNames = [...global.clusterPaths.keys()];
+  if (config.validate_clusters?.value ?? options.validateClusters) {
+    for (const [name, where] of global.clusterPaths) context.checkCluster(name, where);
+  }
+  return new CompiledRouteConfig(config, domains, clusterNames);
+}

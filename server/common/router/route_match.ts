@@ -1,0 +1,179 @@
+// RouteMatch of envoy.config.route.v3, compiled: may this route take the request? The path is asked first, since it decides most.
+// Envoy: RouteEntryImplBase::matchRoute in source/common/router/config_impl.cc.
+
+import type {
+  RouteMatch_TlsContextMatchOptions,
+  RouteMatch as RouteMatchConfig,
+} from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import type { ExplainNode } from '../../api/router.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import { allOf, leaf } from '../matcher/explain.ts';
+import { compileHeaderMatchers, type HeaderMatcher, matchHeaders } from '../matcher/header_matcher.ts';
+import { PathKind, PathMatcher, type PathTemplateMatcher } from '../matcher/path_matcher.ts';
+import {
+  compileQueryParameterMatcher,
+  type QueryParameterMatcher,
+} from '../matcher/query_parameter_matcher.ts';
+import { compileRegex } from '../matcher/regex.ts';
+import { compileMetadataMatcher, type MetadataMatcher } from '../matcher/value_matcher.ts';
+import { checkFields } from './handled_fields.ts';
+import { compileRuntimeFraction, type RuntimeFraction } from './runtime_fraction.ts';
+
+const APPLICATION_GRPC = 'application/grpc';
+const PLUS = 43;
+
+interface Conditions {
+  readonly path: PathMatcher;
+  readonly headers: readonly HeaderMatcher[];
+  readonly queryParameters: readonly QueryParameterMatcher[];
+  readonly runtimeFraction: RuntimeFraction | undefined;
+  readonly grpc: boolean;
+  readonly tls: RouteMatch_TlsContextMatchOptions | undefined;
+  readonly dynamicMetadata: readonly MetadataMatcher[];
+}
+
+export class RouteMatch {
+  readonly path: PathMatcher;
+  private readonly headers: readonly HeaderMatcher[];
+  private readonly queryParameters: readonly QueryParameterMatcher[];
+  private readonly runtimeFraction: RuntimeFraction | undefined;
+  private readonly grpc: boolean;
+  private readonly tls: RouteMatch_TlsContextMatchOptions | undefined;
+  private readonly dynamicMetadata: readonly MetadataMatcher[];
+  /** The path is all there is to match: true for nearly every route of a mesh. */
+  private readonly pathOnly: boolean;
+  private readonly connectOnly: boolean;
+
+  constructor(conditions: Conditions) {
+    this.path = conditions.path;
+    this.headers = conditions.headers;
+    this.queryParameters = conditions.queryParameters;
+    this.runtimeFraction = conditions.runtimeFraction;
+    this.grpc = conditions.grpc;
+    this.tls = conditions.tls;
+    this.dynamicMetadata = conditions.dynamicMetadata;
+    this.connectOnly = conditions.path.kind === PathKind.Connect;
+    this.pathOnly =
+      !this.connectOnly &&
+      !this.grpc &&
+      this.runtimeFraction === undefined &&
+      this.tls === undefined &&
+      this.headers.length + this.queryParameters.length + this.dynamicMetadata.length === 0;
+  }
+
+  /** `path` is the request's path as far as routes look at it: without query, fragment and ignored parameters. */
+  match(path: string, headers: RequestHeaderMap, info: StreamInfo, streamId: number): boolean {
+    if (headers.path === '' && !this.connectOnly) return false;
+    if (!this.path.match(path)) return false;
+    return this.pathOnly || this.matchRest(headers, info, streamId);
+  }
+
+  private matchRest(headers: RequestHeaderMap, info: StreamInfo, streamId: number): boolean {
+    if (this.connectOnly && headers.method !== 'CONNECT') return false;
+    if (this.runtimeFraction !== undefined && !this.runtimeFraction.enabled(streamId)) return false;
+    if (this.grpc && !isGrpc(headers)) return false;
+    if (!matchHeaders(this.headers, headers)) return false;
+    for (let i = 0; i < this.queryParameters.length; i++) {
+      if (!this.queryParameters[i].match(headers.path)) return false;
+    }
+    if (this.tls !== undefined && !matchTls(this.tls, info)) return false;
+    for (let i = 0; i < this.dynamicMetadata.length; i++) {
+      if (!this.dynamicMetadata[i].match(info.dynamicMetadata)) return false;
+    }
+    return true;
+  }
+
+  explain(
+    path: string,
+    headers: RequestHeaderMap,
+    info: StreamInfo,
+    streamId: number,
+    what: string,
+  ): ExplainNode {
+    const parts: ExplainNode[] = [];
+    if (this.connectOnly) {
+      parts.push(leaf('method is CONNECT', headers.method === 'CONNECT', `the method is ${headers.method}`));
+    } else if (headers.path === '') {
+      parts.push(leaf('the request has a path', false, 'a CONNECT request without a path'));
+    } else parts.push(this.path.explain(path));
+    if (this.runtimeFraction !== undefined) {
+      const on = this.runtimeFraction.enabled(streamId);
+      parts.push(
+        leaf(`runtime fraction ${this.runtimeFraction.describe()}`, on, `the random value is ${streamId}`),
+      );
+    }
+    if (this.grpc) {
+      const type = headers.get('content-type') ?? '';
+      parts.push(leaf('gRPC request', isGrpc(headers), `the content-type is '${type}'`));
+    }
+    for (const matcher of this.headers) parts.push(matcher.explain(headers));
+    for (const matcher of this.queryParameters) parts.push(matcher.explain(headers.path));
+    if (this.tls !== undefined) {
+      const certificate = info.connection.ssl?.peerCertificatePresented ? 'has' : 'has no';
+      parts.push(leaf('TLS context', matchTls(this.tls, info), `the peer ${certificate} certificate`));
+    }
+    for (const matcher of this.dynamicMetadata) parts.push(matcher.explain(info.dynamicMetadata));
+    return allOf(what, parts);
+  }
+}
+
+function isGrpc(headers: RequestHeaderMap): boolean {
+  const type = headers.get('content-type');
+  if (type === undefined || !type.startsWith(APPLICATION_GRPC)) return false;
+  return type.length === APPLICATION_GRPC.length || type.charCodeAt(APPLICATION_GRPC.length) === PLUS;
+}
+
+function matchTls(options: RouteMatch_TlsContextMatchOptions, info: StreamInfo): boolean {
+  const ssl = info.connection.ssl;
+  const { presented, validated } = options;
+  if (presented !== undefined && presented.value !== (ssl?.peerCertificatePresented ?? false)) return false;
+  return validated === undefined || validated.value === (ssl?.peerCertificateValidated ?? false);
+}
+
+export function compileRouteMatch(
+  config: RouteMatchConfig,
+  context: FactoryContext,
+  path: string,
+): RouteMatch {
+  checkFields('RouteMatch', config, path);
+  const fraction = config.runtime_fraction;
+  return new RouteMatch({
+    path: compilePathMatcher(config, context, path),
+    headers: compileHeaderMatchers(config.headers, at(path, 'headers')),
+    queryParameters: config.query_parameters.map((matcher, i) =>
+      compileQueryParameterMatcher(matcher, at(at(path, 'query_parameters'), i)),
+    ),
+    runtimeFraction:
+      fraction && compileRuntimeFraction(fraction, context.runtime, at(path, 'runtime_fraction')),
+    grpc: config.grpc !== undefined,
+    tls: config.tls_context,
+    dynamicMetadata: config.dynamic_metadata.map((matcher, i) =>
+      compileMetadataMatcher(matcher, at(at(path, 'dynamic_metadata'), i)),
+    ),
+  });
+}
+
+function compilePathMatcher(config: RouteMatchConfig, context: FactoryContext, path: string): PathMatcher {
+  const caseSensitive = config.case_sensitive?.value ?? true;
+  if (config.prefix !== undefined) return new PathMatcher(PathKind.Prefix, config.prefix, caseSensitive);
+  if (config.path !== undefined) return new PathMatcher(PathKind.Exact, config.path, caseSensitive);
+  if (config.path_separated_prefix !== undefined) {
+    return new PathMatcher(PathKind.SeparatedPrefix, config.path_separated_prefix, caseSensitive);
+  }
+  if (config.safe_regex !== undefined) {
+    const regex = compileRegex(config.safe_regex, at(path, 'safe_regex'));
+    return new PathMatcher(PathKind.Regex, regex.pattern, caseSensitive, regex);
+  }
+  if (config.path_match_policy !== undefined) {
+    const inside = at(path, 'path_match_policy');
+    const { name, typed_config } = config.path_match_policy;
+    const resolved = context.registry.resolve('envoy.path.match', name, typed_config, inside);
+    const template = resolved.factory.compile(resolved.config, context, inside) as PathTemplateMatcher;
+    return new PathMatcher(PathKind.Template, template.template, true, undefined, template);
+  }
+  if (config.connect_matcher !== undefined) return new PathMatcher(PathKind.Connect, '', true);
+  throw new ConfigError(path, 'Invalid route config');
+}

@@ -1,0 +1,204 @@
+// Compiles a VirtualHost, and keeps what each level of a RouteConfiguration hands down to the next one.
+// Envoy: CommonConfigImpl and CommonVirtualHostImpl in source/common/router/config_impl.cc.
+
+import type {
+  RouteConfiguration,
+  RouteList as RouteListProto,
+  Route as RouteProto,
+  VirtualHost as VirtualHostProto,
+} from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
+import { decodeAny } from '../../../xds-protos/load.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import type { RetryPolicy, ShadowPolicy } from '../../api/router.ts';
+import { compileMatchTree } from '../matcher/match_tree.ts';
+import { DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES, SSL_REDIRECT } from './direct_response.ts';
+import { checkFields } from './handled_fields.ts';
+import { compileHeaderParser, type HeaderParser } from './header_parser.ts';
+import { compileHttpMatchInput } from './http_match_inputs.ts';
+import { compilePerFilterConfigs, type PerFilterConfigs } from './per_filter_config.ts';
+import { compileRetryPolicy } from './retry_policy.ts';
+import { CompiledRoute } from './route.ts';
+import { compileRoute } from './route_compiler.ts';
+import { RouteList } from './route_list.ts';
+import { compileShadowPolicies } from './shadow_policy.ts';
+import { VirtualClusters } from './virtual_cluster.ts';
+import { VirtualHost } from './virtual_host.ts';
+
+/** What the RouteConfiguration itself says. */
+export interface GlobalScope {
+  readonly routeConfigName: string;
+  readonly mostSpecificWins: boolean;
+  readonly maxDirectResponseBodySize: number;
+  readonly requestParser: HeaderParser | undefined;
+  readonly responseParser: HeaderParser | undefined;
+  readonly perFilterConfigs: PerFilterConfigs | undefined;
+  readonly shadowPolicies: readonly ShadowPolicy[];
+  /** Every cluster that a route names, and where first. Filled while routes are compiled. */
+  readonly clusterPaths: Map<string, string>;
+}
+
+/** What a route inherits. */
+export interface VirtualHostScope {
+  readonly global: GlobalScope;
+  readonly name: string;
+  readonly requestParser: HeaderParser | undefined;
+  readonly responseParser: HeaderParser | undefined;
+  readonly perFilterConfigs: PerFilterConfigs | undefined;
+  readonly shadowPolicies: readonly ShadowPolicy[];
+  readonly retryPolicy: RetryPolicy | undefined;
+  readonly virtualClusters: VirtualClusters;
+  readonly perRequestBufferLimitBytes: number | undefined;
+  readonly includeAttemptCountInRequest: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly includeTimeoutRetryHeader: boolean;
+}
+
+/** The messages that can mutate headers, at each level. */
+type WithHeaderMutations = Pick<
+  VirtualHostProto,
+  | 'request_headers_to_add'
+  | 'request_headers_to_remove'
+  | 'response_headers_to_add'
+  | 'response_headers_to_remove'
+>;
+
+export function compileHeaderParsers(
+  config: WithHeaderMutations,
+  context: FactoryContext,
+  path: string,
+): { requestParser: HeaderParser | undefined; responseParser: HeaderParser | undefined } {
+  const { request_headers_to_add: requestAdd, request_headers_to_remove: requestRemove } = config;
+  const { response_headers_to_add: responseAdd, response_headers_to_remove: responseRemove } = config;
+  return {
+    requestParser: compileHeaderParser(requestAdd, requestRemove, context, path, 'request_headers'),
+    responseParser: compileHeaderParser(responseAdd, responseRemove, context, path, 'response_headers'),
+  };
+}
+
+export function compileGlobalScope(
+  config: RouteConfiguration,
+  context: FactoryContext,
+  path: string,
+): GlobalScope {
+  return {
+    routeConfigName: config.name,
+    mostSpecificWins: config.most_specific_header_mutations_wins,
+    maxDirectResponseBodySize:
+      config.max_direct_response_body_size_bytes?.value ?? DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES,
+    ...compileHeaderParsers(config, context, path),
+    perFilterConfigs: compilePerFilterConfigs(config.typed_per_filter_config, undefined, context, path),
+    shadowPolicies: compileShadowPolicies(config.request_mirror_policies, [], context, path),
+    clusterPaths: new Map(),
+  };
+}
+
+export function compileVirtualHost(
+  config: VirtualHostProto,
+  global: GlobalScope,
+  context: FactoryContext,
+  path: string,
+): VirtualHost {
+  checkFields('VirtualHost', config, path);
+  const requireTls = config.require_tls;
+  if (typeof requireTls === 'number')
+    throw new ConfigError(at(path, 'require_tls'), `unknown value ${requireTls}`);
+  if (config.matcher !== undefined && config.routes.length > 0) {
+    throw new ConfigError(path, 'cannot set both matcher and routes on virtual host');
+  }
+  const scope = compileScope(config, global, context, path);
+  const sslRedirect = new CompiledRoute(
+    {
+      name: '',
+      virtualHostName: config.name,
+      routeConfigName: global.routeConfigName,
+      metadata: undefined,
+      statPrefix: '',
+      decoratorOperation: '',
+      decoratorPropagate: true,
+      perFilterConfigs: undefined,
+      responseParsers: [],
+    },
+    SSL_REDIRECT,
+  );
+  const matcher =
+    config.matcher &&
+    compileMatchTree(
+      config.matcher,
+      {
+        input: compileHttpMatchInput,
+        action: (action, where) => compileRouteAction(action, scope, context, where),
+      },
+      at(path, 'matcher'),
+    );
+  const routes = compileRouteList(config.routes, scope, context, at(path, 'routes'));
+  return new VirtualHost(config.name, requireTls, sslRedirect, routes, matcher);
+}
+
+function compileScope(
+  config: VirtualHostProto,
+  global: GlobalScope,
+  context: FactoryContext,
+  path: string,
+): VirtualHostScope {
+  const retry = config.retry_policy;
+  return {
+    global,
+    name: config.name,
+    ...compileHeaderParsers(config, context, path),
+    perFilterConfigs: compilePerFilterConfigs(
+      config.typed_per_filter_config,
+      global.perFilterConfigs,
+      context,
+      path,
+    ),
+    shadowPolicies: compileShadowPolicies(
+      config.request_mirror_policies,
+      global.shadowPolicies,
+      context,
+      path,
+    ),
+    retryPolicy: retry && compileRetryPolicy(retry, context, at(path, 'retry_policy')),
+    virtualClusters: new VirtualClusters(config.virtual_clusters, path),
+    perRequestBufferLimitBytes: config.per_request_buffer_limit_bytes?.value,
+    includeAttemptCountInRequest: config.include_request_attempt_count,
+    includeAttemptCountInResponse: config.include_attempt_count_in_response,
+    includeTimeoutRetryHeader: config.include_is_timeout_retry_header,
+  };
+}
+
+function compileRouteList(
+  routes: readonly RouteProto[],
+  scope: VirtualHostScope,
+  context: FactoryContext,
+  path: string,
+): RouteList {
+  return new RouteList(routes.map((route, i) => compileRoute(route, scope, context, at(path, i))));
+}
+
+/** A match tree's action: a Route or a RouteList. */
+function compileRouteAction(
+  config: TypedExtensionConfig,
+  scope: VirtualHostScope,
+  context: FactoryContext,
+  path: string,
+): RouteList {
+  if (config.typed_config === undefined) throw new ConfigError(path, 'typed_config is required');
+  const { typeName, message } = decodeAny(config.typed_config, path);
+  if (typeName === 'envoy.config.route.v3.Route') {
+    return compileRouteList([message as unknown as RouteProto], scope, context, path);
+  }
+  if (typeName === 'envoy.config.route.v3.RouteList') {
+    return compileRouteList(
+      (message as unknown as RouteListProto).routes,
+      scope,
+      context,
+      at(path, 'routes'),
+    );
+  }
+  throw new ConfigError(
+    path,
+    `Didn't find a registered implementation for '${config.name}' with type URL: '${typeName}'`,
+  );
+}
