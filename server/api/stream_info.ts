@@ -137,6 +137,8 @@ export interface StreamInfo {
   upstreamSsl: SslConnectionInfo | undefined;
   upstreamRequestAttemptCount: number;
   upstreamProtocol: string;
+  /** A health check of this proxy, which access logs may leave out. */
+  healthCheck: boolean;
   requestId: string;
   traceId: string;
 

@@ -94,6 +94,7 @@ export class StreamInfoRecord implements StreamInfo {
   upstreamSsl: SslConnectionInfo | undefined;
   upstreamRequestAttemptCount: number;
   upstreamProtocol: string;
+  healthCheck: boolean;
   requestId: string;
   traceId: string;
   dynamicMetadata: Map<string, Record<string, unknown>> | undefined;
@@ -140,6 +141,7 @@ export class StreamInfoRecord implements StreamInfo {
     this.upstreamSsl = undefined;
     this.upstreamRequestAttemptCount = 0;
     this.upstreamProtocol = '';
+    this.healthCheck = false;
     this.requestId = '';
     this.traceId = '';
     this.dynamicMetadata = undefined;
