@@ -4,12 +4,9 @@
 import { STATUS_CODES } from 'node:http';
 import type { HeaderMap } from '../../api/http/header_map.ts';
 
-/** Where Envoy's words differ from Node's. Statuses that Envoy does not know are `Unknown` there. */
+/** Statuses that Node knows and Envoy does not. All others are worded alike (asked of Envoy 1.40). */
 const REASON_PHRASES: Readonly<Record<number, string>> = {
-  103: 'Early Hints',
-  302: 'Found',
   418: 'Unknown',
-  425: 'Too Early',
   451: 'Unknown',
   509: 'Unknown',
 };
@@ -46,4 +43,11 @@ export function shouldCloseConnection(http10: boolean, headers: HeaderMap): bool
   }
   const proxyConnection = headers.getAll('proxy-connection');
   return proxyConnection !== undefined && hasToken(proxyConnection, 'close');
+}
+
+/** Whether a request or response asks for (or agrees to) an upgrade. Envoy: Utility::isUpgrade. */
+export function isUpgrade(headers: HeaderMap): boolean {
+  if (!headers.has('upgrade')) return false;
+  const connection = headers.getAll('connection');
+  return connection !== undefined && hasToken(connection, 'upgrade');
 }
