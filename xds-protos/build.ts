@@ -61,12 +61,21 @@ export function build(): boolean {
     for (const [file, text] of typeFiles(descriptors)) write(scratch, file, text);
     write(scratch, path.basename(DESCRIPTORS_FILE), lines.join(''));
     write(scratch, path.basename(STAMP_FILE), stamp);
-    rmSync(generated, { recursive: true, force: true });
-    renameSync(scratch, generated);
+    replaceGenerated(scratch);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
   return true;
+}
+
+// Several processes may build at once on a first start: the first to finish wins, and all wrote the same.
+function replaceGenerated(scratch: string): void {
+  rmSync(generated, { recursive: true, force: true });
+  try {
+    renameSync(scratch, generated);
+  } catch (error) {
+    if (!existsSync(STAMP_FILE)) throw error;
+  }
 }
 
 function write(folder: string, file: string, text: string): void {

@@ -1,5 +1,5 @@
 // Turns a protobufjs Root into plain descriptors: the only form that the run time and the type generator know.
-// Kept: what v3 configuration, the xDS services and the admin endpoint reach. Field options kept: validate rules (1071) and annotations.
+// Kept: what v3 configuration, the xDS services and the admin endpoint reach. Field options kept: validate rules (1071) and `sensitive`.
 
 import protobuf from 'protobufjs';
 import type {
@@ -96,8 +96,6 @@ function describeField(field: protobuf.Field): FieldDescriptor {
   if (typeof options['json_name'] === 'string') descriptor.json = options['json_name'];
   const rules = options['(validate.rules)'];
   if (rules !== undefined) descriptor.rules = rules as Rules;
-  if (options['deprecated'] === true) descriptor.deprecated = true;
-  if (options['(envoy.annotations.disallowed_by_default)'] === true) descriptor.disallowed = true;
   if (options['(udpa.annotations.sensitive)'] === true) descriptor.sensitive = true;
   return descriptor;
 }

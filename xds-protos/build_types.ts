@@ -68,7 +68,7 @@ function packageFile(pkg: string, names: string[], all: ReadonlyMap<string, Desc
 
 function enumText(name: string, local: string, descriptor: EnumDescriptor): string {
   const values = Object.keys(descriptor.values).map((value) => `'${value}'`);
-  // A number that this build has no name for is kept as a number; the brand keeps `=== 3` from compiling.
+  // A number that this build has no name for is kept as a number; the brand keeps code from writing numbers for names.
   return `/** ${name} */\nexport type ${local} = ${values.join(' | ')} | (number & { readonly unrecognized: never });\n`;
 }
 

@@ -23,8 +23,7 @@ export interface FieldDescriptor {
   /** Only where json_name was given. */
   json?: string;
   rules?: Rules;
-  deprecated?: true;
-  disallowed?: true;
+  /** The udpa.annotations.sensitive option: never shown, see redact.ts. */
   sensitive?: true;
 }
 
@@ -103,8 +102,6 @@ export class Field {
   /** Absent and default are different things: a message, a oneof member or an `optional` field. */
   readonly presence: boolean;
   readonly rules: Rules | undefined;
-  readonly deprecated: boolean;
-  readonly disallowed: boolean;
   readonly sensitive: boolean;
   readonly #of: string;
   #message: MessageType | undefined;
@@ -123,8 +120,6 @@ export class Field {
       this.key === undefined &&
       (this.type === 'message' || this.oneof !== undefined || descriptor.optional === true);
     this.rules = descriptor.rules;
-    this.deprecated = descriptor.deprecated === true;
-    this.disallowed = descriptor.disallowed === true;
     this.sensitive = descriptor.sensitive === true;
     this.#of = descriptor.of ?? '';
   }

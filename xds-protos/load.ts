@@ -18,6 +18,9 @@ export type Init<T> = T extends Uint8Array | string | number | bigint | boolean 
     ? readonly Init<E>[]
     : { readonly [K in keyof T]?: Init<T[K]> };
 
+/** A name that is not known while compiling; so that a known one is not taken with a message of another shape. */
+export type DynamicName<N extends string> = N extends keyof TypeMap ? never : N;
+
 /** Decodes wire bytes. Throws UnknownTypeError, and DecodeError for bytes that are not such a message. */
 export function decode<K extends keyof TypeMap>(typeName: K, bytes: Uint8Array): TypeMap[K];
 export function decode<T = Message>(typeName: string, bytes: Uint8Array): T;
@@ -27,14 +30,14 @@ export function decode(typeName: string, bytes: Uint8Array): Message {
 
 /** The wire bytes of a message or of a plain object of its shape. Throws UnknownTypeError. */
 export function encode<K extends keyof TypeMap>(typeName: K, message: Init<TypeMap[K]>): Uint8Array;
-export function encode(typeName: string, message: object): Uint8Array;
+export function encode<N extends string>(typeName: DynamicName<N>, message: object): Uint8Array;
 export function encode(typeName: string, message: object): Uint8Array {
   return encodeMessage(messageType(typeName), message as Message);
 }
 
 /** A new message with the given fields; nested objects become messages too, so their absent fields read as defaults. */
 export function create<K extends keyof TypeMap>(typeName: K, init?: Init<TypeMap[K]>): TypeMap[K];
-export function create<T = Message>(typeName: string, init?: object): T;
+export function create<N extends string>(typeName: DynamicName<N>, init?: object): Message;
 export function create(typeName: string, init: object = {}): Message {
   const type = messageType(typeName);
   return decodeMessage(type, encodeMessage(type, init as Message));

@@ -1,0 +1,81 @@
+// Hides what the protos call sensitive (private keys, passwords, tokens) before a message is shown, as Envoy's config_dump does:
+// strings and bytes below such a field become "[redacted]", other values go. Source: MessageUtil::redact.
+
+import { decodeMessage, encodeMessage } from './codec.ts';
+import type { Field, Message, MessageType } from './descriptors.ts';
+import { hasType, messageType } from './descriptors.ts';
+import type { TypeMap } from './generated/type_map.ts';
+import { fromJson, toJson } from './json.ts';
+
+const REDACTED = '[redacted]';
+const ANY = 'google.protobuf.Any';
+const TYPED_STRUCTS = new Set(['udpa.type.v1.TypedStruct', 'xds.type.v3.TypedStruct']);
+
+/** A copy without secrets, looking into every Any and TypedStruct of a known type. */
+export function redact<K extends keyof TypeMap>(typeName: K, message: TypeMap[K]): TypeMap[K];
+export function redact(typeName: string, message: object): Message;
+export function redact(typeName: string, message: object): Message {
+  const type = messageType(typeName);
+  const copy = decodeMessage(type, encodeMessage(type, message as Message));
+  redactMessage(type, copy, false);
+  return copy;
+}
+
+function redactMessage(type: MessageType, message: Message, isSensitive: boolean): void {
+  if (type.name === ANY) redactAny(message, isSensitive);
+  else if (TYPED_STRUCTS.has(type.name)) redactTypedStruct(message, isSensitive);
+  else {
+    for (const name of Object.keys(message)) {
+      const field = type.byName.get(name)!;
+      redactField(field, message, isSensitive || field.sensitive);
+    }
+  }
+}
+
+function redactField(field: Field, message: Message, isSensitive: boolean): void {
+  const value = message[field.name];
+  if (field.type === 'message') {
+    for (const each of valuesOf(field, value)) redactMessage(field.message, each as Message, isSensitive);
+  } else if (!isSensitive) return;
+  else if (field.type === 'string') message[field.name] = replaced(field, value, REDACTED);
+  else if (field.type === 'bytes') message[field.name] = replaced(field, value, Buffer.from(REDACTED));
+  else delete message[field.name];
+}
+
+function valuesOf(field: Field, value: unknown): readonly unknown[] {
+  if (field.key !== undefined) return Object.values(value as Message);
+  return field.repeated ? (value as readonly unknown[]) : [value];
+}
+
+function replaced(field: Field, value: unknown, by: unknown): unknown {
+  if (field.key === undefined) return field.repeated ? (value as readonly unknown[]).map(() => by) : by;
+  const map: Message = Object.create(null);
+  for (const key of Object.keys(value as Message)) map[key] = by;
+  return map;
+}
+
+function redactAny(any: Message, isSensitive: boolean): void {
+  const url = (any['type_url'] ?? '') as string;
+  const name = url.slice(url.lastIndexOf('/') + 1);
+  if (!hasType(name)) return;
+  const type = messageType(name);
+  const content = decodeMessage(type, any['value'] as Uint8Array);
+  redactMessage(type, content, isSensitive);
+  any['value'] = encodeMessage(type, content);
+}
+
+function redactTypedStruct(typed: Message, isSensitive: boolean): void {
+  const url = (typed['type_url'] ?? '') as string;
+  const name = url.slice(url.lastIndexOf('/') + 1);
+  const struct = typed['value'];
+  if (!hasType(name) || struct === undefined) return;
+  const type = messageType(name);
+  const content = fromJson<Message>(name, toJson('google.protobuf.Struct', struct as Message), {
+    unknownFields: [],
+  });
+  redactMessage(type, content, isSensitive);
+  typed['value'] = fromJson(
+    'google.protobuf.Struct',
+    toJson(name, content, { preserveProtoFieldNames: true }),
+  );
+}
