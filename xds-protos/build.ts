@@ -2,18 +2,10 @@
 // Runs from `npm run check`, and from load.ts on a first start; does nothing when its inputs have not changed.
 
 import { createHash } from 'node:crypto';
-import {
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { describe } from './build_descriptors.ts';
 import { parseProtos } from './build_parse.ts';
 import { typeFiles } from './build_types.ts';
@@ -47,7 +39,7 @@ function hashOf(files: readonly string[]): string {
   return hash.digest('hex');
 }
 
-/** Writes generated/ unless it is up to date; true when it was written. A reader never sees half of it. */
+/** Writes generated/ unless it is up to date; true when it was written. */
 export function build(): boolean {
   const packaged = packagedProtos();
   const overlay = overlayProtos();
@@ -56,32 +48,23 @@ export function build(): boolean {
 
   const descriptors = describe(parseProtos(packaged, overlay));
   const lines = [...descriptors].map(([name, descriptor]) => `${name}\t${JSON.stringify(descriptor)}\n`);
-  const scratch = mkdtempSync(path.join(here, '.generated-'));
-  try {
-    for (const [file, text] of typeFiles(descriptors)) write(scratch, file, text);
-    write(scratch, path.basename(DESCRIPTORS_FILE), lines.join(''));
-    write(scratch, path.basename(STAMP_FILE), stamp);
-    replaceGenerated(scratch);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
+  const files = typeFiles(descriptors);
+  files.set(path.basename(DESCRIPTORS_FILE), lines.join(''));
+  for (const stale of globSync('**/*.ts', { cwd: generated })) {
+    if (!files.has(stale.replaceAll(path.sep, '/'))) rmSync(path.join(generated, stale), { force: true });
   }
+  for (const [file, text] of files) write(file, text);
+  write(path.basename(STAMP_FILE), stamp);
   return true;
 }
 
-// Several processes may build at once on a first start: the first to finish wins, and all wrote the same.
-function replaceGenerated(scratch: string): void {
-  rmSync(generated, { recursive: true, force: true });
-  try {
-    renameSync(scratch, generated);
-  } catch (error) {
-    if (!existsSync(STAMP_FILE)) throw error;
-  }
-}
-
-function write(folder: string, file: string, text: string): void {
-  const target = path.join(folder, file);
+// Several processes may build at once on a first start, and others read: no file is ever seen half written.
+function write(file: string, text: string): void {
+  const target = path.join(generated, file);
+  const scratch = `${target}.${process.pid}-${threadId}`;
   mkdirSync(path.dirname(target), { recursive: true });
-  writeFileSync(target, text);
+  writeFileSync(scratch, text);
+  renameSync(scratch, target);
 }
 
 if (import.meta.main) console.log(build() ? `wrote ${generated}` : 'xds-protos/generated is up to date');
