@@ -1,0 +1,11 @@
+// envoy.retry_host_predicates.previous_hosts: a retry goes to another host. The settings are empty, the router does the work.
+// Envoy: source/extensions/retry/host/previous_hosts.
+
+import type { SettingsFactory } from '../../../../api/registry.ts';
+
+export const previousHostsFactory: SettingsFactory = {
+  category: 'envoy.retry_host_predicates',
+  name: 'envoy.retry_host_predicates.previous_hosts',
+  configTypes: ['envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate'],
+  compile: () => Object.freeze({}),
+};
