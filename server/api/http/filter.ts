@@ -89,6 +89,11 @@ export interface StreamEncoderFilterCallbacks extends StreamFilterCallbacks {
   readonly responseHeaders: ResponseHeaderMap | undefined;
   sendLocalReply(code: number, body: string, details: string, options?: LocalReplyOptions): void;
   encoderBufferLimit(): number;
+  /** Sends body bytes on from this filter, past it, at a time of its own. Not inside its `encodeData`. */
+  injectEncodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
+  /** Backpressure towards whoever produces the response. Calls nest. */
+  onEncoderFilterAboveWriteBufferHighWatermark(): void;
+  onEncoderFilterBelowWriteBufferLowWatermark(): void;
 }
 
 /** A filter instance: one per stream. Implement what you need. `bytes[start, end)` is valid during the call only. */

@@ -34,6 +34,9 @@ export interface FilterManagerCallbacks {
   encodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
   encodeTrailers(trailers: TrailerMap): void;
   readDisable(disable: boolean): void;
+  injectEncodedData(one: ActiveFilter, bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
+  /** Pauses (true) or resumes whoever produces the response. */
+  pauseEncoding(pause: boolean): void;
   addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void;
 }
 
@@ -125,5 +128,14 @@ export class ActiveFilter implements StreamDecoderFilterCallbacks, StreamEncoder
   }
   encoderBufferLimit(): number {
     return this.stream.bufferLimit;
+  }
+  injectEncodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    this.stream.injectEncodedData(this, bytes, start, end, endStream);
+  }
+  onEncoderFilterAboveWriteBufferHighWatermark(): void {
+    this.stream.pauseEncoding(true);
+  }
+  onEncoderFilterBelowWriteBufferLowWatermark(): void {
+    this.stream.pauseEncoding(false);
   }
 }
