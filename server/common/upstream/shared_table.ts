@@ -5,10 +5,6 @@
 /** Int32 slots in a piece (256 KiB). A power of two. */
 export const PIECE_SLOTS = 65_536;
 
-/** A cluster's run in the breaker table: 8 counters for each of 2 priorities, in the order of ResourceManager. */
-export const BREAKER_SLOTS_PER_PRIORITY = 8;
-export const BREAKER_SLOTS = 2 * BREAKER_SLOTS_PER_PRIORITY;
-
 export class SharedTable {
   readonly #pieces: Int32Array[] = [];
 

@@ -1,0 +1,50 @@
+// The slots of a cluster's hosts in the shared host table. An address keeps its slot, and with it its health and its
+// counters, as long as it stays in the cluster, whatever else about it or about the cluster changes.
+
+import type { ClusterLoadAssignment } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
+import { HostSlot } from '../../api/upstream/host.ts';
+import { SharedTable } from '../../common/upstream/shared_table.ts';
+import { addressKey, EDS_HEALTH_FLAGS, edsHealthFlags } from './load_assignment.ts';
+import type { SlotAllocator } from './slot_allocator.ts';
+
+export class ClusterHosts {
+  #slots = new Map<string, number>();
+
+  get size(): number {
+    return this.#slots.size;
+  }
+
+  /** Slots of the endpoints in the order of the message; health from EDS is written into them. */
+  update(assignment: ClusterLoadAssignment, allocator: SlotAllocator): Int32Array {
+    const before = this.#slots;
+    const after = new Map<string, number>();
+    const order: number[] = [];
+    for (const locality of assignment.endpoints) {
+      for (const endpoint of locality.lb_endpoints) {
+        // The same address in two priorities is two hosts.
+        let key = addressKey(assignment, endpoint);
+        while (after.has(key)) key += '+';
+        const slot = before.get(key) ?? allocator.allocate();
+        before.delete(key);
+        after.set(key, slot);
+        order.push(slot);
+        setEdsHealth(allocator.table, slot, edsHealthFlags(endpoint));
+      }
+    }
+    for (const slot of before.values()) allocator.free(slot);
+    this.#slots = after;
+    return Int32Array.from(order);
+  }
+
+  release(allocator: SlotAllocator): void {
+    for (const slot of this.#slots.values()) allocator.free(slot);
+    this.#slots.clear();
+  }
+}
+
+function setEdsHealth(table: SharedTable, slot: number, flags: number): void {
+  const view = table.view(slot);
+  const index = SharedTable.offset(slot) + HostSlot.HealthFlags;
+  const now = Atomics.load(view, index) & EDS_HEALTH_FLAGS;
+  if (now !== flags) Atomics.xor(view, index, now ^ flags);
+}

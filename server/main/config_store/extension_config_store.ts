@@ -1,0 +1,70 @@
+// HTTP filter configurations by ECDS. A filter with a default configuration does not wait when it says so, and falls
+// back to it when nothing comes. Envoy: source/common/filter/config_discovery_impl.cc.
+
+import type { ExtensionConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import { typeNameOf } from '../../../xds-protos/load.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import { mainFactoryContext } from './main_factory_context.ts';
+import { TYPE_NAMES } from './resource.ts';
+import type { StoreServices } from './services.ts';
+import type { WatchedKind, WatchedResource } from './watched_resources.ts';
+
+export class ExtensionConfigStore implements WatchedKind {
+  readonly kind = 'extension';
+  readonly #services: StoreServices;
+  /** Allowed types by key. */
+  readonly #types = new Map<string, readonly string[]>();
+
+  constructor(services: StoreServices) {
+    this.#services = services;
+  }
+
+  /** Checks the source and its default configuration before the watch starts. Throws ConfigError. */
+  expect(key: string, name: string, discovery: ExtensionConfigSource, path: string): void {
+    const types = discovery.type_urls.map(typeNameOf);
+    if (discovery.default_config !== undefined) {
+      const where = at(path, 'default_config');
+      this.#checkType(name, typeNameOf(discovery.default_config.type_url), types, where);
+      this.#compile(name, discovery.default_config, where);
+    } else if (discovery.apply_default_config_without_warming) {
+      throw new ConfigError(
+        path,
+        `Error: filter config ${name} applied without warming but has no default config.`,
+      );
+    }
+    this.#types.set(key, types);
+  }
+
+  statPrefix(name: string): string {
+    return `extension_config_discovery.http_filter.${name}.`;
+  }
+
+  accept(resource: WatchedResource, bytes: Uint8Array, version: string): void {
+    const { name, typed_config: config } = this.#services.decoder.decode(TYPE_NAMES.extension, bytes);
+    if (config === undefined) throw new ConfigError('typed_config', 'value is required');
+    const types = this.#types.get(resource.key) ?? [];
+    this.#checkType(name, typeNameOf(config.type_url), types, 'typed_config');
+    this.#compile(name, config, 'typed_config');
+    this.#services.publisher.put({ kind: 'extension', name: resource.key, version, bytes });
+  }
+
+  dropped(resource: WatchedResource): void {
+    this.#types.delete(resource.key);
+    this.#services.publisher.remove('extension', resource.key);
+  }
+
+  #checkType(name: string, type: string, allowed: readonly string[], path: string): void {
+    if (allowed.includes(type)) return;
+    throw new ConfigError(
+      path,
+      `Error: filter config has type URL ${type} but expect ${allowed.join(', ')}. (filter ${name})`,
+    );
+  }
+
+  #compile(name: string, config: { type_url: string; value: Uint8Array }, path: string): void {
+    const { environment } = this.#services;
+    const { context } = mainFactoryContext(environment, false);
+    const resolved = environment.registry.resolve('envoy.filters.http', name, config, path);
+    resolved.factory.compile(resolved.config, context, path, name);
+  }
+}

@@ -1,0 +1,141 @@
+// The FactoryContext of the main thread: a dry run of a resource's `compile` collects what the resource depends on. The
+// watches start only when the whole resource has compiled, so that a rejected one asks the control plane for nothing.
+
+import { closeSync, openSync } from 'node:fs';
+import type {
+  ConfigSource,
+  ExtensionConfigSource,
+} from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { Rds } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import type { SdsSecretConfig } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { FactoryContext, LogFileManager, Registry, ServerInfo } from '../../api/registry.ts';
+import type { Runtime } from '../../api/runtime.ts';
+import type { SecretKind } from '../../api/secret.ts';
+import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
+import { resourceKey } from '../../common/config/resource_key.ts';
+
+/** A secret, route or filter configuration that a resource waits for. */
+export type Dependency =
+  | {
+      readonly kind: 'secret';
+      readonly name: string;
+      readonly source: ConfigSource;
+      readonly secret: SecretKind;
+      readonly path: string;
+    }
+  | {
+      readonly kind: 'route';
+      readonly name: string;
+      readonly source: ConfigSource;
+      readonly statPrefix: string;
+      readonly path: string;
+    }
+  | {
+      readonly kind: 'extension';
+      readonly name: string;
+      readonly source: ConfigSource;
+      readonly discovery: ExtensionConfigSource;
+      readonly path: string;
+    };
+
+/** What all dry runs have in common. */
+export interface CompileEnvironment {
+  readonly server: ServerInfo;
+  readonly runtime: Runtime;
+  readonly registry: Registry;
+  /** Takes a static secret into use. Throws ConfigError when there is none of that name and kind, or when it is not valid. */
+  useStaticSecret(name: string, kind: SecretKind, path: string): void;
+  /** Is there a cluster of that name, active or warming? */
+  hasCluster(name: string): boolean;
+}
+
+export interface DryRun {
+  readonly context: FactoryContext;
+  /** Filled while `compile` runs. */
+  readonly dependencies: readonly Dependency[];
+}
+
+/** A plain object, not a class: compilers spread it to add the listener they compile. */
+export function mainFactoryContext(environment: CompileEnvironment, isStatic: boolean): DryRun {
+  const dependencies: Dependency[] = [];
+  const context: FactoryContext = {
+    thread: 'main',
+    server: environment.server,
+    stats: SCRATCH_STATS,
+    runtime: environment.runtime,
+    registry: environment.registry,
+    clusterManager: { getCluster: () => undefined },
+    secret: (sds, kind, path) => {
+      const { name, sds_config: source } = sds as SdsSecretConfig;
+      if (source === undefined) environment.useStaticSecret(name, kind, path);
+      else dependencies.push({ kind: 'secret', name, source, secret: kind, path: at(path, 'sds_config') });
+      return { name: resourceKey(source, name), current: undefined };
+    },
+    // `this` is the context of the connection manager, which has its own httpStatPrefix.
+    routeConfiguration(rds, path) {
+      const { route_config_name: name, config_source: source } = rds as Rds;
+      if (source === undefined) throw new ConfigError(at(path, 'config_source'), 'value is required');
+      const statPrefix = this.httpStatPrefix;
+      dependencies.push({ kind: 'route', name, source, statPrefix, path: at(path, 'config_source') });
+      return { name: resourceKey(source, name), current: undefined };
+    },
+    httpFilterConfiguration: (discovery, name, path) => {
+      const { config_source: source } = discovery as ExtensionConfigSource;
+      if (source === undefined) throw new ConfigError(at(path, 'config_source'), 'value is required');
+      dependencies.push({
+        kind: 'extension',
+        name,
+        source,
+        discovery: discovery as ExtensionConfigSource,
+        path: at(path, 'config_source'),
+      });
+      return { name: resourceKey(source, name), current: undefined };
+    },
+    checkCluster: (name, path) => {
+      if (isStatic && !environment.hasCluster(name)) throw new ConfigError(path, `unknown cluster '${name}'`);
+    },
+    logFiles: CHECKED_LOG_FILES,
+    listener: undefined,
+    httpStatPrefix: '',
+  };
+  return { context, dependencies };
+}
+
+/** Opens a log file as the workers will, to find out whether they can, and closes it. */
+const CHECKED_LOG_FILES: LogFileManager = {
+  open(path) {
+    if (path !== '/dev/stdout' && path !== '/dev/stderr') {
+      try {
+        closeSync(openSync(path, 'a'));
+      } catch (error) {
+        throw new ConfigError('', `unable to open file '${path}': ${(error as Error).message}`);
+      }
+    }
+    return { write: () => undefined };
+  },
+};
+
+/** Dry runs make no stats: the workers, who count, make them. */
+class ScratchStatStore implements StatStore {
+  #values = new Float64Array(64);
+
+  block<Name extends string>(schema: StatSchema<Name>, prefix: string): StatBlock<Name> {
+    const size = schema.definitions.length;
+    if (size > this.#values.length) this.#values = new Float64Array(size);
+    return { prefix, schema, values: this.#values, base: 0, record: () => undefined };
+  }
+  release(): void {}
+  counter(): { add(n: number): void } {
+    return { add: () => undefined };
+  }
+  gauge(): { set(value: number): void; add(n: number): void } {
+    return { set: () => undefined, add: () => undefined };
+  }
+  histogram(): { record(value: number): void } {
+    return { record: () => undefined };
+  }
+  textReadout(): void {}
+}
+
+const SCRATCH_STATS: StatStore = new ScratchStatStore();

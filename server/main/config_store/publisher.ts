@@ -1,0 +1,69 @@
+// Gathers the updates of one event-loop turn and hands them to the workers in the order of dependency: what refers to a
+// thing comes after it, removals come last and the other way round (make before break).
+
+import type { ResourceUpdate } from '../../messages.ts';
+
+type Change = Exclude<ResourceUpdate, { kind: 'remove' }>;
+type Removal = Extract<ResourceUpdate, { kind: 'remove' }>;
+type Kind = Change['kind'];
+
+const ORDER: readonly Kind[] = ['secret', 'cluster', 'endpoints', 'extension', 'route', 'listener'];
+
+export class Publisher {
+  /** What the workers have, per kind and name, for a worker that starts later. */
+  readonly #current = new Map<Kind, Map<string, Change>>(ORDER.map((kind) => [kind, new Map()]));
+  readonly #changes = new Map<Kind, Map<string, Change>>(ORDER.map((kind) => [kind, new Map()]));
+  readonly #removals = new Map<Kind, Map<string, Removal>>(ORDER.map((kind) => [kind, new Map()]));
+  readonly #send: (updates: readonly ResourceUpdate[]) => void;
+  #scheduled: NodeJS.Immediate | undefined;
+
+  constructor(send: (updates: readonly ResourceUpdate[]) => void) {
+    this.#send = send;
+  }
+
+  put(update: Change): void {
+    this.#current.get(update.kind)!.set(update.name, update);
+    this.#changes.get(update.kind)!.set(update.name, update);
+    this.#removals.get(update.kind)!.delete(update.name);
+    this.#schedule();
+  }
+
+  /** Nothing when the workers never had it. */
+  remove(kind: Kind, name: string): void {
+    if (!this.#current.get(kind)!.delete(name)) return;
+    this.#changes.get(kind)!.delete(name);
+    this.#removals.get(kind)!.set(name, { kind: 'remove', resource: kind, name });
+    this.#schedule();
+  }
+
+  /** Everything current, in order. What is still to be flushed is in it. */
+  snapshot(): ResourceUpdate[] {
+    return ORDER.flatMap((kind) => [...this.#current.get(kind)!.values()]);
+  }
+
+  /** Sends what has gathered. Also called by itself once a turn. */
+  flush(): void {
+    if (this.#scheduled === undefined) return;
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+    const updates: ResourceUpdate[] = [];
+    for (const kind of ORDER) for (const change of this.#changes.get(kind)!.values()) updates.push(change);
+    for (const kind of [...ORDER].reverse()) {
+      for (const removal of this.#removals.get(kind)!.values()) updates.push(removal);
+    }
+    for (const kind of ORDER) {
+      this.#changes.get(kind)!.clear();
+      this.#removals.get(kind)!.clear();
+    }
+    if (updates.length > 0) this.#send(updates);
+  }
+
+  close(): void {
+    clearImmediate(this.#scheduled);
+    this.#scheduled = undefined;
+  }
+
+  #schedule(): void {
+    this.#scheduled ??= setImmediate(() => this.flush());
+  }
+}

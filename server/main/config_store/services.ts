@@ -1,0 +1,57 @@
+// What the parts of the configuration store share.
+
+import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
+import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
+import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import type { StatStore } from '../../api/stats.ts';
+import type { SubscriptionFactory } from '../xds/subscription.ts';
+import type { ResourceHistory } from './history.ts';
+import type { CompileEnvironment, Dependency } from './main_factory_context.ts';
+import type { Publisher } from './publisher.ts';
+import type { ResourceDecoder } from './resource_decoder.ts';
+import type { SlotAllocator } from './slot_allocator.ts';
+import type { Warmable } from './warming.ts';
+
+/** The pure compile functions of common/; main runs them to say ACK or NACK and drops what they return. */
+export interface ResourceCompilers {
+  listener(message: Listener, context: FactoryContext, path: string): unknown;
+  cluster(message: Cluster, context: FactoryContext, path: string): unknown;
+  route(message: RouteConfiguration, context: FactoryContext, path: string): unknown;
+}
+
+/** A held watch of something a resource depends on. */
+export interface Lease {
+  readonly target: Warmable;
+  release(): void;
+}
+
+export interface StoreServices {
+  readonly compilers: ResourceCompilers;
+  readonly environment: CompileEnvironment;
+  readonly decoder: ResourceDecoder;
+  readonly publisher: Publisher;
+  readonly history: ResourceHistory;
+  readonly subscriptions: SubscriptionFactory;
+  readonly stats: StatStore;
+  readonly hostSlots: SlotAllocator;
+  readonly breakerSlots: SlotAllocator;
+  /** Starts watching a dependency. Throws ConfigError when its source cannot be honoured. */
+  lease(dependency: Dependency): Lease;
+}
+
+/** Leases all, or none when one of them throws. */
+export function leaseAll(services: StoreServices, dependencies: readonly Dependency[]): Lease[] {
+  const leases: Lease[] = [];
+  try {
+    for (const dependency of dependencies) leases.push(services.lease(dependency));
+  } catch (error) {
+    releaseAll(leases);
+    throw error;
+  }
+  return leases;
+}
+
+export function releaseAll(leases: readonly Lease[]): void {
+  for (const lease of leases) lease.release();
+}

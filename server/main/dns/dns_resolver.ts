@@ -1,0 +1,114 @@
+// Resolves names with the families and resolvers a cluster asks for. Names in /etc/hosts and literal addresses are
+// understood, as c-ares does for Envoy (source/extensions/network/dns_resolver/cares/dns_impl.cc).
+
+import { lookup, Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+
+export type LookupFamily = 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL';
+
+export interface ResolverSettings {
+  readonly family: LookupFamily;
+  /** `1.2.3.4:53`; empty: the system's. */
+  readonly servers: readonly string[];
+  /** Ask `servers` only when the system has none of its own. */
+  readonly fallback: boolean;
+  /** Answers carry the TTL of the records. */
+  readonly ttl: boolean;
+  readonly timeoutMs: number;
+  readonly tries: number;
+}
+
+export interface Resolution {
+  /** IP addresses in the order of the answer; empty when the name has none. */
+  readonly addresses: readonly string[];
+  /** ms that the answer may be used; undefined when it did not say. */
+  readonly ttlMs: number | undefined;
+}
+
+const NO_RECORDS: Resolution = { addresses: [], ttlMs: undefined };
+/** The name does not exist or has no record of the family: an answer, not a failure. */
+const NO_RECORD_CODES = new Set(['ENOTFOUND', 'ENODATA']);
+
+export class DnsResolver {
+  readonly #settings: ResolverSettings;
+  /** Undefined: getaddrinfo of the system. */
+  readonly #resolver: Resolver | undefined;
+
+  constructor(settings: ResolverSettings) {
+    this.#settings = settings;
+    const ownServers = settings.servers.length > 0 && !settings.fallback;
+    if (!ownServers && !settings.ttl) return;
+    this.#resolver = new Resolver({ timeout: settings.timeoutMs, tries: settings.tries });
+    if (ownServers) this.#resolver.setServers(settings.servers);
+  }
+
+  /** Rejects when there was no answer (a timeout, a server's failure). */
+  async resolve(name: string): Promise<Resolution> {
+    if (isIP(name) !== 0) return { addresses: [name], ttlMs: undefined };
+    switch (this.#settings.family) {
+      case 'V4_ONLY':
+        return this.#query(name, 4);
+      case 'V6_ONLY':
+        return this.#query(name, 6);
+      case 'ALL':
+        return merge(await Promise.all([this.#query(name, 4), this.#query(name, 6)]));
+      case 'V4_PREFERRED':
+        return this.#firstOf(name, 4, 6);
+      default:
+        return this.#firstOf(name, 6, 4);
+    }
+  }
+
+  /** Ends what is under way. */
+  close(): void {
+    this.#resolver?.cancel();
+  }
+
+  async #firstOf(name: string, first: 4 | 6, second: 4 | 6): Promise<Resolution> {
+    const preferred = await this.#query(name, first).catch(() => NO_RECORDS);
+    return preferred.addresses.length > 0 ? preferred : this.#query(name, second);
+  }
+
+  async #query(name: string, family: 4 | 6): Promise<Resolution> {
+    const resolver = this.#resolver;
+    if (resolver === undefined) return withoutRecords(this.#lookup(name, family));
+    const found = await withoutRecords(this.#records(resolver, name, family));
+    // c-ares reads /etc/hosts too, node's Resolver does not.
+    if (found.addresses.length > 0 || this.#settings.servers.length > 0) return found;
+    return withoutRecords(this.#lookup(name, family));
+  }
+
+  async #lookup(name: string, family: 4 | 6): Promise<Resolution> {
+    const found = await lookup(name, { family, all: true });
+    return { addresses: found.map(({ address }) => address), ttlMs: undefined };
+  }
+
+  async #records(resolver: Resolver, name: string, family: 4 | 6): Promise<Resolution> {
+    const records =
+      family === 4
+        ? await resolver.resolve4(name, { ttl: true })
+        : await resolver.resolve6(name, { ttl: true });
+    const ttl = Math.min(...records.map((record) => record.ttl));
+    return {
+      addresses: records.map((record) => record.address),
+      ttlMs: Number.isFinite(ttl) ? ttl * 1000 : undefined,
+    };
+  }
+}
+
+async function withoutRecords(answer: Promise<Resolution>): Promise<Resolution> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (NO_RECORD_CODES.has((error as NodeJS.ErrnoException).code ?? '')) return NO_RECORDS;
+    throw error;
+  }
+}
+
+function merge(parts: readonly Resolution[]): Resolution {
+  const ttls = parts.flatMap(({ ttlMs }) => (ttlMs === undefined ? [] : [ttlMs]));
+  return {
+    addresses: parts.flatMap(({ addresses }) => addresses),
+    ttlMs: ttls.length > 0 ? Math.min(...ttls) : undefined,
+  };
+}
