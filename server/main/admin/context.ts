@@ -1,0 +1,127 @@
+// What the admin endpoints show and do. Whoever owns a thing plugs it in here; the endpoints only know these interfaces.
+
+import type {
+  Certificate,
+  CommandLineOptions,
+  ServerInfo_State,
+} from '../../../xds-protos/generated/envoy/admin/v3.ts';
+import type { Address } from '../../api/stream_info.ts';
+import type { HostDescription } from '../../api/upstream/host.ts';
+import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import type { StatsSettings } from '../../common/stats/stats_config.ts';
+
+export interface AdminContext {
+  readonly stats: StatAggregator;
+  readonly statsSettings: StatsSettings;
+  readonly configTracker: ConfigTracker;
+  readonly server: ServerStatus;
+  readonly logging: Logging;
+  readonly runtime: AdminRuntime;
+  clusters(): Iterable<ClusterStatus>;
+  /** Those that are active or warming, in the order they came. */
+  listeners(): Iterable<{ readonly name: string; readonly localAddress: Address }>;
+  /** What the start or a warming resource still waits for: of `listener foo`, its targets. Nothing once all is ready. */
+  unreadyTargets(): Iterable<{ readonly name: string; readonly targetNames: readonly string[] }>;
+  /** One per TLS certificate or CA in use, of both sides. */
+  certificates(): Iterable<Certificate>;
+  drainListeners(options: {
+    readonly inboundOnly: boolean;
+    readonly graceful: boolean;
+    readonly skipExit: boolean;
+  }): void;
+  /** True: health check filters answer 503 and /ready is DRAINING, false: back to normal. */
+  failHealthChecks(fail: boolean): void;
+  reopenLogs(): void;
+  /** Ends the process in order. The answer has been written by then. */
+  quit(): void;
+}
+
+export type ConfigDumpKey =
+  | 'bootstrap'
+  | 'clusters'
+  | 'ecds'
+  | 'endpoint'
+  | 'listeners'
+  | 'routes'
+  | 'route_scopes'
+  | 'secrets';
+
+/**
+ * Gives the dump of a section as an `envoy.admin.v3.*ConfigDump` message, sensitive fields still in it.
+ * Elements whose resource name `matches` says false to are left out.
+ */
+export type ConfigDumpSource = (matches: (name: string) => boolean) => object;
+
+/** Sections of /config_dump that exist. */
+export type ConfigTracker = ReadonlyMap<ConfigDumpKey, ConfigDumpSource>;
+
+export interface ServerStatus {
+  /** `<revision>/<version>/<status>/<build>/<TLS library>`. */
+  readonly version: string;
+  readonly hotRestartVersion: string;
+  readonly commandLineOptions: CommandLineOptions;
+  /** `envoy.config.core.v3.Node` as sent to control planes. */
+  readonly node: object;
+  state(): ServerInfo_State;
+  /** Seconds of this epoch and of all hot restart epochs. */
+  uptime(): { readonly currentEpoch: number; readonly allEpochs: number };
+  hotRestartInitializing(): boolean;
+}
+
+export interface Logging {
+  readonly levels: readonly string[];
+  loggers(): Iterable<{ readonly name: string; readonly level: string }>;
+  /** `name` undefined: all loggers. `level` is one of `levels`. False when there is no such logger. */
+  setLevel(name: string | undefined, level: string): boolean;
+}
+
+export interface AdminRuntime {
+  readonly layerNames: readonly string[];
+  readonly entries: readonly {
+    readonly name: string;
+    readonly layerValues: readonly string[];
+    readonly finalValue: string;
+  }[];
+  /** Sets keys of the admin layer, '' takes one back. False when there is no admin layer. */
+  modify(values: ReadonlyMap<string, string>): boolean;
+}
+
+export interface CircuitBreakerLimits {
+  readonly maxConnections: number;
+  readonly maxPendingRequests: number;
+  readonly maxRequests: number;
+  readonly maxRetries: number;
+}
+
+export interface ClusterStatus {
+  readonly name: string;
+  /** `alt_stat_name`, or the name. */
+  readonly observabilityName: string;
+  readonly edsServiceName: string;
+  readonly addedViaApi: boolean;
+  readonly defaultPriority: CircuitBreakerLimits;
+  readonly highPriority: CircuitBreakerLimits;
+  /** Percent; -1 while there are too few hosts or requests. Undefined without outlier detection. */
+  readonly outlier:
+    | {
+        readonly successRateAverage: number;
+        readonly successRateEjectionThreshold: number;
+        readonly localOriginSuccessRateAverage: number;
+        readonly localOriginSuccessRateEjectionThreshold: number;
+      }
+    | undefined;
+  readonly hosts: Iterable<HostStatus>;
+}
+
+/** Counters and health flags are read from the host's run in the shared table. */
+export interface HostStatus {
+  readonly description: HostDescription;
+  /** Requests waiting for a connection to this host. */
+  readonly pendingRequests: number;
+  readonly canary: boolean;
+  /** `envoy.config.core.v3.HealthStatus` as EDS gave it. */
+  readonly edsHealthStatus: string;
+  /** Percent, -1 when not known. */
+  readonly successRate: number;
+  readonly localOriginSuccessRate: number;
+}
