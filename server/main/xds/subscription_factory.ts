@@ -56,6 +56,8 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
   readonly #channels = new Map<string, GrpcChannel>();
   readonly #restClients = new Map<string, RestClient>();
   readonly #muxes = new Set<Mux>();
+  /** Polls and file watches. */
+  readonly #ownSubscriptions = new Set<Subscription>();
   readonly #ads: Mux | undefined;
 
   /** Throws ConfigError for an ads_config that cannot be honoured. */
@@ -100,6 +102,7 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
 
   close(): void {
     for (const mux of this.#muxes) mux.close();
+    for (const subscription of this.#ownSubscriptions) subscription.close();
     for (const channel of this.#channels.values()) channel.close();
     for (const client of this.#restClients.values()) client.close();
     this.#muxes.clear();
@@ -116,10 +119,10 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
     if (source.ads !== undefined || source.self !== undefined) return this.#subscribeAds(type, names, watch);
     if (source.path_config_source !== undefined) {
       const where = at(path, 'path_config_source');
-      return new FilesystemSubscription(type, source.path_config_source, names, watch, where);
+      return this.#own(new FilesystemSubscription(type, source.path_config_source, names, watch, where));
     }
     if (source.path !== undefined) {
-      return new FilesystemSubscription(type, { path: source.path }, names, watch, at(path, 'path'));
+      return this.#own(new FilesystemSubscription(type, { path: source.path }, names, watch, at(path, 'path')));
     }
     if (source.api_config_source !== undefined) {
       const where = at(path, 'api_config_source');
@@ -173,7 +176,18 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
       client = new RestClient(this.#options.clusters(rest.clusterName)!, path);
       this.#restClients.set(rest.clusterName, client);
     }
-    return new RestSubscription(type, rest, client, this.#options.node, names, watch);
+    return this.#own(new RestSubscription(type, rest, client, this.#options.node, names, watch));
+  }
+
+  #own(subscription: Subscription): Subscription {
+    this.#ownSubscriptions.add(subscription);
+    return {
+      updateResourceInterest: (names) => subscription.updateResourceInterest(names),
+      close: () => {
+        this.#ownSubscriptions.delete(subscription);
+        subscription.close();
+      },
+    };
   }
 
   /** A stream for this subscription alone, as Envoy does: servers of secrets answer one name a stream. */
