@@ -110,7 +110,7 @@ export interface RouteEntry {
 
 export interface DirectResponseEntry {
   readonly responseCode: number;
-  /** The Location header for a redirect, or '' for a direct response. */
+  /** The Location header, for a `responseCode` of 201 or 3xx only (of a direct response, Envoy answers the request's own URL). */
   newUri(headers: RequestHeaderMap): string;
   /** Body of a direct response, formatted where body_format is set. */
   responseBody(headers: RequestHeaderMap, info: StreamInfo): string;

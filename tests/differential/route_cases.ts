@@ -46,7 +46,7 @@ function segments(random: Random, most: number): string {
 export function generateRequest(random: Random): RequestCase {
   let path = `/${segments(random, 3)}`;
   if (random.chance(0.2)) path += '/';
-  path = path.replace('é', '%C3%A9');
+  path = path.replaceAll('é', '%C3%A9');
   if (random.chance(0.5)) path += `?${random.some(['k', 'k=', 'k=1', 'k=abc', 'j=2', 'k=a%20b', '=x', 'K=1'], 3).join('&')}`;
   const headers: string[] = [];
   for (const name of random.some(['x-one', 'x-two', 'x-num', 'X-One', 'x-env'], 3)) headers.push(name, random.pick(VALUES));
@@ -144,9 +144,9 @@ function mutations(random: Random, level: string): object {
 }
 
 const REGEX_REWRITES = [
-  { pattern: { regex: '/(\\w+)' }, substitution: '/<\\1>' },
+  { pattern: { regex: '/(\\w+)' }, substitution: '/(\\1)' },
   { pattern: { regex: '^/([^/]*)/(.*)$' }, substitution: '/\\2/\\1' },
-  { pattern: { regex: 'b*' }, substitution: 'X' },
+  { pattern: { regex: 'b*' }, substitution: '/' },
   { pattern: { regex: 'a' }, substitution: '\\0\\0' },
   { pattern: { regex: '(a)(b)?' }, substitution: '[\\2\\1\\\\]' },
 ];
@@ -181,7 +181,7 @@ function clusterAction(random: Random, template: boolean): Record<string, unknow
         path_template_rewrite: random.pick(['/{y}/{x}', '/new/{x}', '/{x}.{y}']),
       },
     };
-  } else if (!template && rewrite < 0.25) action.prefix_rewrite = random.pick(['/', '/new', '/new/', 'x', '/a?q=1']);
+  } else if (!template && rewrite < 0.25) action.prefix_rewrite = random.pick(['/', '/new', '/new/', '/x', '/a?q=1']);
   else if (rewrite < 0.5) action.regex_rewrite = random.pick(REGEX_REWRITES);
   const host = random.next();
   if (host < 0.15) action.host_rewrite_literal = 'rewritten.host';

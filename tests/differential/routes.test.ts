@@ -11,7 +11,7 @@ import { compileJson, streamInfo } from '../fakes/routes.ts';
 import { ENVOY_BIN, EnvoyProcess } from './envoy_process.ts';
 import { generateRequest, generateRouteConfiguration, Random, type RequestCase } from './route_cases.ts';
 
-const CONFIGURATIONS = 40;
+const CONFIGURATIONS = 150;
 const REQUESTS_PER_CONFIGURATION = 30;
 const CLUSTERS = ['one', 'two', 'three'];
 
@@ -127,7 +127,13 @@ function askOurs(config: RouteConfig, request: RequestCase): Answer {
   }
   const entry = route.routeEntry!;
   if (!CLUSTERS.includes(entry.clusterName(headers))) {
-    return { status: entry.clusterNotFoundResponseCode, location: undefined, responseHeaders: [], upstream: undefined };
+    route.finalizeResponseHeaders(response, headers, info);
+    return {
+      status: entry.clusterNotFoundResponseCode,
+      location: undefined,
+      responseHeaders: interesting(response.list),
+      upstream: undefined,
+    };
   }
   entry.finalizeRequestHeaders(headers, info, true);
   response.append('x-echo', 'yes');
@@ -180,12 +186,18 @@ describe('routes, against Envoy', { skip: ENVOY_BIN === undefined && 'no Envoy: 
         const request = generateRequest(random);
         const expected = await askEnvoy(port, request, agent);
         const ours = askOurs(compiled, request);
-        const { status } = expected;
-        // What a local reply of the whole proxy adds is not the route's.
-        const proxyAnswer = expected.upstream === undefined && ours.upstream === undefined && status === ours.status;
-        const known = proxyAnswer && ours.responseHeaders.length === 0 ? { ...expected, responseHeaders: [] } : expected;
-        assert.deepEqual(ours, known, `${JSON.stringify(request)} with ${JSON.stringify(config)}`);
+        assert.deepEqual(
+          forComparison(request, ours),
+          forComparison(request, expected),
+          `${JSON.stringify(request)} with ${JSON.stringify(config)}`,
+        );
       }
     });
   }
 });
+
+/** A gRPC client gets local replies as 200 with a grpc-status: the connection manager's work, not the route's. */
+function forComparison(request: RequestCase, answer: Answer): Answer {
+  const grpc = request.headers.some((text) => /^application\/grpc(\+|$)/.test(text));
+  return grpc && answer.upstream === undefined ? { ...answer, status: 200 } : answer;
+}

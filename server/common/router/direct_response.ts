@@ -28,8 +28,9 @@ class DirectResponse implements DirectResponseEntry {
     this.body = body;
     Object.freeze(this);
   }
-  newUri(): string {
-    return '';
+  /** Envoy sends those that answer 201 or 3xx where they already are. */
+  newUri(headers: RequestHeaderMap): string {
+    return `${headers.scheme}://${headers.host ?? ''}${headers.path}`;
   }
   responseBody(): string {
     return this.body;

@@ -42,9 +42,9 @@ export class Redirect {
 
   private newPath(requested: string): string {
     // A query in path_redirect replaces the request's and is never stripped.
-    if (this.pathHasQuery) return this.path;
+    if (this.pathHasQuery) return rooted(this.path);
     const query = requested.indexOf('?');
-    const path = this.path || (query < 0 ? requested : requested.slice(0, query));
+    const path = rooted(this.path || (query < 0 ? requested : requested.slice(0, query)));
     return query < 0 || this.stripQuery ? path : path + requested.slice(query);
   }
 
@@ -59,6 +59,10 @@ export class Redirect {
     const isDefault = (protocol === 'https' && port === ':443') || (protocol === 'http' && port === ':80');
     return this.port !== '' || (newScheme !== protocol && isDefault) ? host.slice(0, colon) : host;
   }
+}
+
+function rooted(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`;
 }
 
 export function compileRedirect(config: RedirectAction, path: string): Redirect {

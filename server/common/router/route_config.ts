@@ -44,9 +44,8 @@ class CompiledRouteConfig implements RouteConfig {
   /** What routes match: the path without query, fragment and, where asked, parameters. */
   private pathOf(headers: RequestHeaderMap): string {
     const path = withoutQuery(headers.path);
-    if (!this.ignorePathParameters) return path;
-    const parameters = path.indexOf(';');
-    return parameters < 0 ? path : path.slice(0, parameters);
+    // Parameters of every segment: `/a;x=1/b` is matched as `/a/b`.
+    return this.ignorePathParameters && path.includes(';') ? path.replace(/;[^/]*/g, '') : path;
   }
 
   explain(headers: RequestHeaderMap, info: StreamInfo, streamId: number): ExplainNode {

@@ -12,7 +12,7 @@ import type { ExplainNode } from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import { allOf, leaf } from '../matcher/explain.ts';
 import { compileHeaderMatchers, type HeaderMatcher, matchHeaders } from '../matcher/header_matcher.ts';
-import { PathKind, PathMatcher, type PathTemplateMatcher } from '../matcher/path_matcher.ts';
+import { PathKind, PathMatcher, type PathTemplateMatcher, withoutQuery } from '../matcher/path_matcher.ts';
 import {
   compileQueryParameterMatcher,
   type QueryParameterMatcher,
@@ -46,6 +46,8 @@ export class RouteMatch {
   /** The path is all there is to match: true for nearly every route of a mesh. */
   private readonly pathOnly: boolean;
   private readonly connectOnly: boolean;
+  /** Templates also look at path parameters that others are told to ignore. */
+  private readonly templateOnly: boolean;
 
   constructor(conditions: Conditions) {
     this.path = conditions.path;
@@ -56,6 +58,7 @@ export class RouteMatch {
     this.tls = conditions.tls;
     this.dynamicMetadata = conditions.dynamicMetadata;
     this.connectOnly = conditions.path.kind === PathKind.Connect;
+    this.templateOnly = conditions.path.kind === PathKind.Template;
     this.pathOnly =
       !this.connectOnly &&
       !this.grpc &&
@@ -67,7 +70,7 @@ export class RouteMatch {
   /** `path` is the request's path as far as routes look at it: without query, fragment and ignored parameters. */
   match(path: string, headers: RequestHeaderMap, info: StreamInfo, streamId: number): boolean {
     if (headers.path === '' && !this.connectOnly) return false;
-    if (!this.path.match(path)) return false;
+    if (!this.path.match(this.templateOnly ? withoutQuery(headers.path) : path)) return false;
     return this.pathOnly || this.matchRest(headers, info, streamId);
   }
 
@@ -98,7 +101,7 @@ export class RouteMatch {
       parts.push(leaf('method is CONNECT', headers.method === 'CONNECT', `the method is ${headers.method}`));
     } else if (headers.path === '') {
       parts.push(leaf('the request has a path', false, 'a CONNECT request without a path'));
-    } else parts.push(this.path.explain(path));
+    } else parts.push(this.path.explain(this.templateOnly ? withoutQuery(headers.path) : path));
     if (this.runtimeFraction !== undefined) {
       const on = this.runtimeFraction.enabled(streamId);
       parts.push(

@@ -7,8 +7,8 @@ import { ConfigError } from '../../../api/config_error.ts';
 const LITERAL = "a-zA-Z0-9\\-._~%!$&'()+,;:@";
 const LITERAL_TEXT = new RegExp(`^[${LITERAL}]+$`);
 const REWRITE_TEXT = new RegExp(`^[${LITERAL}/]+$`);
-const ONE_SEGMENT = `[${LITERAL}]+`;
-const ANY_SEGMENTS = `[${LITERAL}/]*`;
+const ONE_SEGMENT = `[${LITERAL}=]+`;
+const ANY_SEGMENTS = `[${LITERAL}=/]*`;
 
 const MAX_VARIABLES = 5;
 const MAX_VARIABLE_NAME_LENGTH = 16;
