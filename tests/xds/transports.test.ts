@@ -9,10 +9,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { ServerCredentials } from '@grpc/grpc-js';
-import { fromJson } from '../../xds-protos/json.ts';
-import { encode } from '../../xds-protos/load.ts';
 import { ConfigError } from '../../server/api/config_error.ts';
 import { setLogLevel } from '../../server/common/log.ts';
+import { fromJson } from '../../xds-protos/json.ts';
+import { encode } from '../../xds-protos/load.ts';
 import { FakeXdsServer } from './fake_server.ts';
 import { CDS, client, configSource, EDS, named, SDS, xdsCluster } from './harness.ts';
 
@@ -34,7 +34,9 @@ const grpcSource = (apiType: string): ReturnType<typeof configSource> =>
     api_config_source: {
       api_type: apiType,
       transport_api_version: 'V3',
-      grpc_services: [{ envoy_grpc: { cluster_name: 'xds' }, initial_metadata: [{ key: 'x-token', value: 't' }] }],
+      grpc_services: [
+        { envoy_grpc: { cluster_name: 'xds' }, initial_metadata: [{ key: 'x-token', value: 't' }] },
+      ],
     },
   });
 
@@ -44,7 +46,10 @@ for (const apiType of ['GRPC', 'DELTA_GRPC']) {
     const sotw = apiType === 'GRPC';
     const server = sotw ? await FakeXdsServer.sotw(address) : await FakeXdsServer.delta(address);
     const xds = client(xdsCluster(address), undefined);
-    closers.push(() => xds.close(), () => server.close());
+    closers.push(
+      () => xds.close(),
+      () => server.close(),
+    );
     const first = xds.subscribe(SDS, ['default'], grpcSource(apiType));
     const second = xds.subscribe(SDS, ['ROOTCA'], grpcSource(apiType));
     for (const name of ['default', 'ROOTCA']) {
@@ -56,7 +61,12 @@ for (const apiType of ['GRPC', 'DELTA_GRPC']) {
       assert.deepEqual(stream.metadata.get('x-token'), ['t']);
       const secret = named(SDS, name);
       if (sotw) stream.sendSotw({ type_url: SDS, version_info: '1', nonce: 'n', resources: [secret] });
-      else stream.sendDelta({ type_url: SDS, nonce: 'n', resources: [{ name, version: '1', resource: secret }] });
+      else
+        stream.sendDelta({
+          type_url: SDS,
+          nonce: 'n',
+          resources: [{ name, version: '1', resource: secret }],
+        });
     }
     assert.deepEqual((await first.next()).added, ['default']);
     assert.deepEqual((await second.next()).added, ['ROOTCA']);
@@ -73,7 +83,9 @@ test('TLS: the chain and the names of the server are checked as configured', asy
       'openssl',
       'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=x -keyout key.pem -out cert.pem -addext'
         .split(' ')
-        .concat('subjectAltName=URI:spiffe://cluster.local/ns/istio-system/sa/istiod,DNS:istiod.istio-system.svc'),
+        .concat(
+          'subjectAltName=URI:spiffe://cluster.local/ns/istio-system/sa/istiod,DNS:istiod.istio-system.svc',
+        ),
       { cwd: folder, stdio: 'ignore' },
     );
   } catch {
@@ -82,7 +94,10 @@ test('TLS: the chain and the names of the server are checked as configured', asy
   }
   const cert_chain = readFileSync(path.join(folder, 'cert.pem'));
   const private_key = readFileSync(path.join(folder, 'key.pem'));
-  const server = await FakeXdsServer.sotw(undefined, ServerCredentials.createSsl(null, [{ cert_chain, private_key }]));
+  const server = await FakeXdsServer.sotw(
+    undefined,
+    ServerCredentials.createSsl(null, [{ cert_chain, private_key }]),
+  );
   closers.push(() => server.close());
   const subscribe = (san: object): ReturnType<typeof client> => {
     const cluster = Object.assign(xdsCluster(server.address), {
@@ -155,7 +170,9 @@ test('REST: canonical JSON is posted again and again, with the version in force'
   await clusters.until(() => clusters.failures.length > 0);
   assert.match(clusters.failures[0]!, /^rejected: .*lb_policy/);
   rest.answer.status = 503;
-  await clusters.until(() => clusters.failures.some((failure) => failure.startsWith('connection: status 503')));
+  await clusters.until(() =>
+    clusters.failures.some((failure) => failure.startsWith('connection: status 503')),
+  );
   rest.answer = { status: 200, body: { version_info: '3', resources: [{ '@type': CDS, name: 'b' }] } };
   await clusters.until(() => clusters.updates.at(-1)!.version === '3');
   assert.equal(rest.bodies[0]!.url, 'POST /v3/discovery:clusters');
@@ -182,7 +199,10 @@ for (const [extension, print] of [
   [
     'pb',
     (json: object) =>
-      encode('envoy.service.discovery.v3.DiscoveryResponse', fromJson('envoy.service.discovery.v3.DiscoveryResponse', json)),
+      encode(
+        'envoy.service.discovery.v3.DiscoveryResponse',
+        fromJson('envoy.service.discovery.v3.DiscoveryResponse', json),
+      ),
   ],
 ] as const) {
   test(`a .${extension} file is read, a move replaces it, a broken one keeps the last good state`, async () => {
@@ -191,7 +211,7 @@ for (const [extension, print] of [
     const xds = client(xdsCluster('127.0.0.1:1'), undefined);
     closers.push(() => xds.close());
     const endpoints = xds.subscribe(EDS, ['a'], configSource({ path_config_source: { path: file } }));
-      const first = await endpoints.next();
+    const first = await endpoints.next();
     assert.deepEqual([first.added, first.version, first.full], [['a'], '1', true]);
     replace(file, extension === 'pb' ? Buffer.from([0x0a, 0x7f]) : '{"resources": [');
     await endpoints.until(() => endpoints.failures.length === 1);
@@ -230,21 +250,54 @@ test('sources that cannot be honoured are refused with their path', () => {
   const api = (more: object): object => ({ api_config_source: { transport_api_version: 'V3', ...more } });
   const refused: [object, string, RegExp][] = [
     [{}, 'source', /Missing config source specifier/],
-    [{ path_config_source: { path: '/no/such.yaml' } }, 'source.path_config_source', /'\/no\/such.yaml' does not exist/],
+    [
+      { path_config_source: { path: '/no/such.yaml' } },
+      'source.path_config_source',
+      /'\/no\/such.yaml' does not exist/,
+    ],
     [api({ api_type: 'GRPC' }), 'source.api_config_source', /either a gRPC service or a cluster name/],
-    [api({ api_type: 'GRPC', grpc_services: [service, service] }), 'source.api_config_source', /no more than 1 gRPC/],
-    [api({ api_type: 'GRPC', cluster_names: ['xds'] }), 'source.api_config_source', /must not have a cluster name/],
-    [api({ api_type: 'AGGREGATED_GRPC', grpc_services: [service] }), 'source.api_config_source', /Unsupported config source/],
-    [api({ api_type: 'REST', cluster_names: ['xds'] }), 'source.api_config_source', /refresh_delay is required/],
-    [api({ api_type: 'REST', grpc_services: [service] }), 'source.api_config_source', /must not have a gRPC service/],
-    [api({ api_type: 'REST', cluster_names: ['a', 'b'] }), 'source.api_config_source', /singleton cluster name/],
+    [
+      api({ api_type: 'GRPC', grpc_services: [service, service] }),
+      'source.api_config_source',
+      /no more than 1 gRPC/,
+    ],
+    [
+      api({ api_type: 'GRPC', cluster_names: ['xds'] }),
+      'source.api_config_source',
+      /must not have a cluster name/,
+    ],
+    [
+      api({ api_type: 'AGGREGATED_GRPC', grpc_services: [service] }),
+      'source.api_config_source',
+      /Unsupported config source/,
+    ],
+    [
+      api({ api_type: 'REST', cluster_names: ['xds'] }),
+      'source.api_config_source',
+      /refresh_delay is required/,
+    ],
+    [
+      api({ api_type: 'REST', grpc_services: [service] }),
+      'source.api_config_source',
+      /must not have a gRPC service/,
+    ],
+    [
+      api({ api_type: 'REST', cluster_names: ['a', 'b'] }),
+      'source.api_config_source',
+      /singleton cluster name/,
+    ],
     [
       api({ api_type: 'GRPC', grpc_services: [{ envoy_grpc: { cluster_name: 'nope' } }] }),
       'source.api_config_source.grpc_services[0].envoy_grpc.cluster_name',
       /Unknown gRPC client cluster 'nope'/,
     ],
     [
-      api({ api_type: 'GRPC', grpc_services: [{ google_grpc: { target_uri: 'x', stat_prefix: 'x', credentials_factory_name: 'y' } }] }),
+      api({
+        api_type: 'GRPC',
+        grpc_services: [
+          { google_grpc: { target_uri: 'x', stat_prefix: 'x', credentials_factory_name: 'y' } },
+        ],
+      }),
       'source.api_config_source.grpc_services[0].google_grpc.credentials_factory_name',
       /not supported/,
     ],
@@ -262,7 +315,10 @@ test('sources that cannot be honoured are refused with their path', () => {
 test('google_grpc goes to its target', async () => {
   const server = await FakeXdsServer.sotw();
   const xds = client(xdsCluster('127.0.0.1:1'), undefined);
-  closers.push(() => xds.close(), () => server.close());
+  closers.push(
+    () => xds.close(),
+    () => server.close(),
+  );
   const grpc_services = [{ google_grpc: { target_uri: server.address, stat_prefix: 'x' } }];
   xds.subscribe(
     CDS,

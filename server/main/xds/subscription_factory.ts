@@ -122,7 +122,9 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
       return this.#own(new FilesystemSubscription(type, source.path_config_source, names, watch, where));
     }
     if (source.path !== undefined) {
-      return this.#own(new FilesystemSubscription(type, { path: source.path }, names, watch, at(path, 'path')));
+      return this.#own(
+        new FilesystemSubscription(type, { path: source.path }, names, watch, at(path, 'path')),
+      );
     }
     if (source.api_config_source !== undefined) {
       const where = at(path, 'api_config_source');
