@@ -45,7 +45,7 @@ class Sink {
     this.target.set(bytes);
   }
   flush(): void {
-    this.target.latin1Write(this.text);
+    this.target.write(this.text, 'latin1');
     this.text = '';
   }
 }
@@ -53,7 +53,7 @@ class Sink {
 const downstream = new Sink();
 const upstream = new Sink();
 
-class Proxy implements RequestDecoder, ResponseDecoder {
+class ProxiedExchange implements RequestDecoder, ResponseDecoder {
   response!: ResponseEncoder;
   request!: RequestEncoder;
 
@@ -81,7 +81,7 @@ class Proxy implements RequestDecoder, ResponseDecoder {
   }
 }
 
-const proxy = new Proxy();
+const proxy = new ProxiedExchange();
 const callbacks = {
   newStream(encoder: ResponseEncoder): RequestDecoder {
     proxy.response = encoder;

@@ -14,7 +14,7 @@ import {
   TOO_MANY_TRAILERS,
   TRAILERS_TOO_LARGE,
 } from './errors.ts';
-import { hasControlCharacter, headScanner, INCOMPLETE, TOO_MANY_HEADERS } from './head_scanner.ts';
+import { failedLineHasControlCharacter, headScanner, INCOMPLETE, TOO_MANY_HEADERS } from './head_scanner.ts';
 import { MessageHead } from './message_head.ts';
 import { PartialHead } from './partial_head.ts';
 import { type Http1Settings, newMessageFormatter } from './settings.ts';
@@ -113,7 +113,7 @@ export abstract class Http1Connection {
     const limit = Math.min(end, pos + this.settings.maxHeadersBytes);
     const headEnd = this.scan(bytes, pos, limit);
     if (headEnd < 0) {
-      if (headEnd !== INCOMPLETE) return this.failHead(headEnd, bytes, pos, limit, end);
+      if (headEnd !== INCOMPLETE) return this.failHead(headEnd, bytes, pos, end);
       if (limit < end) return this.fail(HEADERS_TOO_LARGE, end);
       this.partial.append(bytes, pos, end);
       return end;
@@ -130,7 +130,7 @@ export abstract class Http1Connection {
     const sawLine = partial.append(bytes, start, limit);
     const headEnd = sawLine ? this.scan(partial.bytes, 0, partial.length) : INCOMPLETE;
     if (headEnd < 0) {
-      if (headEnd !== INCOMPLETE) return this.failHead(headEnd, partial.bytes, 0, partial.length, end);
+      if (headEnd !== INCOMPLETE) return this.failHead(headEnd, partial.bytes, 0, end);
       return limit < end ? this.fail(HEADERS_TOO_LARGE, end) : end;
     }
     const head = partial.take();
@@ -139,11 +139,11 @@ export abstract class Http1Connection {
     return next;
   }
 
-  private failHead(result: number, bytes: Uint8Array, start: number, headEnd: number, end: number): number {
+  private failHead(result: number, bytes: Uint8Array, start: number, end: number): number {
     if (result === TOO_MANY_HEADERS) {
       return this.fail(this.state === STATE_TRAILERS ? TOO_MANY_TRAILERS : TOO_MANY_HEADERS_ERROR, end);
     }
-    return this.fail(hasControlCharacter(bytes, start, headEnd) ? INVALID_CHARACTERS : CODEC_ERROR, end);
+    return this.fail(failedLineHasControlCharacter(bytes, start) ? INVALID_CHARACTERS : CODEC_ERROR, end);
   }
 
   protected fail(error: CodecError, end: number): number {
@@ -208,7 +208,7 @@ export abstract class Http1Connection {
       if (before === 0) partial.append(bytes, start, end);
       return end;
     }
-    if (blockEnd < 0) return this.failHead(blockEnd, block, from, to, end);
+    if (blockEnd < 0) return this.failHead(blockEnd, block, from, end);
     if (before > 0) partial.clear();
     const next = start + (blockEnd - from) - before;
     if (headScanner.fieldCount > 0 && this.settings.enableTrailers) {

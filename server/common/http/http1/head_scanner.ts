@@ -172,20 +172,26 @@ function lineEnd(bytes: Uint8Array, pos: number, end: number): number {
   return failure(bytes, pos, end);
 }
 
+/** Where the newest scan failed, for `failedLineHasControlCharacter`. */
+let failedAt = 0;
+
 /**
  * A byte that fits nothing. Judged only once its line is there in full, so that how the bytes were split into reads makes
  * no difference.
  */
 function failure(bytes: Uint8Array, pos: number, end: number): number {
+  failedAt = pos;
   const lf = bytes.indexOf(LF, pos);
   return lf >= 0 && lf < end ? MALFORMED : INCOMPLETE;
 }
 
-/** Whether a head holds control characters, which Envoy names in its details. For the error path. */
-export function hasControlCharacter(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) {
-    const c = bytes[i];
-    if (VALUE[c] === 0 && c !== CR && c !== LF) return true;
+/** Whether the line that made the scan fail holds control characters, for which Envoy has words of its own. */
+export function failedLineHasControlCharacter(bytes: Uint8Array, start: number): boolean {
+  let pos = failedAt;
+  while (pos > start && bytes[pos - 1] !== LF) pos--;
+  for (; bytes[pos] !== LF; pos++) {
+    const c = bytes[pos];
+    if (VALUE[c] === 0 && c !== CR) return true;
   }
   return false;
 }
