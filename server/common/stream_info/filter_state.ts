@@ -71,3 +71,18 @@ export class StringAccessor implements FilterStateObject {
     return this.value;
   }
 }
+
+/** ALPN for connections to the upstream instead of the configured one. Envoy: Network::ApplicationProtocols. */
+export class ApplicationProtocols implements FilterStateObject {
+  /** The object's name in filter state. */
+  static readonly key = 'envoy.network.application_protocols';
+  readonly value: readonly string[];
+
+  constructor(value: readonly string[]) {
+    this.value = value;
+  }
+
+  serializeAsString(): string {
+    return this.value.join(',');
+  }
+}
