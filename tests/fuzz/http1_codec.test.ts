@@ -270,7 +270,7 @@ const ACCEPTED_ANYWAY: [reason: RegExp, bytes: RegExp, why: string][] = [
   ],
   [
     /can't be present/,
-    /\n0+[^\n]*\n[^]*(content-length|transfer-encoding):/i,
+    /\n0+[^\n]*\n.*(content-length|transfer-encoding):/is,
     'framing headers among trailers: dropped, as they come too late to frame anything',
   ],
   [

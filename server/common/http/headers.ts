@@ -16,11 +16,10 @@ export function reasonPhrase(status: number): string {
   return REASON_PHRASES[status] ?? STATUS_CODES[status] ?? 'Unknown';
 }
 
-/** Whether a comma-separated value has the token (lower-case), whatever its case. */
+/** Whether a comma-separated value (without spaces around it) has the token (lower-case), whatever its case. */
 export function hasToken(value: string, token: string): boolean {
-  if (value === token) return true;
-  if (value.length < token.length) return false;
-  if (!value.includes(',')) return value.trim().toLowerCase() === token;
+  if (value.length <= token.length) return value === token || value.toLowerCase() === token;
+  if (!value.includes(',')) return false;
   return value.split(',').some((part) => part.trim().toLowerCase() === token);
 }
 

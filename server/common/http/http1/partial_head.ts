@@ -11,7 +11,8 @@ export class PartialHead {
   append(bytes: Uint8Array, start: number, end: number): boolean {
     const needed = this.length + end - start;
     if (needed > this.bytes.length) {
-      const bigger = new Uint8Array(Math.max(needed * 2, INITIAL_BYTES));
+      // A Buffer, as what sockets deliver: the scanners see one kind of object only.
+      const bigger = Buffer.allocUnsafeSlow(Math.max(needed * 2, INITIAL_BYTES));
       bigger.set(this.bytes.subarray(0, this.length));
       this.bytes = bigger;
     }
@@ -34,4 +35,4 @@ export class PartialHead {
   }
 }
 
-const EMPTY = new Uint8Array(0);
+const EMPTY = Buffer.alloc(0);

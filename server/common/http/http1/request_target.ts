@@ -6,15 +6,19 @@ import type { RequestHeaders } from '../header_map.ts';
 import { INVALID_SCHEME, INVALID_TARGET, INVALID_URL } from './errors.ts';
 
 /** Methods that pass without `allow_custom_methods`: Envoy's list (MSEARCH without its dash included). */
-const METHODS: ReadonlySet<string> = new Set(
+const METHODS: ReadonlyMap<string, string> = new Map(
   (
     'ACL BIND CHECKOUT CONNECT COPY DELETE GET HEAD LINK LOCK MERGE MKACTIVITY MKCALENDAR MKCOL MOVE MSEARCH NOTIFY OPTIONS ' +
     'PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE UNBIND UNLINK UNLOCK UNSUBSCRIBE'
-  ).split(' '),
+  )
+    .split(' ')
+    .map((method) => [method, method]),
 );
 
-export function isKnownMethod(method: string): boolean {
-  return method === 'GET' || method === 'POST' || METHODS.has(method);
+/** The method as a constant string (cheap to compare ever after), or undefined when Envoy does not know it. */
+export function knownMethod(method: string): string | undefined {
+  if (method === 'GET') return 'GET';
+  return METHODS.get(method);
 }
 
 const SLASH = 47;

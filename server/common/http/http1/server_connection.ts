@@ -32,7 +32,7 @@ import {
   PIPELINE_OVERFLOW,
 } from './errors.ts';
 import { headScanner } from './head_scanner.ts';
-import { applyTarget, isKnownMethod, isValidAuthority } from './request_target.ts';
+import { applyTarget, isValidAuthority, knownMethod } from './request_target.ts';
 import { Http1ResponseEncoder } from './response_encoder.ts';
 import { type Http1Settings, newMessageFormatter } from './settings.ts';
 
@@ -193,8 +193,9 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     const scanner = headScanner;
     const text = latin1(bytes, start, headEnd);
     const method = text.slice(0, scanner.methodEnd - start);
-    if (!settings.allowCustomMethods && !isKnownMethod(method)) return INVALID_METHOD;
-    headers.method = method;
+    const known = knownMethod(method);
+    if (known === undefined && !settings.allowCustomMethods) return INVALID_METHOD;
+    headers.method = known ?? method;
     const formatter = newMessageFormatter(settings);
     headers.formatter = formatter;
     let error = this.head.read(bytes, text, start, headers, headers, formatter);
