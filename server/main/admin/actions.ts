@@ -14,7 +14,7 @@ export function passHealthChecks(_request: AdminRequest, context: AdminContext):
 }
 
 export function quit(_request: AdminRequest, context: AdminContext): AdminAnswer {
-  return { ...text('OK\n'), then: () => context.quit() };
+  return { ...text('OK\n'), afterwards: () => context.quit() };
 }
 
 export function resetCounters(_request: AdminRequest, context: AdminContext): AdminAnswer {

@@ -30,7 +30,7 @@ export interface AdminAnswer {
   /** Pieces are made while they are sent, so that a big answer is never in memory as a whole. */
   readonly body: string | Iterable<string>;
   /** To be done once the answer is sent. */
-  readonly then?: () => void;
+  readonly afterwards?: () => void;
 }
 
 const TEXT = 'text/plain; charset=UTF-8';

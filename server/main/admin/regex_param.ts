@@ -33,7 +33,7 @@ function compile(pattern: string): RE2JS {
     return RE2JS.compile(pattern);
   } catch (error) {
     const [, what = '', where = ''] =
-      /^error parsing regexp: (.*?)(?:: `([^]*)`)?$/.exec((error as Error).message) ?? [];
+      /^error parsing regexp: (.*?)(?:: `(.*)`)?$/s.exec((error as Error).message) ?? [];
     throw new RegexParamError(`${RE2_WORDS[what] ?? what}${where === '' ? '' : `: ${where}`}`);
   }
 }

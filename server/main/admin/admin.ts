@@ -1,0 +1,48 @@
+// The admin listener. Express is loaded when the first request comes: an idle proxy that nobody asks does without its memory.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Address } from '../../api/stream_info.ts';
+import { ipAddress, pipeAddress } from '../../common/network/address.ts';
+import type { AdminContext } from './context.ts';
+
+export class AdminServer {
+  readonly #context: AdminContext;
+  readonly #server: Server;
+  #app: Promise<(request: IncomingMessage, response: ServerResponse) => void> | undefined;
+
+  constructor(context: AdminContext) {
+    this.#context = context;
+    this.#server = createServer((request, response) => {
+      this.#app ??= import('./app.ts').then(({ adminApp }) => adminApp(this.#context));
+      this.#app.then(
+        (app) => app(request, response),
+        (error: Error) => response.destroy(error),
+      );
+    });
+    // Monitoring keeps its connections for long; node's 5 s would cut them between two scrapes. Envoy's idle timeout: 1 h.
+    this.#server.keepAliveTimeout = 3_600_000;
+  }
+
+  /** Listens; resolves with the address in use. Rejects with what `listen` failed with. */
+  listen(address: Address): Promise<Address> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      const listening = (): void => {
+        this.#server.off('error', reject);
+        const bound = this.#server.address() as AddressInfo | string;
+        resolve(typeof bound === 'string' ? pipeAddress(bound) : ipAddress(bound.address, bound.port));
+      };
+      if (address.ip === '') this.#server.listen({ path: address.text }, listening);
+      else this.#server.listen({ host: address.ip, port: address.port }, listening);
+    });
+  }
+
+  /** Takes no more requests, ends idle connections, lets answers finish. */
+  close(): Promise<void> {
+    this.#server.closeIdleConnections();
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+    });
+  }
+}

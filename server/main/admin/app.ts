@@ -1,0 +1,116 @@
+// The express application of the admin address: finds the handler, checks the method, sends its answer piece by piece.
+// Envoy: source/server/admin/admin.cc.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import express, { type Express, type Request, type Response } from 'express';
+import { logger } from '../../common/log.ts';
+import type { AdminContext } from './context.ts';
+import { type AdminAnswer, type AdminHandler, text } from './handler.ts';
+import { HANDLERS } from './handlers.ts';
+import { helpText } from './help.ts';
+
+const log = logger('admin');
+
+/** Pieces are gathered into writes of this size. */
+const WRITE_CHARS = 64 * 1024;
+/** Of a form in a POST: it holds a handful of parameters. */
+const MAX_FORM_BYTES = 64 * 1024;
+
+export function adminApp(context: AdminContext): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('strict routing');
+  app.enable('case sensitive routing');
+  app.use((request: Request, response: Response, next: () => void) => {
+    setEnvoyHeaders(response);
+    if (request.httpVersionMajor === 1 && request.httpVersionMinor === 0) refuseHttp10(response);
+    else next();
+  });
+  for (const handler of HANDLERS) {
+    app.all(handler.path, async (request, response) =>
+      send(response, await respond(handler, request, context)),
+    );
+  }
+  app.use(async (_request: Request, response: Response) => {
+    await send(response, text(`invalid path. ${helpText(HANDLERS)}`, 404));
+  });
+  // Express knows an error handler by its four parameters.
+  app.use((error: Error, _request: Request, response: Response, _next: () => void) => {
+    log.error(`admin request failed: ${error.stack ?? error.message}`);
+    if (response.headersSent) response.destroy();
+    else response.status(500).type('text/plain').end('internal error\n');
+  });
+  return app;
+}
+
+async function respond(handler: AdminHandler, request: Request, context: AdminContext): Promise<AdminAnswer> {
+  if (handler.mutates && request.method !== 'POST') {
+    log.error(`admin path "${request.originalUrl}" mutates state, method=${request.method} rather than POST`);
+    return text(`Method ${request.method} not allowed, POST required.`, 405);
+  }
+  let query = new URL(request.originalUrl, 'http://admin').searchParams;
+  if (query.size === 0 && request.is('application/x-www-form-urlencoded')) {
+    query = new URLSearchParams(await readForm(request));
+  }
+  return handler.handle({ method: request.method, query }, context);
+}
+
+async function readForm(request: IncomingMessage): Promise<string> {
+  let form = '';
+  for await (const chunk of request) {
+    form += String(chunk);
+    if (form.length > MAX_FORM_BYTES) throw new Error('form too long');
+  }
+  return form;
+}
+
+async function send(response: ServerResponse, answer: AdminAnswer): Promise<void> {
+  response.statusCode = answer.status;
+  response.setHeader('content-type', answer.contentType);
+  response.removeHeader('connection');
+  if (answer.afterwards !== undefined) response.once('close', answer.afterwards);
+  // A first flush, or node would send a short body with a content-length; Envoy's answers are chunked.
+  response.flushHeaders();
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  const pieces = typeof answer.body === 'string' ? [answer.body] : answer.body;
+  let gathered = '';
+  for (const piece of pieces) {
+    gathered += piece;
+    if (gathered.length < WRITE_CHARS) continue;
+    const full = gathered;
+    gathered = '';
+    if (!response.write(full) && !(await drained(response))) return;
+  }
+  response.end(gathered);
+}
+
+/** False when the client has gone. */
+function drained(response: ServerResponse): Promise<boolean> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      response.off('drain', finish);
+      response.off('close', finish);
+      resolve(!response.destroyed);
+    };
+    response.once('drain', finish);
+    response.once('close', finish);
+  });
+}
+
+function setEnvoyHeaders(response: ServerResponse): void {
+  response.setHeader('content-type', 'text/plain; charset=UTF-8');
+  response.setHeader('cache-control', 'no-cache, max-age=0');
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.setHeader('server', 'envoy');
+}
+
+function refuseHttp10(response: ServerResponse): void {
+  response.statusCode = 426;
+  response.setHeader('content-type', 'text/plain');
+  response.setHeader('connection', 'close');
+  response.end('Upgrade Required');
+}

@@ -1,0 +1,233 @@
+// /config_dump: the configuration in force, section by section, element by element, so that ten thousand clusters are
+// never in memory at once as JSON. Envoy: source/server/admin/config_dump_handler.cc.
+
+import { type Json, toJson } from '../../../xds-protos/json.ts';
+import { redact } from '../../../xds-protos/redact.ts';
+import type { AdminContext, ConfigDumpKey } from './context.ts';
+import { FieldMask } from './field_mask.ts';
+import { type AdminAnswer, type AdminRequest, prettyJson } from './handler.ts';
+import { compileFullMatch, RegexParamError } from './regex_param.ts';
+
+interface Section {
+  readonly key: ConfigDumpKey;
+  /** Message of envoy.admin.v3. */
+  readonly type: string;
+  /** Single fields that `resource` refuses. */
+  readonly fields: readonly string[];
+  /** Repeated fields in their order, and the message of their elements. */
+  readonly lists: Readonly<Record<string, string>>;
+}
+
+type Dump = Readonly<Record<string, unknown>>;
+type JsonObject = { [key: string]: Json };
+
+/** In the order of the answer. */
+const SECTIONS: readonly Section[] = [
+  { key: 'bootstrap', type: 'BootstrapConfigDump', fields: ['bootstrap', 'last_updated'], lists: {} },
+  {
+    key: 'clusters',
+    type: 'ClustersConfigDump',
+    fields: ['version_info'],
+    lists: {
+      static_clusters: 'ClustersConfigDump.StaticCluster',
+      dynamic_active_clusters: 'ClustersConfigDump.DynamicCluster',
+      dynamic_warming_clusters: 'ClustersConfigDump.DynamicCluster',
+    },
+  },
+  {
+    key: 'ecds',
+    type: 'EcdsConfigDump',
+    fields: [],
+    lists: { ecds_filters: 'EcdsConfigDump.EcdsFilterConfig' },
+  },
+  {
+    key: 'endpoint',
+    type: 'EndpointsConfigDump',
+    fields: [],
+    lists: {
+      static_endpoint_configs: 'EndpointsConfigDump.StaticEndpointConfig',
+      dynamic_endpoint_configs: 'EndpointsConfigDump.DynamicEndpointConfig',
+    },
+  },
+  {
+    key: 'listeners',
+    type: 'ListenersConfigDump',
+    fields: ['version_info'],
+    lists: {
+      static_listeners: 'ListenersConfigDump.StaticListener',
+      dynamic_listeners: 'ListenersConfigDump.DynamicListener',
+    },
+  },
+  {
+    key: 'route_scopes',
+    type: 'ScopedRoutesConfigDump',
+    fields: [],
+    lists: {
+      inline_scoped_route_configs: 'ScopedRoutesConfigDump.InlineScopedRouteConfigs',
+      dynamic_scoped_route_configs: 'ScopedRoutesConfigDump.DynamicScopedRouteConfigs',
+    },
+  },
+  {
+    key: 'routes',
+    type: 'RoutesConfigDump',
+    fields: [],
+    lists: {
+      static_route_configs: 'RoutesConfigDump.StaticRouteConfig',
+      dynamic_route_configs: 'RoutesConfigDump.DynamicRouteConfig',
+    },
+  },
+  {
+    key: 'secrets',
+    type: 'SecretsConfigDump',
+    fields: [],
+    lists: {
+      static_secrets: 'SecretsConfigDump.StaticSecret',
+      dynamic_active_secrets: 'SecretsConfigDump.DynamicSecret',
+      dynamic_warming_secrets: 'SecretsConfigDump.DynamicSecret',
+    },
+  },
+];
+
+const PACKAGE = 'envoy.admin.v3.';
+const everyName = (): boolean => true;
+
+export function configDump({ query }: AdminRequest, context: AdminContext): AdminAnswer {
+  const resource = query.get('resource') ?? '';
+  const mask = query.get('mask') ? new FieldMask(query.get('mask') as string) : undefined;
+  const nameRegex = query.get('name_regex') ?? '';
+  let matches: (name: string) => boolean = everyName;
+  try {
+    if (nameRegex !== '') matches = compileFullMatch(nameRegex);
+  } catch (error) {
+    if (!(error instanceof RegexParamError)) throw error;
+    return failure(
+      400,
+      `INVALID_ARGUMENT: Error while parsing name_regex from ${nameRegex}: ${error.message}`,
+    );
+  }
+  const dumps = sources(context, query.has('include_eds'), matches);
+  if (resource !== '') return oneResource(dumps, resource, mask);
+  if (mask !== undefined) return masked(dumps, mask);
+  return answer(map(dumps, sectionPieces));
+}
+
+interface SectionDump {
+  readonly section: Section;
+  /** Asks the owner of the section. */
+  readonly dump: () => Dump;
+}
+
+function sources(
+  { configTracker }: AdminContext,
+  includeEds: boolean,
+  matches: (name: string) => boolean,
+): readonly SectionDump[] {
+  return SECTIONS.flatMap((section) => {
+    const source = configTracker.get(section.key);
+    if (source === undefined || (section.key === 'endpoint' && !includeEds)) return [];
+    return [{ section, dump: () => source(matches) as Dump }];
+  });
+}
+
+function oneResource(
+  dumps: readonly SectionDump[],
+  resource: string,
+  mask: FieldMask | undefined,
+): AdminAnswer {
+  for (const { section, dump } of dumps) {
+    if (section.fields.includes(resource)) {
+      return failure(
+        400,
+        `${resource} is not a repeated field. Use ?mask=${resource} to get only this field`,
+      );
+    }
+    const type = section.lists[resource];
+    if (type === undefined) continue;
+    const elements = (dump()[resource] ?? []) as readonly object[];
+    if (mask === undefined)
+      return answer(map(elements, (element) => [objectJson(typed(type, jsonOf(type, element)))]));
+    const trimmed: string[][] = [];
+    for (const element of elements) {
+      const json = jsonOf(type, element);
+      if (!mask.isValid(PACKAGE + type, json)) {
+        return failure(400, `FieldMask ${mask.debugString} could not be successfully used.`);
+      }
+      trimmed.push([objectJson(typed(type, mask.trim(json)))]);
+    }
+    return answer(trimmed);
+  }
+  return failure(404, `${resource} not found in config dump`);
+}
+
+/** The sections that have all fields of the mask. */
+function masked(dumps: readonly SectionDump[], mask: FieldMask): AdminAnswer {
+  const configs: string[][] = [];
+  for (const { section, dump } of dumps) {
+    if (!mask.isValid(PACKAGE + section.type)) continue;
+    const json = jsonOf(section.type, dump());
+    if (mask.isValid(PACKAGE + section.type, json))
+      configs.push([objectJson(typed(section.type, mask.trim(json)))]);
+  }
+  if (configs.length > 0) return answer(configs);
+  return failure(400, `FieldMask ${mask.text} could not be successfully applied to any configs.`);
+}
+
+/** A section as pieces of JSON, an element of a list each. */
+function* sectionPieces({ section, dump }: SectionDump): Generator<string> {
+  const message = dump();
+  const single = { ...message };
+  for (const list of Object.keys(section.lists)) delete single[list];
+  yield objectJson(typed(section.type, jsonOf(section.type, single))).slice(0, -'\n  }'.length);
+  for (const [list, type] of Object.entries(section.lists)) {
+    const elements = (message[list] ?? []) as readonly object[];
+    if (elements.length === 0) continue;
+    let before = `,\n   "${list}": [\n`;
+    for (const element of elements) {
+      yield before + indented(jsonOf(type, element), '    ');
+      before = ',\n';
+    }
+    yield '\n   ]';
+  }
+  yield '\n  }';
+}
+
+function answer(configs: Iterable<Iterable<string>>): AdminAnswer {
+  return { status: 200, contentType: 'application/json', body: configsJson(configs) };
+}
+
+function* configsJson(configs: Iterable<Iterable<string>>): Generator<string> {
+  let before = '{\n "configs": [\n';
+  for (const config of configs) {
+    yield before;
+    yield* config;
+    before = ',\n';
+  }
+  yield before === ',\n' ? '\n ]\n}\n' : '{}\n';
+}
+
+/** The message without its secrets, as JSON. */
+function jsonOf(type: string, message: object): JsonObject {
+  const typeName = PACKAGE + type;
+  return toJson(typeName, redact(typeName, message), { preserveProtoFieldNames: true }) as JsonObject;
+}
+
+function typed(type: string, json: JsonObject): JsonObject {
+  return { '@type': `type.googleapis.com/${PACKAGE}${type}`, ...json };
+}
+
+/** An element of `configs`. */
+function objectJson(json: JsonObject): string {
+  return indented(json, '  ');
+}
+
+function indented(json: JsonObject, by: string): string {
+  return prettyJson(json).trimEnd().replace(/^/gm, by);
+}
+
+function* map<From, To>(items: Iterable<From>, to: (item: From) => To): Generator<To> {
+  for (const item of items) yield to(item);
+}
+
+function failure(status: number, body: string): AdminAnswer {
+  return { status, contentType: 'text/plain', body };
+}

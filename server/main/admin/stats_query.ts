@@ -1,0 +1,83 @@
+// What /stats and /stats/prometheus are asked for: their parameters, read and checked.
+// Envoy: source/server/admin/stats_params.cc.
+
+import type { StatKind } from '../../api/stats.ts';
+import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import type { AdminContext } from './context.ts';
+import { compileSearch, RegexParamError } from './regex_param.ts';
+
+export type HistogramMode = 'none' | 'cumulative' | 'disjoint' | 'detailed' | 'summary' | 'prometheusnative';
+
+export interface StatsQuery {
+  readonly kinds: ReadonlySet<StatKind>;
+  readonly usedOnly: boolean;
+  readonly accepts: (name: string) => boolean;
+  readonly histograms: HistogramMode;
+  readonly textReadouts: boolean;
+}
+
+const KINDS: Readonly<Record<string, readonly StatKind[]>> = {
+  All: ['counter', 'gauge', 'histogram', 'text_readout'],
+  Counters: ['counter'],
+  Gauges: ['gauge'],
+  Histograms: ['histogram'],
+  TextReadouts: ['text_readout'],
+};
+
+const MODES: readonly string[] = [
+  'none',
+  'cumulative',
+  'disjoint',
+  'detailed',
+  'summary',
+  'prometheusnative',
+];
+const HIDDEN_USAGE = 'usage: /stats?hidden=(include|only|exclude)\n\n';
+const MODE_USAGE =
+  'usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n';
+
+/** What the parameters ask for, or the text of the error. */
+export function readStatsQuery(params: URLSearchParams, context: AdminContext): StatsQuery | string {
+  const kinds = KINDS[params.get('type') ?? 'All'];
+  if (kinds === undefined) return 'invalid &type= param';
+  const histograms = params.get('histogram_buckets') || 'none';
+  if (!MODES.includes(histograms)) return MODE_USAGE;
+  const hidden = params.get('hidden');
+  if (hidden !== null && !['include', 'only', 'exclude'].includes(hidden)) return HIDDEN_USAGE;
+  let accepts = context.statsSettings.accepts;
+  // None of our stats is hidden.
+  if (hidden === 'only') accepts = () => false;
+  const filter = params.get('filter') ?? '';
+  try {
+    if (filter !== '') accepts = filtered(accepts, compileSearch(filter), params.has('invert_filter'));
+  } catch (error) {
+    if (error instanceof RegexParamError) return `Invalid re2 regex: ${error.message}`;
+    throw error;
+  }
+  return {
+    kinds: new Set(kinds),
+    usedOnly: params.has('usedonly'),
+    accepts,
+    histograms: histograms as HistogramMode,
+    textReadouts: params.has('text_readouts'),
+  };
+}
+
+function filtered(
+  accepts: (name: string) => boolean,
+  found: (name: string) => boolean,
+  invert: boolean,
+): (name: string) => boolean {
+  return (name) => found(name) !== invert && accepts(name);
+}
+
+/** Text readouts by name, those the query is for. */
+export function acceptedTextReadouts(
+  aggregator: StatAggregator,
+  query: StatsQuery,
+): [name: string, value: string][] {
+  if (!query.kinds.has('text_readout')) return [];
+  return [...aggregator.textReadouts]
+    .filter(([name]) => query.accepts(name))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
