@@ -146,6 +146,8 @@ export interface StreamInfo {
   dynamicMetadata: Map<string, Record<string, unknown>> | undefined;
   /** Envoy's filter state by object name, made on first use; `connection`-lifetime objects are shared by all streams. */
   readonly filterState: FilterState;
+  /** What filters of the upstream connection left there; set by whoever made or took the connection. */
+  upstreamFilterState: FilterState | undefined;
 }
 
 /** A filter-state object: typed by its writer, printed by access logs through `serializeAsString`. */

@@ -3,7 +3,7 @@
 
 import type { LogContext } from '../../api/access_log.ts';
 import { ConfigError } from '../../api/config_error.ts';
-import type { FilterStateObject } from '../../api/stream_info.ts';
+import type { FilterState, FilterStateObject } from '../../api/stream_info.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import type { CommandCall, CommandTable } from './command_table.ts';
 import {
@@ -69,7 +69,9 @@ function compileTypedMetadata({ argument, maxLength, context, path }: CommandCal
   }
 }
 
-function compileFilterState({ argument, maxLength, path }: CommandCall): FormatterProvider {
+type StateOf = (context: LogContext) => FilterState | undefined;
+
+function compileFilterState(state: StateOf, { argument, maxLength, path }: CommandCall): FormatterProvider {
   const [key, type = 'TYPED', field = ''] = argument.split(':');
   if (key === '') throw new ConfigError(path, 'Invalid filter state configuration, key cannot be empty.');
   if (type !== 'PLAIN' && type !== 'TYPED' && type !== 'FIELD') {
@@ -81,8 +83,7 @@ function compileFilterState({ argument, maxLength, path }: CommandCall): Formatt
       'Invalid filter state serialize type, FIELD should be used with the field name.',
     );
   }
-  const object = (context: LogContext): FilterStateObject | undefined =>
-    context.streamInfo.filterState.get(key);
+  const object = (context: LogContext): FilterStateObject | undefined => state(context)?.get(key);
   if (type === 'TYPED') {
     return new ValueFormatterProvider(
       (context) => object(context)?.serializeAsJson?.(),
@@ -120,5 +121,14 @@ export const METADATA_COMMANDS: CommandTable = {
     compile: ({ argument }) => compileMetadata(hostMetadata, argument, undefined),
   },
   METADATA: { parameters: 'optional', lengthAllowed: true, compile: compileTypedMetadata },
-  FILTER_STATE: { parameters: 'optional', lengthAllowed: true, compile: compileFilterState },
+  FILTER_STATE: {
+    parameters: 'optional',
+    lengthAllowed: true,
+    compile: (call) => compileFilterState(({ streamInfo }) => streamInfo.filterState, call),
+  },
+  UPSTREAM_FILTER_STATE: {
+    parameters: 'optional',
+    lengthAllowed: true,
+    compile: (call) => compileFilterState(({ streamInfo }) => streamInfo.upstreamFilterState, call),
+  },
 };

@@ -98,6 +98,7 @@ export class StreamInfoRecord implements StreamInfo {
   requestId: string;
   traceId: string;
   dynamicMetadata: Map<string, Record<string, unknown>> | undefined;
+  upstreamFilterState: FilterState | undefined;
   private filterStateMap: FilterState | undefined;
 
   /** `startTime` is wall-clock ms, `startTimeMonotonic` `performance.now()` ms, read by the caller who often has them already. */
@@ -145,6 +146,7 @@ export class StreamInfoRecord implements StreamInfo {
     this.requestId = '';
     this.traceId = '';
     this.dynamicMetadata = undefined;
+    this.upstreamFilterState = undefined;
     this.filterStateMap = undefined;
   }
 
