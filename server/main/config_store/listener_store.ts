@@ -10,7 +10,7 @@ import { logger } from '../../common/log.ts';
 import { LISTENER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import type { DiscoveredResource, RejectedResource, Subscription } from '../xds/subscription.ts';
 import { listenerAddresses } from './listener_addresses.ts';
-import { mainFactoryContext } from './main_factory_context.ts';
+import { type Dependency, mainFactoryContext } from './main_factory_context.ts';
 import { equalBytes, type ResourceVersion, TYPE_NAMES, type UpdateFailure } from './resource.ts';
 import { type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import { WarmingGate } from './warming.ts';
@@ -24,6 +24,13 @@ export interface ListenerVersion extends ResourceVersion {
   readonly addresses: readonly string[];
 }
 
+/** A version that compiled. */
+interface Prepared {
+  readonly version: ResourceVersion;
+  readonly dependencies: readonly Dependency[];
+  readonly addresses: readonly string[];
+}
+
 /** Everything known of a listener name. */
 export class ListenerRecord {
   readonly name: string;
@@ -32,6 +39,8 @@ export class ListenerRecord {
   warming: ListenerVersion | undefined;
   gate: WarmingGate | undefined;
   failure: UpdateFailure | undefined;
+  /** A static listener that was checked and waits for the clusters. */
+  prepared: Prepared | undefined;
 
   constructor(name: string, isStatic: boolean) {
     this.name = name;
@@ -72,14 +81,26 @@ export class ListenerStore {
     return this.#records.get(name);
   }
 
-  /** A listener of the bootstrap. Throws ConfigError. A second one of the same name is dropped, as Envoy does. */
+  /**
+   * A listener of the bootstrap. Throws ConfigError. It enters with `startStatic`, so that clusters come before routes.
+   * A second one of the same name is dropped, as Envoy does.
+   */
   addStatic(listener: Listener, bytes: Uint8Array, path: string): void {
     const name = listener.name === '' ? randomUUID() : listener.name;
     if (this.#records.has(name)) return;
     const record = new ListenerRecord(name, true);
-    this.#apply(record, listener, { bytes, version: '', receivedAt: Date.now() }, path);
+    record.prepared = this.#prepare(record, listener, { bytes, version: '', receivedAt: Date.now() }, path);
     this.#records.set(name, record);
     this.#bump(AT.listener_added);
+  }
+
+  /** Static listeners subscribe to what they need. Throws ConfigError. */
+  startStatic(): void {
+    for (const record of this.#records.values()) {
+      if (record.prepared === undefined) continue;
+      this.#enter(record, record.prepared);
+      record.prepared = undefined;
+    }
     this.#count();
   }
 
@@ -187,7 +208,7 @@ export class ListenerStore {
     const target = record ?? new ListenerRecord(name, false);
     const receivedAt = Date.now();
     const isNew = target.active === undefined && target.warming === undefined;
-    this.#apply(target, listener, { bytes, version, receivedAt }, '');
+    this.#enter(target, this.#prepare(target, listener, { bytes, version, receivedAt }, ''));
     this.#records.set(name, target);
     target.failure = undefined;
     const event = { kind: 'listener', name, version, source, at: receivedAt } as const;
@@ -208,11 +229,16 @@ export class ListenerStore {
     return true;
   }
 
-  #apply(record: ListenerRecord, listener: Listener, version: ResourceVersion, path: string): void {
+  /** The dry run. Throws ConfigError. */
+  #prepare(record: ListenerRecord, listener: Listener, version: ResourceVersion, path: string): Prepared {
     const { context, dependencies } = mainFactoryContext(this.#services.environment, record.isStatic);
     this.#services.compilers.listener(listener, context, path);
     const addresses = listenerAddresses(listener);
     this.#checkAddresses(record, addresses, at(path, 'address'));
+    return { version, dependencies, addresses };
+  }
+
+  #enter(record: ListenerRecord, { version, dependencies, addresses }: Prepared): void {
     const leases = leaseAll(this.#services, dependencies);
     this.#dropWarming(record);
     const next: ListenerVersion = { ...version, leases, addresses };
@@ -251,7 +277,8 @@ export class ListenerStore {
   #checkAddresses(record: ListenerRecord, addresses: readonly string[], path: string): void {
     for (const other of this.#records.values()) {
       if (other === record || other.name === record.name) continue;
-      const taken = (other.warming ?? other.active)?.addresses.find((each) => addresses.includes(each));
+      const theirs = other.warming ?? other.active ?? other.prepared;
+      const taken = theirs?.addresses.find((each) => addresses.includes(each));
       if (taken === undefined) continue;
       throw new ConfigError(
         path,

@@ -1,0 +1,123 @@
+// Loads the bootstrap from --config-path, --config-yaml or both, and checks all of it that is not a resource.
+// Envoy: source/server/server.cc (InstanceUtil::loadBootstrapConfig), source/common/protobuf/utility.cc.
+
+import { readFileSync } from 'node:fs';
+import { parse, YAMLParseError } from 'yaml';
+import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
+import { fromJson } from '../../../xds-protos/json.ts';
+import { create, decode, encode } from '../../../xds-protos/load.ts';
+import { assertValid } from '../../../xds-protos/validate.ts';
+import { ConfigError } from '../../api/config_error.ts';
+import { checkBootstrapFields, type InertField } from './bootstrap_fields.ts';
+import type { Options } from './command_line.ts';
+
+const BOOTSTRAP = 'envoy.config.bootstrap.v3.Bootstrap';
+
+export interface LoadedBootstrap {
+  readonly bootstrap: Bootstrap;
+  /** Paths of unknown fields, with --allow-unknown-static-fields. */
+  readonly unknownFields: readonly string[];
+  readonly inertFields: readonly InertField[];
+}
+
+/** Throws ConfigError with Envoy's reasons. */
+export function loadBootstrap(options: Options): LoadedBootstrap {
+  const { configPath, configYaml } = options;
+  if (configPath === '' && configYaml === '') {
+    throw new ConfigError(
+      '',
+      'At least one of --config-path or --config-yaml or Options::configProto() should be non-empty',
+    );
+  }
+  const unknown: string[] | undefined = options.allowUnknownStaticFields ? [] : undefined;
+  const parts: Uint8Array[] = [];
+  if (configPath !== '') parts.push(encode(BOOTSTRAP, readBootstrap(configPath, unknown)));
+  if (configYaml !== '') {
+    parts.push(encode(BOOTSTRAP, fromJson(BOOTSTRAP, parseYaml(configYaml), { unknownFields: unknown })));
+  }
+  // Bytes of two messages one after the other decode as their merge: that is protobuf's MergeFrom.
+  return finishBootstrap(decode(BOOTSTRAP, Buffer.concat(parts)), options, unknown ?? []);
+}
+
+/** Checks a bootstrap, wherever it is from, and puts what the command line says about the node into it. Throws ConfigError. */
+export function finishBootstrap(
+  bootstrap: Bootstrap,
+  options: Options,
+  unknownFields: readonly string[] = [],
+): LoadedBootstrap {
+  assertValid(BOOTSTRAP, bootstrap, '');
+  const inertFields = checkBootstrapFields(bootstrap);
+  const complete = create(BOOTSTRAP, { ...bootstrap, node: nodeOf(bootstrap, options) });
+  checkNode(complete);
+  return { bootstrap: complete, unknownFields, inertFields };
+}
+
+function readBootstrap(path: string, unknownFields: string[] | undefined): Bootstrap {
+  const bytes = readFile(path);
+  if (path.endsWith('.pb')) return decode(BOOTSTRAP, bytes);
+  const text = bytes.toString('utf8');
+  if (path.endsWith('.json')) return fromJson(BOOTSTRAP, parseJson(text), { unknownFields });
+  if (/\.ya?ml$/.test(path)) return fromJson(BOOTSTRAP, parseYaml(text), { unknownFields });
+  throw new ConfigError(
+    '',
+    `Unable to parse file "${path}" as a .json, .yaml, .yml or .pb file (by its name)`,
+  );
+}
+
+function readFile(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    throw new ConfigError('', `Invalid path: ${path}`);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError(
+      '',
+      `Unable to parse JSON as proto (INVALID_ARGUMENT: ${(error as Error).message})`,
+    );
+  }
+}
+
+function parseYaml(text: string): unknown {
+  try {
+    return parse(text) ?? {};
+  } catch (error) {
+    if (!(error instanceof YAMLParseError)) throw error;
+    const position = error.linePos?.[0];
+    const where = position === undefined ? '' : ` at line ${position.line}, column ${position.col}`;
+    throw new ConfigError('', `yaml error${where}: ${error.message.split('\n')[0]}`);
+  }
+}
+
+/** The flags go before what the bootstrap says. */
+function nodeOf(bootstrap: Bootstrap, options: Options): object {
+  const { node } = bootstrap;
+  const { serviceNode, serviceCluster, serviceZone } = options;
+  return {
+    ...node,
+    id: serviceNode || node?.id,
+    cluster: serviceCluster || node?.cluster,
+    locality: serviceZone === '' ? node?.locality : { ...node?.locality, zone: serviceZone },
+  };
+}
+
+/** Who asks a control plane must say who it is. */
+function checkNode({ node, dynamic_resources: dynamic }: Bootstrap): void {
+  if (node?.id && node.cluster) return;
+  const reason =
+    "node 'id' and 'cluster' are required. Set it either in 'node' config or via --service-node and --service-cluster options.";
+  for (const [field, type] of [
+    ['cds_config', 'envoy.config.cluster.v3.Cluster'],
+    ['lds_config', 'envoy.config.listener.v3.Listener'],
+  ] as const) {
+    const source = dynamic?.[field];
+    if (source === undefined || source.path_config_source !== undefined || source.path !== undefined)
+      continue;
+    throw new ConfigError(`dynamic_resources.${field}`, `type.googleapis.com/${type}: ${reason}`);
+  }
+}

@@ -1,0 +1,104 @@
+// Writes the bootstrap for `--istiod HOST:PORT`: what Istio's agent would give the proxy, reduced to what one needs
+// without the agent. Delta ADS on one stream, the node on its first message only, no limit on the first fetch.
+
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
+import { fromJson } from '../../../xds-protos/json.ts';
+import type { IstiodOptions } from './command_line.ts';
+import { localIp } from './local_address.ts';
+
+const CLUSTER = 'xds-grpc';
+/** Where Istio's agent serves workload certificates; istiod's resources name this cluster. */
+const SDS_CLUSTER = 'sds-grpc';
+const SDS_SOCKET = './var/run/secrets/workload-spiffe-uds/socket';
+/** Istio's trust domain and DNS domain unless the mesh configuration says otherwise. */
+const DOMAIN = 'cluster.local';
+/** The Istio version whose proxies we stand in for: istiod sends old proxies less. */
+const ISTIO_VERSION = '1.31.0';
+const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+/** `local` is this machine's address and name: the defaults of the node id. */
+export function istiodBootstrap(options: IstiodOptions, local: LocalHost = localHost()): Bootstrap {
+  const id = options.nodeId || nodeId(options, local);
+  const [, ip = local.ip, workload = local.name] = id.split('~');
+  const name = workload.split('.')[0] as string;
+  const app = options.labels['app'] ?? name;
+  const { host, port } = splitAddress(options.address);
+  return fromJson('envoy.config.bootstrap.v3.Bootstrap', {
+    node: {
+      id,
+      cluster: `${app}.${options.namespace}`,
+      metadata: {
+        CLUSTER_ID: 'Kubernetes',
+        INSTANCE_IPS: ip,
+        ...(options.role === 'sidecar' ? { INTERCEPTION_MODE: 'REDIRECT' } : {}),
+        ISTIO_VERSION,
+        LABELS: { app, ...options.labels },
+        MESH_ID: DOMAIN,
+        NAME: name,
+        NAMESPACE: options.namespace,
+        WORKLOAD_NAME: options.labels['app'] ?? name,
+      },
+    },
+    admin: { address: { socket_address: { address: '127.0.0.1', port_value: 15000 } } },
+    dynamic_resources: {
+      ads_config: {
+        api_type: 'DELTA_GRPC',
+        transport_api_version: 'V3',
+        set_node_on_first_message_only: true,
+        grpc_services: [{ envoy_grpc: { cluster_name: CLUSTER } }],
+      },
+      cds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
+      lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
+    },
+    layered_runtime: { layers: [{ name: 'admin', admin_layer: {} }] },
+    static_resources: {
+      clusters: [
+        grpcCluster(CLUSTER, isIP(host) === 0 ? 'STRICT_DNS' : 'STATIC', {
+          socket_address: { address: host, port_value: port },
+        }),
+        grpcCluster(SDS_CLUSTER, 'STATIC', { pipe: { path: SDS_SOCKET } }),
+      ],
+    },
+  });
+}
+
+function grpcCluster(name: string, type: string, address: object): object {
+  return {
+    name,
+    type,
+    connect_timeout: '1s',
+    lb_policy: 'ROUND_ROBIN',
+    typed_extension_protocol_options: {
+      [HTTP_PROTOCOL_OPTIONS]: {
+        '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}`,
+        explicit_http_config: { http2_protocol_options: {} },
+      },
+    },
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+    },
+  };
+}
+
+export interface LocalHost {
+  readonly ip: string;
+  readonly name: string;
+}
+
+/** `sidecar~10.0.0.1~name.ns~ns.svc.cluster.local`. Gateways say `router`. */
+function nodeId({ role, namespace }: IstiodOptions, { ip, name }: LocalHost): string {
+  const type = role === 'gateway' ? 'router' : 'sidecar';
+  return `${type}~${ip}~${name}.${namespace}~${namespace}.svc.${DOMAIN}`;
+}
+
+function localHost(): LocalHost {
+  return { ip: localIp('v4'), name: hostname().split('.')[0] as string };
+}
+
+function splitAddress(address: string): { host: string; port: number } {
+  const colon = address.lastIndexOf(':');
+  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) };
+}

@@ -1,0 +1,79 @@
+// Plain values out of the bootstrap, for those who should not know its message.
+
+import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
+import type { DownstreamConnectionsConfig } from '../../../xds-protos/generated/envoy/extensions/resource_monitors/downstream_connections/v3.ts';
+import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
+import { structToJson } from '../../../xds-protos/well_known.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { Registry, ServerInfo } from '../../api/registry.ts';
+import {
+  DEFAULT_LOG_FORMAT,
+  jsonLogFormat,
+  type LogLineFormatter,
+  textLogFormat,
+} from '../../common/log_format.ts';
+import type { Options } from './command_line.ts';
+import { localIp } from './local_address.ts';
+
+const DOWNSTREAM_CONNECTIONS =
+  'envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig';
+
+/** The process as compile functions see it. */
+export function serverInfo(bootstrap: Bootstrap, options: Options): ServerInfo {
+  const { node } = bootstrap;
+  const locality = node?.locality;
+  return Object.freeze({
+    nodeId: node?.id ?? '',
+    nodeCluster: node?.cluster ?? '',
+    locality: Object.freeze({
+      region: locality?.region ?? '',
+      zone: locality?.zone ?? '',
+      subZone: locality?.sub_zone ?? '',
+    }),
+    nodeMetadata: Object.freeze(node?.metadata === undefined ? {} : structToJson(node.metadata)),
+    localIp: localIp(options.localAddressIpVersion),
+    concurrency: options.concurrency,
+    fileFlushIntervalMs: options.fileFlushIntervalMs,
+    fileFlushMinSizeBytes: options.fileFlushMinSizeKb * 1024,
+  });
+}
+
+/** Connections of all listeners together (overload_manager); undefined = no limit. Throws ConfigError for other monitors. */
+export function maxActiveDownstreamConnections(bootstrap: Bootstrap): number | undefined {
+  let limit: number | undefined;
+  const path = 'overload_manager.resource_monitors';
+  bootstrap.overload_manager?.resource_monitors.forEach(({ name, typed_config: config }, index) => {
+    const type = typeNameOf(config?.type_url ?? '');
+    if (config === undefined || type !== DOWNSTREAM_CONNECTIONS) {
+      const reason = `Didn't find a registered implementation for '${name}' with type URL: '${type}'`;
+      throw new ConfigError(at(path, index), reason);
+    }
+    const message = decodeAny(config, at(path, index)).message as unknown as DownstreamConnectionsConfig;
+    limit = Number(message.max_active_downstream_connections);
+  });
+  return limit;
+}
+
+/** Resolves bootstrap_extensions; they only carry settings. Throws ConfigError for one that is not known. */
+export function compileBootstrapExtensions(bootstrap: Bootstrap, registry: Registry): void {
+  bootstrap.bootstrap_extensions.forEach(({ name, typed_config }, index) => {
+    registry.resolve('envoy.bootstrap', name, typed_config, at('bootstrap_extensions', index));
+  });
+}
+
+/** How log lines look: --log-format, else application_log_config, else the default. Throws ConfigError. */
+export function logLineFormatter(bootstrap: Bootstrap | undefined, options: Options): LogLineFormatter {
+  const configured = bootstrap?.application_log_config?.log_format;
+  if (configured !== undefined && options.logFormat !== '') {
+    throw new ConfigError(
+      'application_log_config.log_format',
+      'Only one of ApplicationLogConfig.log_format or CLI option --log-format can be specified.',
+    );
+  }
+  if (configured?.json_format !== undefined) {
+    const path = 'application_log_config.log_format.json_format';
+    return jsonLogFormat(structToJson(configured.json_format), path);
+  }
+  const pattern = options.logFormat || configured?.text_format || DEFAULT_LOG_FORMAT;
+  return textLogFormat(pattern, options.logFormatEscaped);
+}

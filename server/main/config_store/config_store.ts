@@ -1,0 +1,202 @@
+// The owner of all resources: takes them from the bootstrap and from xDS, checks them, keeps every version, warms them in
+// the order of their dependencies and gives the workers only what is ready. Envoy: source/server/server.cc and the
+// managers of clusters, listeners, routes and secrets.
+
+import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
+import { encode } from '../../../xds-protos/load.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
+import type { Registry, ServerInfo } from '../../api/registry.ts';
+import type { Runtime } from '../../api/runtime.ts';
+import type { StatStore } from '../../api/stats.ts';
+import { HOST_SLOTS, HostSlot } from '../../api/upstream/host.ts';
+import { resourceKey } from '../../common/config/resource_key.ts';
+import { SERVER_STATS } from '../../common/stats/families/server.ts';
+import { BREAKER_SLOTS } from '../../common/upstream/resource_manager.ts';
+import type { ResourceUpdate } from '../../messages.ts';
+import { SecretStore } from '../secret/secret_store.ts';
+import type { SubscriptionFactory } from '../xds/subscription.ts';
+import { ClusterStore } from './cluster_store.ts';
+import { EdsStore } from './eds_store.ts';
+import { ExtensionConfigStore } from './extension_config_store.ts';
+import { ResourceHistory } from './history.ts';
+import { InitSequence } from './init_sequence.ts';
+import { ListenerStore } from './listener_store.ts';
+import type { Dependency } from './main_factory_context.ts';
+import { Publisher } from './publisher.ts';
+import { TYPE_NAMES } from './resource.ts';
+import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
+import { RouteStore } from './route_store.ts';
+import type { Lease, ResourceCompilers, StoreServices } from './services.ts';
+import { type OnPiece, SlotAllocator } from './slot_allocator.ts';
+import { WatchedResources } from './watched_resources.ts';
+
+export interface ConfigStoreOptions {
+  readonly bootstrap: Bootstrap;
+  readonly server: ServerInfo;
+  readonly registry: Registry;
+  readonly runtime: Runtime;
+  readonly stats: StatStore;
+  readonly compilers: ResourceCompilers;
+  readonly subscriptions: SubscriptionFactory;
+  /** For dynamic resources. */
+  readonly unknownFields: UnknownFieldPolicy;
+  /** Gets what the workers must apply, in order, once per event-loop turn at most. */
+  publish(updates: readonly ResourceUpdate[]): void;
+  /** Gets new pieces of the shared tables, before any update that uses them. */
+  readonly onPiece: OnPiece;
+}
+
+export class ConfigStore {
+  readonly history = new ResourceHistory();
+  readonly clusters: ClusterStore;
+  readonly listeners: ListenerStore;
+  readonly secrets: SecretStore;
+  /** Watched by name. */
+  readonly assignments: WatchedResources;
+  readonly routes: WatchedResources;
+  readonly sdsSecrets: WatchedResources;
+  readonly extensions: WatchedResources;
+  readonly hostSlots: SlotAllocator;
+  readonly breakerSlots: SlotAllocator;
+  readonly bootstrap: Bootstrap;
+  readonly #publisher: Publisher;
+  readonly #init: InitSequence;
+  readonly #routeStore: RouteStore;
+  readonly #extensionStore: ExtensionConfigStore;
+
+  constructor(options: ConfigStoreOptions) {
+    const { subscriptions, onPiece } = options;
+    this.bootstrap = options.bootstrap;
+    this.#publisher = new Publisher((updates) => options.publish(updates));
+    this.hostSlots = new SlotAllocator(
+      'hosts',
+      HOST_SLOTS,
+      [HostSlot.ActiveRequests, HostSlot.ActiveConnections],
+      onPiece,
+    );
+    const breakers = Array.from({ length: BREAKER_SLOTS }, (_, index) => index);
+    this.breakerSlots = new SlotAllocator('circuit_breakers', BREAKER_SLOTS, breakers, onPiece);
+    const services = this.#services(options);
+    this.secrets = new SecretStore(this.#publisher, services.decoder);
+    this.#routeStore = new RouteStore(services);
+    this.#extensionStore = new ExtensionConfigStore(services);
+    this.assignments = new WatchedResources(new EdsStore(services), subscriptions, this.history);
+    this.routes = new WatchedResources(this.#routeStore, subscriptions, this.history);
+    this.sdsSecrets = new WatchedResources(this.secrets, subscriptions, this.history);
+    this.extensions = new WatchedResources(this.#extensionStore, subscriptions, this.history);
+    this.clusters = new ClusterStore(services, this.assignments, () => this.#init.advance());
+    this.listeners = new ListenerStore(services, () => this.#init.advance());
+    this.#init = new InitSequence(options.bootstrap, this.clusters, this.listeners);
+  }
+
+  /** Everything is there and the workers listen. */
+  get initialized(): boolean {
+    return this.#init.finished;
+  }
+
+  /** Checks and takes the bootstrap's static resources. Throws ConfigError with the path from the bootstrap on. */
+  loadStatic(): void {
+    const resources = this.bootstrap.static_resources;
+    const path = 'static_resources';
+    resources?.secrets.forEach((secret, index) => {
+      this.secrets.addStatic(secret, at(at(path, 'secrets'), index));
+    });
+    resources?.clusters.forEach((cluster, index) => {
+      this.clusters.addStatic(cluster, encode(TYPE_NAMES.cluster, cluster), at(at(path, 'clusters'), index));
+    });
+    const local = this.bootstrap.cluster_manager?.local_cluster_name ?? '';
+    if (local !== '' && this.clusters.get(local) === undefined) {
+      throw new ConfigError('cluster_manager.local_cluster_name', `local cluster '${local}' must be defined`);
+    }
+    resources?.listeners.forEach((listener, index) => {
+      const bytes = encode(TYPE_NAMES.listener, listener);
+      this.listeners.addStatic(listener, bytes, at(at(path, 'listeners'), index));
+    });
+  }
+
+  /** Goes on in Envoy's order; `onInitialized` is called when the workers may listen, after the last update they need. Throws ConfigError. */
+  start(onInitialized: () => void): void {
+    this.#init.start(() => {
+      this.#publisher.flush();
+      onInitialized();
+    });
+  }
+
+  /** Everything the workers have now, in order. Pieces of the tables come first: `hostSlots.memory`, `breakerSlots.memory`. */
+  snapshot(): ResourceUpdate[] {
+    return this.#publisher.snapshot();
+  }
+
+  /** Sends what has gathered without waiting for the end of the turn. */
+  flush(): void {
+    this.#publisher.flush();
+  }
+
+  /** What the start or a warming resource still waits for. */
+  *unreadyTargets(): Iterable<{ readonly name: string; readonly targetNames: readonly string[] }> {
+    if (!this.#init.finished) yield { name: 'Server', targetNames: this.#init.waitingFor };
+    for (const { name, gate } of this.clusters.all) {
+      if (gate !== undefined) yield { name: `cluster ${name}`, targetNames: gate.waitingFor };
+    }
+    for (const { name, gate } of this.listeners.all) {
+      if (gate !== undefined) yield { name: `listener ${name}`, targetNames: gate.waitingFor };
+    }
+  }
+
+  close(): void {
+    this.#publisher.close();
+    this.listeners.close();
+    this.clusters.close();
+    this.secrets.close();
+  }
+
+  #services(options: ConfigStoreOptions): StoreServices {
+    const { server, registry, runtime, compilers, subscriptions, stats } = options;
+    const serverStats = stats.block(SERVER_STATS, 'server.');
+    const unknownField = serverStats.base + SERVER_STATS.offset.dynamic_unknown_fields;
+    return {
+      compilers,
+      subscriptions,
+      stats,
+      environment: {
+        server,
+        runtime,
+        registry,
+        useStaticSecret: (name, kind, path) => this.secrets.useStatic(name, kind, path),
+        hasCluster: (name) => this.clusters.get(name) !== undefined,
+      },
+      decoder: new ResourceDecoder(options.unknownFields, () => {
+        serverStats.values[unknownField] = (serverStats.values[unknownField] as number) + 1;
+      }),
+      publisher: this.#publisher,
+      history: this.history,
+      hostSlots: this.hostSlots,
+      breakerSlots: this.breakerSlots,
+      lease: (dependency) => this.#lease(dependency),
+    };
+  }
+
+  #lease(dependency: Dependency): Lease {
+    const { kind, source, name, path } = dependency;
+    const key = resourceKey(source, name);
+    if (kind === 'secret') {
+      this.secrets.want(key, dependency.secret);
+      return leaseOf(this.sdsSecrets, dependency);
+    }
+    if (kind === 'route') {
+      this.#routeStore.setStatPrefix(name, dependency.statPrefix);
+      return leaseOf(this.routes, dependency);
+    }
+    const { discovery } = dependency;
+    this.#extensionStore.expect(key, name, discovery, path);
+    const lease = leaseOf(this.extensions, dependency);
+    return discovery.apply_default_config_without_warming ? { ...lease, target: READY } : lease;
+  }
+}
+
+function leaseOf(resources: WatchedResources, { source, name, path }: Dependency): Lease {
+  const target = resources.watch(source, name, path);
+  return { target, release: () => resources.release(target) };
+}
+
+const READY = { name: 'default configuration', ready: true, observe: () => () => undefined };

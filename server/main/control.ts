@@ -1,0 +1,100 @@
+// Puts the control side together: bootstrap, extensions, runtime, xDS client, configuration store. What runs the workers
+// (server/main/supervisor) and `--mode validate` both start from here.
+
+import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
+import type { ServerInfo } from '../api/registry.ts';
+import type { StatStore } from '../api/stats.ts';
+import { ExtensionRegistry } from '../common/registry.ts';
+import { compileRouteConfiguration } from '../common/router/route_config.ts';
+import type { RuntimeValues } from '../common/runtime/runtime.ts';
+import { compileCluster } from '../common/upstream/cluster_config.ts';
+import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
+import type { ResourceUpdate } from '../messages.ts';
+import type { Options } from './bootstrap/command_line.ts';
+import {
+  compileBootstrapExtensions,
+  maxActiveDownstreamConnections,
+  serverInfo,
+} from './bootstrap/settings.ts';
+import { ConfigStore } from './config_store/config_store.ts';
+import type { ResourceCompilers } from './config_store/services.ts';
+import type { OnPiece } from './config_store/slot_allocator.ts';
+import { RuntimeLoader } from './runtime/runtime_loader.ts';
+import { discoveryNode } from './xds/node.ts';
+import { XdsSubscriptionFactory } from './xds/subscription_factory.ts';
+
+/** What the workers are told. */
+export interface ControlOutput {
+  publish(updates: readonly ResourceUpdate[]): void;
+  readonly onPiece: OnPiece;
+  runtime(values: RuntimeValues): void;
+}
+
+export interface Control {
+  readonly bootstrap: Bootstrap;
+  readonly server: ServerInfo;
+  readonly registry: ExtensionRegistry;
+  readonly runtime: RuntimeLoader;
+  readonly subscriptions: XdsSubscriptionFactory;
+  readonly store: ConfigStore;
+  /** Of all listeners together; undefined = no limit. */
+  readonly maxActiveDownstreamConnections: number | undefined;
+  close(): void;
+}
+
+/** Checks everything static; nothing is asked of any control plane until `start`. Throws ConfigError. */
+export function buildControl(
+  bootstrap: Bootstrap,
+  options: Options,
+  version: string,
+  stats: StatStore,
+  compilers: Pick<ResourceCompilers, 'listener'>,
+  output: ControlOutput,
+): Control {
+  const disabled = new Set(options.disabledExtensions);
+  const registry = new ExtensionRegistry(ALL_EXTENSIONS.filter(({ name }) => !disabled.has(name)));
+  const server = serverInfo(bootstrap, options);
+  const limit = maxActiveDownstreamConnections(bootstrap);
+  compileBootstrapExtensions(bootstrap, registry);
+  const runtime = new RuntimeLoader(bootstrap, stats, (values) => output.runtime(values));
+  const clusters = new Map(bootstrap.static_resources?.clusters.map((each) => [each.name, each]));
+  const subscriptions = new XdsSubscriptionFactory({
+    node: discoveryNode(bootstrap.node!, version, registry.all),
+    adsConfig: bootstrap.dynamic_resources?.ads_config,
+    clusters: (name) => clusters.get(name),
+    stats,
+  });
+  const store = new ConfigStore({
+    bootstrap,
+    server,
+    registry,
+    runtime: runtime.snapshot,
+    stats,
+    compilers: { cluster: compileCluster, route: compileRouteConfiguration, ...compilers },
+    subscriptions,
+    unknownFields: options.unknownDynamicFields,
+    publish: (updates) => output.publish(updates),
+    onPiece: output.onPiece,
+  });
+  const close = (): void => {
+    store.close();
+    runtime.close();
+    subscriptions.close();
+  };
+  try {
+    store.loadStatic();
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    bootstrap,
+    server,
+    registry,
+    runtime,
+    subscriptions,
+    store,
+    maxActiveDownstreamConnections: limit,
+    close,
+  };
+}
