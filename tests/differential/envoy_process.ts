@@ -17,7 +17,15 @@ function onPath(): string | undefined {
   }
 }
 
-const QUIET = ['--disable-hot-restart', '--concurrency', '1', '--log-level', 'error', '--file-flush-interval-msec', '50'];
+const QUIET = [
+  '--disable-hot-restart',
+  '--concurrency',
+  '1',
+  '--log-level',
+  'error',
+  '--file-flush-interval-msec',
+  '50',
+];
 
 /** What `--mode validate` says: undefined when Envoy takes the bootstrap, else its words. */
 export function validate(bootstrap: object): string | undefined {
@@ -79,7 +87,8 @@ export class EnvoyProcess {
     const { listener_statuses: statuses } = listing as {
       listener_statuses: { name: string; local_address: { socket_address: { port_value: number } } }[];
     };
-    for (const { name, local_address } of statuses) this.ports.set(name, local_address.socket_address.port_value);
+    for (const { name, local_address } of statuses)
+      this.ports.set(name, local_address.socket_address.port_value);
   }
 
   get admin(): string {

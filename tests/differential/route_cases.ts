@@ -24,11 +24,50 @@ export class Random {
 }
 
 const SEGMENTS = ['a', 'b', 'ab', 'A', 'v1', 'x.y', 'a%2Fb', 'é', 'a;p=1'];
-const HOSTS = ['a.com', 'www.a.com', 'x-a.com', 'A.com', 'b.org', 'b.net:8080', 'a.com:81', 'deep.www.a.com', '10.0.0.1', 'c'];
-const DOMAINS = ['a.com', '*.a.com', '*-a.com', '*a.com', 'www.a.com', 'b.*', 'b.net:*', 'b.net:8080', 'WWW.A.com', '*.www.a.com', '10.0.0.1', 'c', '*.com'];
+const HOSTS = [
+  'a.com',
+  'www.a.com',
+  'x-a.com',
+  'A.com',
+  'b.org',
+  'b.net:8080',
+  'a.com:81',
+  'deep.www.a.com',
+  '10.0.0.1',
+  'c',
+];
+const DOMAINS = [
+  'a.com',
+  '*.a.com',
+  '*-a.com',
+  '*a.com',
+  'www.a.com',
+  'b.*',
+  'b.net:*',
+  'b.net:8080',
+  'WWW.A.com',
+  '*.www.a.com',
+  '10.0.0.1',
+  'c',
+  '*.com',
+];
 const HEADER_NAMES = ['x-one', 'x-two', 'x-num', ':method', ':authority', ':path', 'x-absent', 'host'];
 const VALUES = ['', '1', '15', '-3', 'abc', 'ABC', 'abcdef', 'GET', 'a.com', 'a,b', ' 7'];
-const REGEXES = ['.*', 'a.*', '[a-z]+', '\\d+', '(?i)abc', '/a.*', '/(a|b)/.*', '/v\\d(/.*)?', 'a|b', '^abc$', '[[:alpha:]]*', '/[^/]+', '.*\\.y'];
+const REGEXES = [
+  '.*',
+  'a.*',
+  '[a-z]+',
+  '\\d+',
+  '(?i)abc',
+  '/a.*',
+  '/(a|b)/.*',
+  '/v\\d(/.*)?',
+  'a|b',
+  '^abc$',
+  '[[:alpha:]]*',
+  '/[^/]+',
+  '.*\\.y',
+];
 const CLUSTERS = ['one', 'two', 'three'];
 
 export interface RequestCase {
@@ -47,10 +86,18 @@ export function generateRequest(random: Random): RequestCase {
   let path = `/${segments(random, 3)}`;
   if (random.chance(0.2)) path += '/';
   path = path.replaceAll('é', '%C3%A9');
-  if (random.chance(0.5)) path += `?${random.some(['k', 'k=', 'k=1', 'k=abc', 'j=2', 'k=a%20b', '=x', 'K=1'], 3).join('&')}`;
+  if (random.chance(0.5))
+    path += `?${random.some(['k', 'k=', 'k=1', 'k=abc', 'j=2', 'k=a%20b', '=x', 'K=1'], 3).join('&')}`;
   const headers: string[] = [];
-  for (const name of random.some(['x-one', 'x-two', 'x-num', 'X-One', 'x-env'], 3)) headers.push(name, random.pick(VALUES));
-  if (random.chance(0.1)) headers.push('content-type', random.pick(['application/grpc', 'application/grpc+proto', 'application/grpcx', 'text/plain']));
+  for (const name of random.some(['x-one', 'x-two', 'X-One', 'x-env'], 3))
+    headers.push(name, random.pick(VALUES));
+  // Always there and always one number: without it weighted clusters would be drawn by lot.
+  headers.push('x-num', random.pick(['0', '9', '15', '1001', '123456789012345678']));
+  if (random.chance(0.1))
+    headers.push(
+      'content-type',
+      random.pick(['application/grpc', 'application/grpc+proto', 'application/grpcx', 'text/plain']),
+    );
   return { method: random.pick(['GET', 'GET', 'POST', 'DELETE']), path, headers, host: random.pick(HOSTS) };
 }
 
@@ -97,7 +144,9 @@ function routeMatch(random: Random): { match: Record<string, unknown>; template:
       match.path = path;
       break;
     case 1:
-      match.safe_regex = { regex: random.pick(['/.*', '/a.*', '/(a|b)(/.*)?', '/[^/]+', '/[^/]*/.*', '/v\\d+', '(?i)/A.*']) };
+      match.safe_regex = {
+        regex: random.pick(['/.*', '/a.*', '/(a|b)(/.*)?', '/[^/]+', '/[^/]*/.*', '/v\\d+', '(?i)/A.*']),
+      };
       break;
     case 2:
       match.path_separated_prefix = random.pick(['/a', '/b', '/a/b', '/ab', '/A']);
@@ -108,7 +157,14 @@ function routeMatch(random: Random): { match: Record<string, unknown>; template:
         name: 'envoy.path.match.uri_template.uri_template_matcher',
         typed_config: {
           '@type': 'type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig',
-          path_template: random.pick(['/{x}/{y}', '/{x}/*/{y}', '/a/{y}/{x=**}', '/{x=a/*}/{y}', '/{x}/{y=**}', '/{x}/{y}.y']),
+          path_template: random.pick([
+            '/{x}/{y}',
+            '/{x}/*/{y}',
+            '/a/{y}/{x=**}',
+            '/{x=a/*}/{y}',
+            '/{x}/{y=**}',
+            '/{x}/{y}.y',
+          ]),
         },
       };
       break;
@@ -116,13 +172,20 @@ function routeMatch(random: Random): { match: Record<string, unknown>; template:
       match.prefix = random.pick(['/', '/a', '/b', '/a/', '/ab', '/A', path, '']);
   }
   if (random.chance(0.2)) match.case_sensitive = random.chance(0.3);
-  if (random.chance(0.4)) match.headers = [headerMatcher(random), ...(random.chance(0.2) ? [headerMatcher(random)] : [])];
+  if (random.chance(0.4))
+    match.headers = [headerMatcher(random), ...(random.chance(0.2) ? [headerMatcher(random)] : [])];
   if (random.chance(0.25)) {
-    const test = random.pick([{}, { present_match: true }, { present_match: false }, { string_match: stringMatcher(random) }]);
+    const test = random.pick([
+      {},
+      { present_match: true },
+      { present_match: false },
+      { string_match: stringMatcher(random) },
+    ]);
     match.query_parameters = [{ name: random.pick(['k', 'j', 'K']), ...test }];
   }
   if (random.chance(0.1)) match.grpc = {};
-  if (random.chance(0.1)) match.runtime_fraction = { default_value: { numerator: random.pick([0, 100]), denominator: 'HUNDRED' } };
+  if (random.chance(0.1))
+    match.runtime_fraction = { default_value: { numerator: random.pick([0, 100]), denominator: 'HUNDRED' } };
   return { match, template };
 }
 
@@ -130,9 +193,23 @@ function mutations(random: Random, level: string): object {
   const option = (): object => ({
     header: {
       key: random.pick(['x-one', 'x-two', 'X-New', `x-${level}`]),
-      value: random.pick([level, '', 'a%%b', '%REQ(x-one)%', `${level}-%REQ(x-absent?x-two)%`, '%REQ(x-absent)%', '%PROTOCOL%', '%REQ(:path)%']),
+      value: random.pick([
+        level,
+        '',
+        'a%%b',
+        '%REQ(x-one)%',
+        `${level}-%REQ(x-absent?x-two)%`,
+        '%REQ(x-absent)%',
+        '%PROTOCOL%',
+        '%REQ(:path)%',
+      ]),
     },
-    append_action: random.pick(['APPEND_IF_EXISTS_OR_ADD', 'ADD_IF_ABSENT', 'OVERWRITE_IF_EXISTS_OR_ADD', 'OVERWRITE_IF_EXISTS']),
+    append_action: random.pick([
+      'APPEND_IF_EXISTS_OR_ADD',
+      'ADD_IF_ABSENT',
+      'OVERWRITE_IF_EXISTS_OR_ADD',
+      'OVERWRITE_IF_EXISTS',
+    ]),
     keep_empty_value: random.chance(0.3) || undefined,
   });
   const result: Record<string, unknown> = {};
@@ -156,7 +233,11 @@ function clusterAction(random: Random, template: boolean): Record<string, unknow
   switch (Math.floor(random.next() * 4)) {
     case 0:
       action.cluster_header = random.pick(['x-one', 'x-cluster']);
-      action.cluster_not_found_response_code = random.pick(['SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR']);
+      action.cluster_not_found_response_code = random.pick([
+        'SERVICE_UNAVAILABLE',
+        'NOT_FOUND',
+        'INTERNAL_SERVER_ERROR',
+      ]);
       break;
     case 1:
       action.weighted_clusters = {
@@ -181,7 +262,8 @@ function clusterAction(random: Random, template: boolean): Record<string, unknow
         path_template_rewrite: random.pick(['/{y}/{x}', '/new/{x}', '/{x}.{y}']),
       },
     };
-  } else if (!template && rewrite < 0.25) action.prefix_rewrite = random.pick(['/', '/new', '/new/', '/x', '/a?q=1']);
+  } else if (!template && rewrite < 0.25)
+    action.prefix_rewrite = random.pick(['/', '/new', '/new/', '/x', '/a?q=1']);
   else if (rewrite < 0.5) action.regex_rewrite = random.pick(REGEX_REWRITES);
   const host = random.next();
   if (host < 0.15) action.host_rewrite_literal = 'rewritten.host';
@@ -204,7 +286,8 @@ function redirectAction(random: Random): Record<string, unknown> {
   else if (path < 0.5) redirect.prefix_rewrite = random.pick(['/new', '/', 'p']);
   else if (path < 0.75) redirect.regex_rewrite = random.pick(REGEX_REWRITES);
   if (random.chance(0.3)) redirect.strip_query = true;
-  if (random.chance(0.5)) redirect.response_code = random.pick(['FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT']);
+  if (random.chance(0.5))
+    redirect.response_code = random.pick(['FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT']);
   return redirect;
 }
 
@@ -212,11 +295,22 @@ function route(random: Random, name: string): object {
   const { match, template } = routeMatch(random);
   const added = mutations(random, 'route') as { response_headers_to_add?: object[] };
   const named = { header: { key: 'x-route', value: name } };
-  const common = { name, match, ...added, response_headers_to_add: [...(added.response_headers_to_add ?? []), named] };
+  const common = {
+    name,
+    match,
+    ...added,
+    response_headers_to_add: [...(added.response_headers_to_add ?? []), named],
+  };
   const kind = random.next();
   if (kind < 0.2 && !template) return { ...common, redirect: redirectAction(random) };
   if (kind < 0.4) {
-    return { ...common, direct_response: { status: random.pick([200, 201, 404, 418, 503]), body: { inline_string: `body of ${name}` } } };
+    return {
+      ...common,
+      direct_response: {
+        status: random.pick([200, 201, 404, 418, 503]),
+        body: { inline_string: `body of ${name}` },
+      },
+    };
   }
   return { ...common, route: clusterAction(random, template) };
 }

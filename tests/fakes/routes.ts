@@ -36,7 +36,12 @@ export function withRoutes(routes: readonly object[], virtualHost: object = {}, 
 }
 
 /** A request as the connection manager hands it to the router. `list` is name, value, name, value… */
-export function request(path: string, list: string[] = [], host = 'example.com', method = 'GET'): RequestHeaders {
+export function request(
+  path: string,
+  list: string[] = [],
+  host = 'example.com',
+  method = 'GET',
+): RequestHeaders {
   const headers = new RequestHeaders(method, path, host, 'http', ['x-forwarded-proto', 'http']);
   for (let i = 0; i < list.length; i += 2) headers.append(list[i], list[i + 1]);
   return headers;

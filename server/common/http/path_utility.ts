@@ -53,7 +53,8 @@ export function unescapeSlashes(path: string): string {
 export function mergeSlashes(path: string): string {
   if (!path.includes('//')) return path;
   const [before, query] = splitQuery(path);
-  return before.replace(/\/{2,}/g, '/') + query;
+  // Nothing but slashes stays two of them, in Envoy too.
+  return (/^\/+$/.test(before) ? '//' : before.replace(/\/{2,}/g, '/')) + query;
 }
 
 // Nothing in it that normalization would touch: the common case costs one scan.
@@ -68,11 +69,12 @@ export function canonicalPath(path: string): string | undefined {
 }
 
 function canonicalize(path: string): string | undefined {
-  if (/[\x00]|%00/.test(path)) return undefined;
-  const decoded = decodeUnreserved(path.replaceAll('\\', '/'));
+  if (!path.startsWith('/') || /[\x00]|%00/.test(path)) return undefined;
+  // Some servers take `..;x` for `..`, so it is one here, too.
+  const dots = path.replace(/(?<=\/)(\.\.?);[^/]*/g, '$1');
+  const decoded = decodeUnreserved(dots.replaceAll('\\', '/'));
   const output: string[] = [];
   const segments = decoded.split('/');
-  // What comes before the first slash is kept as it is; a path always starts with one.
   const last = segments.length - 1;
   for (let i = 1; i <= last; i++) {
     const segment = segments[i];
@@ -92,7 +94,7 @@ function decodeUnreserved(path: string): string {
       return /[0-9A-Za-z\-._~]/.test(char) ? char : escaped;
     })
     .replace(
-      /[\x01-\x20"<>`{}\x7f-\xff]/g,
+      /[\x01-\x20"<>^`{|}\x7f-\xff]/g,
       (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
     );
 }

@@ -1,5 +1,5 @@
-// HeaderMatcher of envoy.config.route.v3, compiled. Repeated headers are seen joined by commas.
-// Envoy: source/common/http/header_utility.cc.
+// HeaderMatcher of envoy.config.route.v3, compiled. Of a repeated header each value is
+// asked alone and one match is enough. Envoy: source/common/http/header_utility.cc.
 
 import type { HeaderMatcher as HeaderMatcherConfig } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
@@ -53,13 +53,21 @@ export class HeaderMatcher {
   }
 
   match(headers: HeaderMap): boolean {
-    const value = headers.getAll(this.name);
+    const first = headers.get(this.name);
     if (this.kind === PRESENT) {
-      return ((value !== undefined || this.treatMissingAsEmpty) === this.present) !== this.invert;
+      return ((first !== undefined || this.treatMissingAsEmpty) === this.present) !== this.invert;
     }
-    if (value !== undefined) return this.matchValue(value) !== this.invert;
     // Without treat_missing_header_as_empty an absent header never matches, not even inverted.
-    return this.treatMissingAsEmpty && this.matchValue('') !== this.invert;
+    if (first === undefined) return this.treatMissingAsEmpty && this.matchValue('') !== this.invert;
+    return (this.matchValue(first) || this.matchRepeated(headers)) !== this.invert;
+  }
+
+  private matchRepeated(headers: HeaderMap): boolean {
+    const list = headers.list;
+    for (let i = 0; i < list.length; i += 2) {
+      if (list[i] === this.name && this.matchValue(list[i + 1])) return true;
+    }
+    return false;
   }
 
   private matchValue(value: string): boolean {

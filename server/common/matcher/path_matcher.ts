@@ -67,6 +67,11 @@ export class PathMatcher {
     return this.kind === PathKind.Exact && this.caseSensitive;
   }
 
+  /** Does `sent` begin with the literal? Not when it matched only because its path parameters were ignored. */
+  isPrefixOf(sent: string): boolean {
+    return (this.caseSensitive ? sent : lowerCase(sent)).startsWith(this.literal);
+  }
+
   match(sent: string): boolean {
     const path = this.caseSensitive ? sent : lowerCase(sent);
     const literal = this.literal;

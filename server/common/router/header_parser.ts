@@ -151,7 +151,9 @@ function compileHeaderValue(
     action: compileAction(option, path),
     keepEmptyValue: option.keep_empty_value,
     literal: dynamic ? undefined : latin1Of(text),
-    formatter: dynamic ? compileFormat(text, context, at(path, 'header.value'), { omitEmptyValues: true }) : undefined,
+    formatter: dynamic
+      ? compileFormat(text, context, at(path, 'header.value'), { omitEmptyValues: true })
+      : undefined,
   });
 }
 

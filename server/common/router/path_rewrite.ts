@@ -25,15 +25,19 @@ export interface PathRewrite {
 
 class PrefixRewrite implements PathRewrite {
   private readonly replacement: string;
-  private readonly matchedLength: number;
+  private readonly matcher: PathMatcher;
+  /** A regex matches the path as a whole, so all of it is replaced. */
+  private readonly whole: boolean;
   constructor(replacement: string, matcher: PathMatcher) {
     this.replacement = replacement;
-    // A regex matches the path as a whole, so all of it is replaced.
-    const whole = matcher.kind === PathKind.Regex || matcher.kind === PathKind.Connect;
-    this.matchedLength = whole ? -1 : matcher.text.length;
+    this.matcher = matcher;
+    this.whole = matcher.kind === PathKind.Regex || matcher.kind === PathKind.Connect;
   }
-  rewrite(path: string): string {
-    return this.replacement + path.slice(this.matchedLength < 0 ? pathEnd(path) : this.matchedLength);
+  rewrite(path: string): string | undefined {
+    if (this.whole) return this.replacement + path.slice(pathEnd(path));
+    return this.matcher.isPrefixOf(path)
+      ? this.replacement + path.slice(this.matcher.text.length)
+      : undefined;
   }
 }
 
