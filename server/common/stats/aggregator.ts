@@ -97,10 +97,10 @@ export class StatAggregator {
       case 'decade': {
         const block = directory.blocks.get(change.block);
         if (block === undefined) return;
-        let histogram = block.family.histograms.get(change.offset);
+        let histogram = block.family.histogram(change.offset);
         if (histogram === undefined) {
           histogram = new MergedHistogram();
-          block.family.histograms.set(change.offset, histogram);
+          block.family.addHistogram(change.offset, histogram);
           this.#histograms.add(histogram);
         }
         histogram.addDecade(
@@ -146,7 +146,7 @@ export class StatAggregator {
 
   #dropIfUnheld(family: StatFamily): void {
     if (family.parts.length > 0 || family.declarations > 0) return;
-    for (const histogram of family.histograms.values()) this.#histograms.delete(histogram);
+    for (const histogram of family.histograms()) this.#histograms.delete(histogram);
     const byPrefix = this.#families.get(family.schemaId);
     if (byPrefix?.get(family.prefix) === family) byPrefix.delete(family.prefix);
   }

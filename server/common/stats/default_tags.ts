@@ -107,5 +107,14 @@ function tokens(tag: string, pattern: string): TagPattern {
       return `${token === '*' ? TOKEN : token}\\.`;
     })
     .join('');
-  return { tag, regex: new RegExp(`^${source}`, 'd'), contains: '' };
+  // The longest run of literal tokens behind the first: most names of a family lack it, which is quicker to see.
+  const literals = pattern
+    .split(/[$*]+/)
+    .slice(1)
+    .toSorted((a, b) => b.length - a.length);
+  return {
+    tag,
+    regex: new RegExp(`^${source}`, 'd'),
+    contains: literals[0] === '.' ? '' : (literals[0] ?? ''),
+  };
 }

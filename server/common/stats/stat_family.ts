@@ -19,7 +19,8 @@ export class StatFamily {
   readonly parts: StatPart[] = [];
   /** Holders on the main thread that only want the names listed. */
   declarations = 0;
-  readonly histograms = new Map<number, MergedHistogram>();
+  /** By offset, once a thread has recorded a value. */
+  #histograms: Map<number, MergedHistogram> | undefined = undefined;
   /** Added to the sums: what /reset_counters took away, and what threads that ended had counted. */
   #adjustments: Float64Array | undefined = undefined;
 
@@ -45,9 +46,21 @@ export class StatFamily {
 
   used(offset: number): boolean {
     const definition = this.definitions[offset] as StatDefinition;
-    if (definition.kind === 'histogram')
-      return (this.histograms.get(offset)?.cumulative.sampleCount ?? 0) > 0;
+    if (definition.kind === 'histogram') return (this.histogram(offset)?.cumulative.sampleCount ?? 0) > 0;
     return !Object.is(this.value(offset), -0);
+  }
+
+  histogram(offset: number): MergedHistogram | undefined {
+    return this.#histograms?.get(offset);
+  }
+
+  addHistogram(offset: number, histogram: MergedHistogram): void {
+    this.#histograms ??= new Map();
+    this.#histograms.set(offset, histogram);
+  }
+
+  histograms(): Iterable<MergedHistogram> {
+    return this.#histograms?.values() ?? [];
   }
 
   resetCounters(): void {
@@ -59,7 +72,7 @@ export class StatFamily {
 
   removePart(part: StatPart): void {
     this.parts.splice(this.parts.indexOf(part), 1);
-    for (const histogram of this.histograms.values()) histogram.removePart(part);
+    for (const histogram of this.histograms()) histogram.removePart(part);
   }
 
   /** A thread ended: what it had counted stays, its share of gauges goes. */
@@ -69,7 +82,7 @@ export class StatFamily {
       if (definition.kind === 'counter' && !Object.is(value, -0)) this.#adjust(offset, value);
     });
     this.parts.splice(this.parts.indexOf(part), 1);
-    for (const histogram of this.histograms.values()) histogram.retirePart(part);
+    for (const histogram of this.histograms()) histogram.retirePart(part);
   }
 
   #adjust(offset: number, by: number): void {

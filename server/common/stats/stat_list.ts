@@ -5,15 +5,23 @@ import type { StatDefinition, StatKind } from '../../api/stats.ts';
 import type { StatAggregator } from './aggregator.ts';
 import type { StatFamily } from './stat_family.ts';
 
-/** A stat with its full name. Where two families have a stat of the same name, it stands for both. */
-export interface ListedStat {
-  readonly name: string;
-  readonly kind: StatKind;
-  readonly unit: StatDefinition['unit'];
+/** A stat. Where two families have a stat of the same name, it stands for both. */
+export class ListedStat {
   readonly family: StatFamily;
   readonly offset: number;
   /** Sum over threads and families of a counter or gauge. */
   value: number;
+
+  constructor(family: StatFamily, offset: number, value: number) {
+    this.family = family;
+    this.offset = offset;
+    this.value = value;
+  }
+
+  /** Made on each call: a million kept names would need more memory than the stats. */
+  get name(): string {
+    return this.family.prefix + (this.family.definitions[this.offset] as StatDefinition).name;
+  }
 }
 
 export interface ListOptions {
@@ -25,8 +33,9 @@ export interface ListOptions {
   readonly order: 'name' | 'token';
 }
 
-interface Pending extends ListedStat {
+interface Pending {
   readonly key: string;
+  readonly stat: ListedStat;
 }
 
 /** The stats that `options` asks for, in order. */
@@ -57,22 +66,22 @@ function addStats(
   const before = pending.length;
   const { definitions, prefix } = family;
   for (let offset = 0; offset < definitions.length; offset++) {
-    const { name: tail, kind, unit, unlisted } = definitions[offset] as StatDefinition;
+    const { name: tail, kind, unlisted } = definitions[offset] as StatDefinition;
     if (!options.kinds.has(kind)) continue;
     if ((options.usedOnly || unlisted === true) && !family.used(offset)) continue;
     const name = prefix + tail;
     if (!options.accepts(name)) continue;
     const value = kind === 'histogram' ? 0 : family.value(offset);
-    pending.push({ key: keyOf(name), name, kind, unit, family, offset, value });
+    pending.push({ key: keyOf(name), stat: new ListedStat(family, offset, value) });
   }
   return pending.length > before;
 }
 
 function* mergeEqualNames(sorted: readonly Pending[], end: number): Generator<ListedStat> {
   for (let i = 0; i < end; i++) {
-    const stat = sorted[i] as Pending;
-    for (let next = sorted[i + 1]; i + 1 < end && next?.name === stat.name; next = sorted[++i + 1]) {
-      stat.value += next.value;
+    const { key, stat } = sorted[i] as Pending;
+    for (let next = sorted[i + 1]; i + 1 < end && next?.key === key; next = sorted[++i + 1]) {
+      stat.value += next.stat.value;
     }
     yield stat;
   }

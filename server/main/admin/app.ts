@@ -13,6 +13,10 @@ const log = logger('admin');
 
 /** Pieces are gathered into writes of this size. */
 const WRITE_CHARS = 64 * 1024;
+/** After so long an answer lets the event loop run: xDS must not wait for a scrape of a million stats. */
+const TURN_MS = 10;
+/** How often the clock is looked at. */
+const PIECES_PER_CLOCK = 256;
 /** Of a form in a POST: it holds a handful of parameters. */
 const MAX_FORM_BYTES = 64 * 1024;
 
@@ -78,7 +82,14 @@ async function send(response: ServerResponse, answer: AdminAnswer): Promise<void
   }
   const pieces = typeof answer.body === 'string' ? [answer.body] : answer.body;
   let gathered = '';
+  let count = 0;
+  let turnStart = performance.now();
   for (const piece of pieces) {
+    if (++count % PIECES_PER_CLOCK === 0 && performance.now() - turnStart > TURN_MS) {
+      await new Promise(setImmediate);
+      if (response.destroyed) return;
+      turnStart = performance.now();
+    }
     gathered += piece;
     if (gathered.length < WRITE_CHARS) continue;
     const full = gathered;

@@ -59,7 +59,7 @@ function histogramFrame({ histograms }: StatsQuery): { readonly open: string; re
 }
 
 function histogramJson(stat: ListedStat, bounds: readonly number[], query: StatsQuery): string {
-  const histogram = stat.family.histograms.get(stat.offset);
+  const histogram = stat.family.histogram(stat.offset);
   const interval = histogram?.interval ?? HistogramStatistics.EMPTY;
   const cumulative = histogram?.cumulative ?? HistogramStatistics.EMPTY;
   const name = `"name":${JSON.stringify(stat.name)}`;

@@ -26,11 +26,11 @@ export function* prometheusStats(
   const summary = query.histograms === 'summary';
   const tagged = (stat: ListedStat): TaggedName => stat.family.tagged ?? settings.tags.produce(stat.name);
 
-  yield* groups(list('counter'), 'counter', tagged, valueLine);
-  yield* groups(list('gauge'), 'gauge', tagged, valueLine);
-  if (query.textReadouts) yield* textReadoutGroups(aggregator, settings, query);
-  yield* groups(list('histogram'), summary ? 'summary' : 'histogram', tagged, (metric, labels, stat) => {
-    const histogram = stat.family.histograms.get(stat.offset);
+  yield* metrics(list('counter'), 'counter', tagged, valueLine);
+  yield* metrics(list('gauge'), 'gauge', tagged, valueLine);
+  if (query.textReadouts) yield* textReadoutMetrics(aggregator, settings, query);
+  yield* metrics(list('histogram'), summary ? 'summary' : 'histogram', tagged, (metric, labels, stat) => {
+    const histogram = stat.family.histogram(stat.offset);
     if (summary) return summaryLines(metric, labels, histogram?.interval ?? HistogramStatistics.EMPTY);
     return bucketLines(
       metric,
@@ -42,19 +42,21 @@ export function* prometheusStats(
 }
 
 /** All lines of a metric together under one TYPE line; `stats` come in the order of their lines. */
-function* groups<Stat>(
+function* metrics<Stat>(
   stats: Iterable<Stat>,
   type: string,
   tagged: (stat: Stat) => TaggedName,
   lines: (metric: string, labels: string, stat: Stat) => string,
 ): Generator<string> {
-  const byName = new Map<string, { readonly labels: string; readonly stat: Stat }[]>();
+  // Tags are found twice, to group and to print: kept, those of a million stats would take half a gigabyte.
+  const byName = new Map<string, Stat[]>();
   for (const stat of stats) {
-    const { name, tags } = tagged(stat);
-    const member = { labels: labelsOf(tags), stat };
-    const group = byName.get(name);
-    if (group === undefined) byName.set(name, [member]);
-    else group.push(member);
+    const { name } = tagged(stat);
+    const members = byName.get(name);
+    if (members === undefined) byName.set(name, [stat]);
+    else members.push(stat);
+    // Nothing to send yet, but the sender may give others a turn.
+    yield '';
   }
   const keyed = [...byName].map(([name, members]) => ({ key: name.replaceAll('.', '\0'), name, members }));
   keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -62,11 +64,11 @@ function* groups<Stat>(
     const metric = metricName(name);
     if (metric === undefined) continue;
     yield `# TYPE ${metric} ${type}\n`;
-    for (const { labels, stat } of members) yield lines(metric, labels, stat);
+    for (const stat of members) yield lines(metric, labelsOf(tagged(stat).tags), stat);
   }
 }
 
-function* textReadoutGroups(
+function* textReadoutMetrics(
   aggregator: StatAggregator,
   settings: StatsSettings,
   query: StatsQuery,
@@ -75,7 +77,7 @@ function* textReadoutGroups(
     const produced = settings.tags.produce(name);
     return { name: produced.name, tags: [...produced.tags, { name: 'text_value', value }] };
   };
-  yield* groups(acceptedTextReadouts(aggregator, query), 'gauge', withText, (metric, labels) => {
+  yield* metrics(acceptedTextReadouts(aggregator, query), 'gauge', withText, (metric, labels) => {
     return `${metric}{${labels}} 0\n`;
   });
 }

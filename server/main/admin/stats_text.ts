@@ -29,7 +29,7 @@ export function* textStats(
     yield `${stat.name}: ${formatValue(stat.value)}\n`;
   }
   for (const stat of listStats(aggregator, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
-    const histogram = stat.family.histograms.get(stat.offset);
+    const histogram = stat.family.histogram(stat.offset);
     yield `${stat.name}:${histogramText(histogram, settings.buckets(stat.name), query)}\n`;
   }
 }
