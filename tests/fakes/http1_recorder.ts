@@ -12,6 +12,7 @@ import type {
 import type { HeaderMap, RequestHeaderMap, ResponseHeaderMap } from '../../server/api/http/header_map.ts';
 import { RequestHeaders, ResponseHeaders } from '../../server/common/http/header_map.ts';
 import { Http1ClientConnection } from '../../server/common/http/http1/client_connection.ts';
+import type { Http1CodecStats } from '../../server/common/http/http1/message_head.ts';
 import { Http1ServerConnection } from '../../server/common/http/http1/server_connection.ts';
 import {
   compileHttp1Settings,
@@ -115,8 +116,8 @@ export class ServerRecorder implements ServerConnectionCallbacks {
   encoder!: ResponseEncoder;
   lastHeaders!: RequestHeaderMap;
 
-  constructor(codecSettings: Http1Settings = settings()) {
-    this.codec = new Http1ServerConnection(this.sink, this, codecSettings);
+  constructor(codecSettings: Http1Settings = settings(), stats?: Http1CodecStats) {
+    this.codec = new Http1ServerConnection(this.sink, this, codecSettings, stats);
   }
   newStream(encoder: ResponseEncoder): RequestDecoder {
     this.encoder = encoder;

@@ -29,6 +29,7 @@ import {
   UNEXPECTED_EOF,
 } from './errors.ts';
 import { headScanner } from './head_scanner.ts';
+import type { Http1CodecStats } from './message_head.ts';
 import { Http1RequestEncoder } from './request_encoder.ts';
 import { type Http1Settings, newMessageFormatter } from './settings.ts';
 
@@ -44,9 +45,17 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
   /** False once a message said or showed that the connection ends with it. */
   private persistent = true;
 
-  /** `callbacks.readDisable` and `closeConnection` are called where they exist; see ClientConnectionCallbacks. */
-  constructor(sink: ByteSink, callbacks: ClientConnectionCallbacks, settings: Http1Settings) {
-    super(settings);
+  /**
+   * `callbacks.readDisable` and `closeConnection` are called where they exist; see ClientConnectionCallbacks.
+   * `stats` is the block of HTTP1_CODEC_STATS to count in.
+   */
+  constructor(
+    sink: ByteSink,
+    callbacks: ClientConnectionCallbacks,
+    settings: Http1Settings,
+    stats?: Http1CodecStats,
+  ) {
+    super(settings, stats);
     this.callbacks = callbacks;
     this.encoder = new Http1RequestEncoder(sink, this, settings);
     this.state = STATE_COMPLETE;

@@ -2,12 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { FakeStatStore } from '../../../../tests/fakes/factory_context.ts';
 import {
   ClientRecorder,
   responseSettings,
   ServerRecorder,
   settings,
 } from '../../../../tests/fakes/http1_recorder.ts';
+import { HTTP1_CODEC_STATS } from '../../stats/families/codec.ts';
 import { RequestHeaders, ResponseHeaders, Trailers } from '../header_map.ts';
 import { compileHttp1Settings, compilePreserveCase, DEFAULT_REQUEST_LIMITS } from './settings.ts';
 
@@ -354,6 +356,16 @@ describe('reuse of upstream connections', () => {
     test(name, () => assert.equal(new ClientRecorder().feed(response).codec.reusable, reusable));
   }
 
+  test('bytes too many are noticed before the pool could reuse it', () => {
+    const client = new ClientRecorder();
+    let reusable = true;
+    client.response.onResponseHeaders = () => {
+      reusable = client.codec.reusable;
+    };
+    client.feed('HTTP/1.1 204 N\r\n\r\nHTTP/1.1 200 OK\r\n\r\n');
+    assert.ok(!reusable);
+  });
+
   test('bytes while idle break it', () => {
     const client = new ClientRecorder().feed('HTTP/1.1 204 N\r\n\r\n');
     client.feed('HTTP/1.1 408 Request Timeout\r\n\r\n');
@@ -372,6 +384,18 @@ describe('reuse of upstream connections', () => {
     client.feed('HTTP/1.1 201 C\r\ncontent-length: 0\r\n\r\n');
     assert.equal(second.message.line, '201');
   });
+});
+
+test('refused and dropped underscores are counted', () => {
+  const stats = new FakeStatStore().block(HTTP1_CODEC_STATS, 'http1.');
+  const counted = (name: keyof typeof HTTP1_CODEC_STATS.offset) =>
+    stats.values[stats.base + HTTP1_CODEC_STATS.offset[name]];
+  for (const headersWithUnderscoresAction of ['DROP_HEADER', 'REJECT_REQUEST'] as const) {
+    const server = new ServerRecorder(settings({}, { headersWithUnderscoresAction }), stats);
+    server.feed('GET / HTTP/1.1\r\nhost: a\r\nx_y: 1\r\n\r\n');
+  }
+  assert.equal(counted('dropped_headers_with_underscores'), 1);
+  assert.equal(counted('requests_rejected_with_underscores_in_headers'), 1);
 });
 
 test('backpressure reaches the owner', () => {

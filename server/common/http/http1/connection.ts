@@ -15,7 +15,7 @@ import {
   TRAILERS_TOO_LARGE,
 } from './errors.ts';
 import { failedLineHasControlCharacter, headScanner, INCOMPLETE, TOO_MANY_HEADERS } from './head_scanner.ts';
-import { MessageHead } from './message_head.ts';
+import { type Http1CodecStats, MessageHead } from './message_head.ts';
 import { PartialHead } from './partial_head.ts';
 import { type Http1Settings, newMessageFormatter } from './settings.ts';
 
@@ -40,6 +40,7 @@ const LF = 10;
 
 export abstract class Http1Connection {
   protected readonly settings: Http1Settings;
+  protected readonly stats: Http1CodecStats | undefined;
   protected readonly head: MessageHead;
   protected state = STATE_HEAD;
   /** Bytes of a STATE_LENGTH body that are still to come. */
@@ -47,9 +48,10 @@ export abstract class Http1Connection {
   protected readonly chunks: ChunkDecoder;
   private readonly partial: PartialHead;
 
-  constructor(settings: Http1Settings) {
+  constructor(settings: Http1Settings, stats: Http1CodecStats | undefined) {
     this.settings = settings;
-    this.head = new MessageHead(settings);
+    this.stats = stats;
+    this.head = new MessageHead(settings, stats);
     this.chunks = new ChunkDecoder(settings.maxHeadersBytes);
     this.partial = new PartialHead();
   }

@@ -2,6 +2,8 @@
 // Envoy: onHeaderField and onHeaderValue in source/common/http/http1/codec_impl.cc.
 
 import type { CodecError } from '../../../api/http/codec.ts';
+import type { StatBlock } from '../../../api/stats.ts';
+import { HTTP1_CODEC_STATS } from '../../stats/families/codec.ts';
 import type { Headers, RequestHeaders } from '../header_map.ts';
 import {
   internHeaderName,
@@ -20,6 +22,17 @@ import { FIELD_SIZE, headScanner } from './head_scanner.ts';
 import type { PreserveCaseFormatter } from './header_formatter.ts';
 import type { Http1Settings } from './settings.ts';
 
+/** The counters `http1.…` of a connection manager's or a cluster's codecs. */
+export type Http1CodecStats = StatBlock<keyof typeof HTTP1_CODEC_STATS.offset>;
+
+const { dropped_headers_with_underscores, requests_rejected_with_underscores_in_headers } =
+  HTTP1_CODEC_STATS.offset;
+
+/** Adds one to the counter at `offset`, where counters are kept. */
+export function count(stats: Http1CodecStats | undefined, offset: number): void {
+  if (stats !== undefined) stats.values[stats.base + offset]++;
+}
+
 export class MessageHead {
   /** -1 without a Content-Length. */
   contentLength = -1;
@@ -27,10 +40,12 @@ export class MessageHead {
   /** Set while trailers are read. */
   inTrailers = false;
   private readonly settings: Http1Settings;
+  private readonly stats: Http1CodecStats | undefined;
   private readonly checksUnderscores: boolean;
 
-  constructor(settings: Http1Settings) {
+  constructor(settings: Http1Settings, stats: Http1CodecStats | undefined) {
     this.settings = settings;
+    this.stats = stats;
     this.checksUnderscores = settings.headersWithUnderscoresAction !== 'ALLOW';
   }
 
@@ -54,10 +69,10 @@ export class MessageHead {
       const header = internHeaderName(bytes, fields[i], fields[i + 1], fields[i + 4]);
       if (header.hasUnderscore && this.checksUnderscores) {
         if (this.settings.headersWithUnderscoresAction === 'REJECT_REQUEST') {
-          this.settings.stats.requestsRejectedWithUnderscoresInHeaders++;
+          count(this.stats, requests_rejected_with_underscores_in_headers);
           return UNEXPECTED_UNDERSCORE;
         }
-        this.settings.stats.droppedHeadersWithUnderscores++;
+        count(this.stats, dropped_headers_with_underscores);
         continue;
       }
       if (formatter !== undefined) {

@@ -9,6 +9,7 @@ import type {
   ServerConnectionCallbacks,
 } from '../../../api/http/codec.ts';
 import { copyBytes } from '../../buffer/copy_bytes.ts';
+import { HTTP1_CODEC_STATS } from '../../stats/families/codec.ts';
 import { RequestHeaders, type Trailers } from '../header_map.ts';
 import { TOKEN } from '../header_names.ts';
 import { hasToken, removeToken } from '../headers.ts';
@@ -32,12 +33,15 @@ import {
   PIPELINE_OVERFLOW,
 } from './errors.ts';
 import { headScanner } from './head_scanner.ts';
+import { count, type Http1CodecStats } from './message_head.ts';
 import { applyTarget, isValidAuthority, knownMethod } from './request_target.ts';
 import { Http1ResponseEncoder } from './response_encoder.ts';
 import { type Http1Settings, newMessageFormatter } from './settings.ts';
 
 /** Pipelined bytes kept while a request is answered. Reading stops at the first, so this only bounds what was under way. */
 const MAX_PIPELINED_BYTES = 1024 * 1024;
+
+const { response_flood } = HTTP1_CODEC_STATS.offset;
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -51,9 +55,17 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
   private pipelined: Uint8Array | undefined = undefined;
   private parsing = false;
 
-  /** `callbacks.readDisable` and `closeConnection` are called where they exist; see ServerConnectionCallbacks. */
-  constructor(sink: ByteSink, callbacks: ServerConnectionCallbacks, settings: Http1Settings) {
-    super(settings);
+  /**
+   * `callbacks.readDisable` and `closeConnection` are called where they exist; see ServerConnectionCallbacks.
+   * `stats` is the block of HTTP1_CODEC_STATS to count in.
+   */
+  constructor(
+    sink: ByteSink,
+    callbacks: ServerConnectionCallbacks,
+    settings: Http1Settings,
+    stats?: Http1CodecStats,
+  ) {
+    super(settings, stats);
     this.callbacks = callbacks;
     this.encoder = new Http1ResponseEncoder(sink, this, settings);
   }
@@ -130,7 +142,7 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
   private keep(bytes: Uint8Array, start: number, end: number): void {
     const kept = this.pipelined;
     if (kept !== undefined && kept.length + end - start > MAX_PIPELINED_BYTES) {
-      this.settings.stats.responseFlood++;
+      count(this.stats, response_flood);
       this.state = STATE_DISCARD;
       this.pipelined = NO_BYTES;
       this.callbacks.onCodecError(PIPELINE_OVERFLOW);

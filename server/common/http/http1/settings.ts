@@ -9,7 +9,6 @@ import {
   type StringMatcherConfig,
 } from '../../matcher/string_matcher.ts';
 import { PreserveCaseFormatter, ProperCaseFormatter } from './header_formatter.ts';
-import { createHttp1CodecStats, type Http1CodecStats } from './stats.ts';
 
 /** envoy.config.core.v3.HttpProtocolOptions.HeadersWithUnderscoresAction */
 export type HeadersWithUnderscoresAction = 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER';
@@ -23,7 +22,6 @@ export interface Http1Limits {
   readonly headersWithUnderscoresAction: HeadersWithUnderscoresAction;
   /** stream_error_on_invalid_http_message of the connection manager. */
   readonly streamErrorOnInvalidHttpMessage: boolean;
-  readonly stats?: Http1CodecStats;
 }
 
 /** Envoy's defaults for requests (HttpConnectionManager.max_request_headers_kb, HttpProtocolOptions.max_headers_count). */
@@ -59,7 +57,6 @@ export interface Http1Settings {
   readonly maxHeadersBytes: number;
   readonly maxHeadersCount: number;
   readonly headersWithUnderscoresAction: HeadersWithUnderscoresAction;
-  readonly stats: Http1CodecStats;
 }
 
 export interface PreserveCaseSettings {
@@ -160,7 +157,6 @@ export function compileHttp1Settings(
     maxHeadersBytes: limits.maxHeadersKb * 1024,
     maxHeadersCount: limits.maxHeadersCount,
     headersWithUnderscoresAction: limits.headersWithUnderscoresAction,
-    stats: limits.stats ?? createHttp1CodecStats(),
   });
 }
 
