@@ -4,7 +4,7 @@
 import type { TlsInspector } from '../../../../../xds-protos/generated/envoy/extensions/filters/listener/tls_inspector/v3.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { FactoryContext, ListenerFilterFactory } from '../../../../api/registry.ts';
-import { MAX_CLIENT_HELLO_BYTES } from './client_hello.ts';
+import { MAX_CLIENT_HELLO_BYTES } from '../../../../common/tls/client_hello.ts';
 import { TLS_INSPECTOR_STATS, TlsInspectorConfig } from './tls_inspector.ts';
 
 function compile(config: TlsInspector, context: FactoryContext, path: string): TlsInspectorConfig {

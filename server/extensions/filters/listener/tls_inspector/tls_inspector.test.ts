@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { ipAddress } from '../../../../common/network/address.ts';
 import { ThreadStatStore } from '../../../../common/stats/store.ts';
 import { ConnectionInfoRecord } from '../../../../common/stream_info/stream_info.ts';
-import { parseClientHello } from './client_hello.ts';
+import { parseClientHello } from '../../../../common/tls/client_hello.ts';
 import { TLS_INSPECTOR_STATS, TlsInspector } from './tls_inspector.ts';
 
 /** What node's TLS client sends first. */

@@ -10,7 +10,7 @@ import {
 } from '../../../../api/network/filter.ts';
 import type { StatBlock } from '../../../../api/stats.ts';
 import { statSchema } from '../../../../common/stats/schema.ts';
-import { parseClientHello } from './client_hello.ts';
+import { parseClientHello } from '../../../../common/tls/client_hello.ts';
 
 export const TLS_INSPECTOR_STATS = statSchema('tls_inspector', {
   client_hello_too_large: 'counter',

@@ -1,0 +1,127 @@
+// envoy.transport_sockets.tls, downstream and upstream. Envoy: api/envoy/extensions/transport_sockets/tls/v3/tls.proto.
+
+import type {
+  DownstreamTlsContext,
+  UpstreamTlsContext,
+} from '../../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
+import { durationMs } from '../../../../xds-protos/well_known.ts';
+import { at, ConfigError } from '../../../api/config_error.ts';
+import type {
+  DownstreamTransportSocketExtension,
+  FactoryContext,
+  Provider,
+  UpstreamTransportSocketExtension,
+} from '../../../api/registry.ts';
+import type { Secret } from '../../../api/secret.ts';
+import { compileSecret } from '../../../common/secret/secret_config.ts';
+import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts';
+import { CommonTlsConfig } from '../../../common/tls/context_config.ts';
+import { SSL_OP_NO_RENEGOTIATION, SSL_OP_NO_TICKET } from '../../../common/tls/secure_context.ts';
+import { SslStats } from '../../../common/tls/ssl_stats.ts';
+import { CLIENT_MAX_VERSION, SERVER_MAX_VERSION } from '../../../common/tls/tls_params.ts';
+import { DownstreamTlsSocketFactory } from './downstream_tls.ts';
+import { UpstreamTlsSocketFactory } from './upstream_tls.ts';
+
+/** UpstreamTlsContext.max_session_keys. */
+const DEFAULT_MAX_SESSION_KEYS = 1;
+
+function compileDownstream(
+  config: DownstreamTlsContext,
+  context: FactoryContext,
+  path: string,
+): DownstreamTlsSocketFactory {
+  const commonPath = at(path, 'common_tls_context');
+  const tls = config.common_tls_context;
+  if (
+    tls !== undefined &&
+    tls.tls_certificates.length > 0 &&
+    tls.tls_certificate_sds_secret_configs.length > 0
+  ) {
+    throw new ConfigError(commonPath, 'SDS and non-SDS TLS certificates may not be mixed in server contexts');
+  }
+  const common = new CommonTlsConfig(tls, SERVER_MAX_VERSION, context, commonPath);
+  if (common.certificateProviders.length === 0) {
+    throw new ConfigError(commonPath, 'No TLS certificates found for server context');
+  }
+  if (config.require_sni?.value) throw new ConfigError(at(path, 'require_sni'), 'not supported');
+  if (config.ocsp_staple_policy === 'MUST_STAPLE') {
+    throw new ConfigError(
+      at(path, 'ocsp_staple_policy'),
+      'Required OCSP response is missing from TLS context',
+    );
+  }
+  const timeoutMs = durationMs(config.session_timeout);
+  const listener = `listener.${context.listener?.statName ?? ''}.`;
+  return new DownstreamTlsSocketFactory({
+    common,
+    requireClientCertificate: config.require_client_certificate?.value ?? false,
+    fullScanCertificates: config.full_scan_certs_on_sni_mismatch?.value ?? false,
+    ticketKeys: ticketKeys(config, context, path),
+    context: {
+      // node keeps no sessions on a server's side, so without tickets nothing is resumed.
+      secureOptions: config.disable_stateless_session_resumption ? SSL_OP_NO_TICKET : 0,
+      honorCipherOrder: !config.prefer_client_ciphers,
+      sessionTimeout: timeoutMs === undefined ? undefined : Math.ceil(timeoutMs / 1000),
+    },
+    stats: new SslStats(context.stats, `${listener}ssl.`),
+    factoryStats: context.stats.block(SSL_SOCKET_FACTORY_STATS, `${listener}server_ssl_socket_factory.`),
+  });
+}
+
+function ticketKeys(
+  config: DownstreamTlsContext,
+  context: FactoryContext,
+  path: string,
+): Provider<Secret> | undefined {
+  if (config.session_ticket_keys !== undefined) {
+    const secret = { name: '', session_ticket_keys: config.session_ticket_keys };
+    return { name: '', current: compileSecret(secret, path) };
+  }
+  const sds = config.session_ticket_keys_sds_secret_config;
+  if (sds === undefined) return undefined;
+  return context.secret(sds, 'session_ticket_keys', at(path, 'session_ticket_keys_sds_secret_config'));
+}
+
+function compileUpstream(
+  config: UpstreamTlsContext,
+  context: FactoryContext,
+  path: string,
+): UpstreamTlsSocketFactory {
+  if (config.sni.includes('\0')) {
+    throw new ConfigError(at(path, 'sni'), 'SNI names containing NULL-byte are not allowed');
+  }
+  if (config.enforce_rsa_key_usage?.value) {
+    throw new ConfigError(at(path, 'enforce_rsa_key_usage'), 'not supported');
+  }
+  const commonPath = at(path, 'common_tls_context');
+  const common = new CommonTlsConfig(config.common_tls_context, CLIENT_MAX_VERSION, context, commonPath);
+  if (common.certificateProviders.length > 1) {
+    throw new ConfigError(commonPath, 'Multiple TLS certificates are not supported for client contexts');
+  }
+  if (config.auto_sni_san_validation && common.validation === undefined) {
+    throw new ConfigError(path, "'auto_sni_san_validation' was configured without a validation context");
+  }
+  return new UpstreamTlsSocketFactory({
+    common,
+    sni: config.sni,
+    autoHostSni: config.auto_host_sni,
+    autoSniSanValidation: config.auto_sni_san_validation,
+    maxSessionKeys: config.max_session_keys?.value ?? DEFAULT_MAX_SESSION_KEYS,
+    secureOptions: config.allow_renegotiation ? 0 : SSL_OP_NO_RENEGOTIATION,
+    stats: context.stats,
+  });
+}
+
+export const downstreamTlsFactory: DownstreamTransportSocketExtension<DownstreamTlsContext> = {
+  category: 'envoy.transport_sockets.downstream',
+  name: 'envoy.transport_sockets.tls',
+  configTypes: ['envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext'],
+  compile: compileDownstream,
+};
+
+export const upstreamTlsFactory: UpstreamTransportSocketExtension<UpstreamTlsContext> = {
+  category: 'envoy.transport_sockets.upstream',
+  name: 'envoy.transport_sockets.tls',
+  configTypes: ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext'],
+  compile: compileUpstream,
+};

@@ -1,0 +1,154 @@
+// TLS for accepted connections. The ClientHello has been peeked, so that certificate and ALPN are chosen before the
+// handshake, which keeps it native. Envoy: source/common/tls/server_ssl_socket.cc, server_context_impl.cc.
+
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { DownstreamTransportSocketFactory } from '../../../api/network/transport_socket.ts';
+import type { Provider } from '../../../api/registry.ts';
+import type { Secret } from '../../../api/secret.ts';
+import type { StatBlock } from '../../../api/stats.ts';
+import type { ConnectionInfo, SslConnectionInfo } from '../../../api/stream_info.ts';
+import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts';
+import { CertificateSelector } from '../../../common/tls/certificate_selector.ts';
+import { parseClientHello } from '../../../common/tls/client_hello.ts';
+import type { CommonTlsConfig } from '../../../common/tls/context_config.ts';
+import { chainErrorOf, onHandshake } from '../../../common/tls/handshake.ts';
+import {
+  leafCertificate,
+  type SecureContextOptions,
+  secureContext,
+} from '../../../common/tls/secure_context.ts';
+import { TlsConnectionInfo } from '../../../common/tls/ssl_connection_info.ts';
+import type { SslStats } from '../../../common/tls/ssl_stats.ts';
+import { NO_CERTIFICATE_ERROR } from '../../../common/tls/tls_error.ts';
+
+export interface DownstreamTlsOptions {
+  readonly common: CommonTlsConfig;
+  readonly requireClientCertificate: boolean;
+  readonly fullScanCertificates: boolean;
+  /** Undefined: OpenSSL's own keys, one set per context and thread. */
+  readonly ticketKeys: Provider<Secret> | undefined;
+  readonly context: Pick<SecureContextOptions, 'secureOptions' | 'honorCipherOrder' | 'sessionTimeout'>;
+  readonly stats: SslStats;
+  readonly factoryStats: StatBlock;
+}
+
+interface ClientWishes {
+  readonly serverName: string;
+  /** Undefined when it is not known what the client offers. */
+  readonly protocols: readonly string[] | undefined;
+}
+
+type Done = (error: string | undefined, ssl: SslConnectionInfo | undefined) => void;
+
+export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFactory {
+  readonly secure = true;
+  readonly #options: DownstreamTlsOptions;
+  #selector: CertificateSelector | undefined = undefined;
+
+  constructor(options: DownstreamTlsOptions) {
+    this.#options = options;
+  }
+
+  ready(): boolean {
+    const { common, ticketKeys } = this.#options;
+    return common.ready() && (ticketKeys === undefined || ticketKeys.current !== undefined);
+  }
+
+  wrap(socket: Socket, info: ConnectionInfo, done: Done): Socket {
+    if (!this.ready()) return this.#refuse(socket, done);
+    const { common, stats } = this.#options;
+    const wishes = wishesOf(socket, info);
+    const certificates = this.#select(wishes.serverName);
+    const validator = common.validation?.current;
+    const required = this.#options.requireClientCertificate || validator?.requiresCertificate === true;
+    const tls = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#context(certificates),
+      requestCert: required || validator?.requestsCertificate === true,
+      rejectUnauthorized: false,
+      ...alpnOptions(common.alpnProtocols, wishes.protocols),
+    });
+    const finish = () => {
+      const peer = tls.getPeerX509Certificate();
+      if (peer === undefined && required) {
+        stats.count('fail_verify_no_cert');
+        return fail(NO_CERTIFICATE_ERROR);
+      }
+      const failure = peer && validator?.verify(peer, chainErrorOf(tls), undefined);
+      if (failure !== undefined) {
+        stats.count(failure.stat);
+        if (!validator!.acceptUntrusted) return fail(failure.reason);
+      }
+      stats.handshake(tls, tls.isSessionReused(), peer !== undefined);
+      const local = certificates.length === 1 ? leafCertificate(certificates[0]) : tls.getX509Certificate();
+      const validated =
+        peer !== undefined && failure === undefined && validator?.requestsCertificate === true;
+      done(undefined, new TlsConnectionInfo(tls, wishes.serverName, peer, local, validated));
+    };
+    const fail = (reason: string) => {
+      tls.destroy();
+      done(reason, undefined);
+    };
+    onHandshake(tls, 'secure', stats, finish, fail);
+    return tls;
+  }
+
+  #refuse(socket: Socket, done: Done): Socket {
+    const { factoryStats } = this.#options;
+    factoryStats.values[
+      factoryStats.base + SSL_SOCKET_FACTORY_STATS.offset.downstream_context_secrets_not_ready
+    ]++;
+    socket.destroy();
+    done('TLS error: Secret is not supplied by SDS', undefined);
+    return socket;
+  }
+
+  #select(serverName: string): ReturnType<CertificateSelector['select']> {
+    const certificates = this.#options.common.certificates();
+    let selector = this.#selector;
+    if (selector === undefined || !same(selector.certificates, certificates)) {
+      selector = new CertificateSelector(certificates, this.#options.fullScanCertificates);
+      this.#selector = selector;
+    }
+    return selector.select(serverName);
+  }
+
+  #context(certificates: SecureContextOptions['certificates']): ReturnType<typeof secureContext> {
+    const { common, ticketKeys, context } = this.#options;
+    const keys = ticketKeys?.current;
+    return secureContext({
+      params: common.params,
+      certificates,
+      trust: common.trust,
+      ticketKeys: keys?.kind === 'session_ticket_keys' ? keys : undefined,
+      ...context,
+    });
+  }
+}
+
+function same(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((one, index) => one === b[index]);
+}
+
+/** What tls_inspector found, or what the bytes say when it is not configured. */
+function wishesOf(socket: Socket, info: ConnectionInfo): ClientWishes {
+  if (info.detectedTransportProtocol === 'tls') {
+    return { serverName: info.requestedServerName, protocols: info.requestedApplicationProtocols };
+  }
+  const bytes = socket.read() as Buffer | null;
+  if (bytes === null) return { serverName: '', protocols: undefined };
+  socket.unshift(bytes);
+  const hello = parseClientHello(bytes);
+  if (hello.type !== 'client_hello') return { serverName: '', protocols: undefined };
+  return { serverName: hello.serverName, protocols: hello.applicationProtocols ?? [] };
+}
+
+/** Envoy goes on without ALPN when nothing is in common, where OpenSSL would end the handshake. */
+function alpnOptions(
+  ours: readonly string[],
+  theirs: readonly string[] | undefined,
+): { ALPNProtocols?: string[] } {
+  const common = theirs === undefined ? ours : ours.filter((protocol) => theirs.includes(protocol));
+  return common.length === 0 ? {} : { ALPNProtocols: [...common] };
+}

@@ -1,0 +1,155 @@
+// TLS for connections to hosts of a cluster. Envoy: source/common/tls/client_ssl_socket.cc, client_context_impl.cc.
+
+import type { X509Certificate } from 'node:crypto';
+import { isIP, type Socket } from 'node:net';
+import { connect, type SecureContext } from 'node:tls';
+import type {
+  UpstreamTransportSocketFactory,
+  UpstreamTransportSocketOptions,
+} from '../../../api/network/transport_socket.ts';
+import type { StatStore } from '../../../api/stats.ts';
+import type { SslConnectionInfo } from '../../../api/stream_info.ts';
+import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts';
+import type { CommonTlsConfig } from '../../../common/tls/context_config.ts';
+import { chainErrorOf, onHandshake } from '../../../common/tls/handshake.ts';
+import { leafCertificate, secureContext } from '../../../common/tls/secure_context.ts';
+import { TlsConnectionInfo } from '../../../common/tls/ssl_connection_info.ts';
+import { SslStats } from '../../../common/tls/ssl_stats.ts';
+
+export interface UpstreamTlsOptions {
+  readonly common: CommonTlsConfig;
+  readonly sni: string;
+  /** The host's name, where it has one, comes before `sni`. */
+  readonly autoHostSni: boolean;
+  /** The certificate must name the SNI. */
+  readonly autoSniSanValidation: boolean;
+  /** Sessions kept for resumption; 0 = none. */
+  readonly maxSessionKeys: number;
+  readonly secureOptions: number;
+  readonly stats: StatStore;
+}
+
+/** A session and who the server was: a resumed handshake shows no certificate, and is checked against this one. */
+interface Session {
+  readonly ticket: Buffer;
+  readonly peer: X509Certificate | undefined;
+}
+
+type Done = (error: string | undefined, ssl: SslConnectionInfo | undefined) => void;
+
+export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory {
+  readonly secure = true;
+  readonly #options: UpstreamTlsOptions;
+  #stats: SslStats | undefined = undefined;
+  #sessions: Session[] = [];
+  /** Sessions belong to it. */
+  #sessionContext: SecureContext | undefined = undefined;
+
+  constructor(options: UpstreamTlsOptions) {
+    this.#options = options;
+  }
+
+  ready(): boolean {
+    return this.#options.common.ready();
+  }
+
+  wrap(socket: Socket, options: UpstreamTransportSocketOptions, done: Done): Socket {
+    const statName = options.host.clusterName.replaceAll(':', '_');
+    if (!this.ready()) return this.#refuse(socket, statName, done);
+    const { common } = this.#options;
+    const stats = (this.#stats ??= new SslStats(this.#options.stats, `cluster.${statName}.ssl.`));
+    const certificates = common.certificates();
+    const context = this.#context(certificates);
+    const sni = this.#sni(options);
+    const sans =
+      options.sanOverride ?? (this.#options.autoSniSanValidation && sni !== '' ? [sni] : undefined);
+    // Sessions are for the cluster's own name: another name may be another server.
+    const resumable = options.sniOverride === undefined && this.#options.maxSessionKeys > 0;
+    const session = resumable ? this.#takeSession(context) : undefined;
+    const alpn = options.alpnOverride ?? common.alpnProtocols;
+    const tls = connect({
+      socket,
+      secureContext: context,
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+      // An SNI is never an IP address (RFC 6066 3).
+      ...(sni === '' || isIP(sni) !== 0 ? {} : { servername: sni }),
+      ...(alpn.length === 0 ? {} : { ALPNProtocols: [...alpn] }),
+      ...(session === undefined ? {} : { session: session.ticket }),
+    });
+    // TLS 1.2 sends its ticket within the handshake, when the server is not yet known to be the right one.
+    let early: Buffer | undefined;
+    if (resumable) tls.once('session', (ticket: Buffer) => (early = ticket));
+    const finish = () => {
+      const reused = tls.isSessionReused();
+      const peer = reused ? session?.peer : tls.getPeerX509Certificate();
+      const validator = common.validation?.current;
+      const failure = peer && validator?.verify(peer, chainErrorOf(tls), sans);
+      if (failure !== undefined) {
+        stats.count(failure.stat);
+        if (!validator!.acceptUntrusted) return fail(failure.reason);
+      }
+      stats.handshake(tls, reused, peer !== undefined);
+      if (resumable) {
+        tls.removeAllListeners('session');
+        // A TLS 1.2 session may be used again, and its server need not send another.
+        if (reused && tls.getProtocol() !== 'TLSv1.3') this.#keepSession(session!, context);
+        if (early !== undefined) this.#keepSession({ ticket: early, peer }, context);
+        tls.on('session', (ticket: Buffer) => this.#keepSession({ ticket, peer }, context));
+      }
+      const local = certificates.length === 0 ? undefined : leafCertificate(certificates[0]);
+      const validated = peer !== undefined && failure === undefined && validator !== undefined;
+      done(undefined, new TlsConnectionInfo(tls, sni, peer, local, validated));
+    };
+    const fail = (reason: string) => {
+      tls.destroy();
+      done(reason, undefined);
+    };
+    onHandshake(tls, 'secureConnect', stats, finish, fail);
+    return tls;
+  }
+
+  #refuse(socket: Socket, statName: string, done: Done): Socket {
+    const block = this.#options.stats.block(
+      SSL_SOCKET_FACTORY_STATS,
+      `cluster.${statName}.client_ssl_socket_factory.`,
+    );
+    block.values[block.base + SSL_SOCKET_FACTORY_STATS.offset.upstream_context_secrets_not_ready]++;
+    socket.destroy();
+    done('TLS error: Secret is not supplied by SDS', undefined);
+    return socket;
+  }
+
+  #sni(options: UpstreamTransportSocketOptions): string {
+    if (options.sniOverride !== undefined) return options.sniOverride;
+    return (this.#options.autoHostSni && options.host.hostname) || this.#options.sni;
+  }
+
+  #context(certificates: ReturnType<CommonTlsConfig['certificates']>): SecureContext {
+    const { common, secureOptions } = this.#options;
+    return secureContext({
+      params: common.params,
+      certificates,
+      trust: common.trust,
+      ticketKeys: undefined,
+      secureOptions,
+      honorCipherOrder: false,
+      sessionTimeout: undefined,
+    });
+  }
+
+  /** TLS 1.3 tickets are for one use (RFC 8446 C.4); servers send new ones with each connection. */
+  #takeSession(context: SecureContext): Session | undefined {
+    if (this.#sessionContext !== context) {
+      this.#sessionContext = context;
+      this.#sessions = [];
+    }
+    return this.#sessions.pop();
+  }
+
+  #keepSession(session: Session, context: SecureContext): void {
+    if (this.#sessionContext !== context) return;
+    this.#sessions.push(session);
+    if (this.#sessions.length > this.#options.maxSessionKeys) this.#sessions.shift();
+  }
+}
