@@ -92,98 +92,25 @@ function kindOf(name: string): number {
   }
 }
 
-/** Names that most messages carry come first, so that peers cannot take their slots. They are true V8 internalized strings. */
-const WELL_KNOWN_NAMES = [
-  'host',
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'upgrade',
-  'content-type',
-  'accept',
-  'accept-encoding',
-  'accept-language',
-  'user-agent',
-  'cookie',
-  'set-cookie',
-  'authorization',
-  'date',
-  'server',
-  'cache-control',
-  'etag',
-  'last-modified',
-  'expires',
-  'vary',
-  'location',
-  'origin',
-  'referer',
-  'if-none-match',
-  'if-modified-since',
-  'range',
-  'content-encoding',
-  'content-range',
-  'accept-ranges',
-  'age',
-  'keep-alive',
-  'te',
-  'trailer',
-  'expect',
-  'pragma',
-  'via',
-  'x-request-id',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-forwarded-client-cert',
-  'x-envoy-upstream-service-time',
-  'x-envoy-expected-rq-timeout-ms',
-  'x-envoy-attempt-count',
-  'x-envoy-decorator-operation',
-  'x-envoy-peer-metadata',
-  'x-envoy-peer-metadata-id',
-  'x-envoy-external-address',
-  'x-envoy-internal',
-  'traceparent',
-  'tracestate',
-  'baggage',
-  'x-b3-traceid',
-  'x-b3-spanid',
-  'x-b3-parentspanid',
-  'x-b3-sampled',
-  'b3',
-  'grpc-timeout',
-  'grpc-status',
-  'grpc-message',
-  'grpc-encoding',
-  'grpc-accept-encoding',
-  'x-real-ip',
-  'x-powered-by',
-  'forwarded',
-  'sec-websocket-key',
-  'sec-websocket-version',
-  'sec-websocket-protocol',
-  'sec-websocket-extensions',
-  'sec-websocket-accept',
-  'sec-fetch-site',
-  'sec-fetch-mode',
-  'sec-fetch-dest',
-  'sec-fetch-user',
-  'sec-ch-ua',
-  'sec-ch-ua-mobile',
-  'sec-ch-ua-platform',
-  'upgrade-insecure-requests',
-  'dnt',
-  'priority',
-  'proxy-connection',
-  'http2-settings',
-  'strict-transport-security',
-  'access-control-allow-origin',
-  'access-control-request-method',
-  'access-control-request-headers',
-  'alt-svc',
-];
+/** Names that most messages carry come first, so that peers cannot take their slots. */
+const WELL_KNOWN_NAMES = `
+  host content-length transfer-encoding connection upgrade content-type accept accept-encoding
+  accept-language user-agent cookie set-cookie authorization date server cache-control etag last-modified
+  expires vary location origin referer if-none-match if-modified-since range content-encoding
+  content-range accept-ranges age keep-alive te trailer expect pragma via x-request-id x-forwarded-for
+  x-forwarded-proto x-forwarded-host x-forwarded-client-cert x-envoy-upstream-service-time
+  x-envoy-expected-rq-timeout-ms x-envoy-attempt-count x-envoy-decorator-operation x-envoy-peer-metadata
+  x-envoy-peer-metadata-id x-envoy-external-address x-envoy-internal traceparent tracestate baggage
+  x-b3-traceid x-b3-spanid x-b3-parentspanid x-b3-sampled b3 grpc-timeout grpc-status grpc-message
+  grpc-encoding grpc-accept-encoding x-real-ip x-powered-by forwarded sec-websocket-key
+  sec-websocket-version sec-websocket-protocol sec-websocket-extensions sec-websocket-accept
+  sec-fetch-site sec-fetch-mode sec-fetch-dest sec-fetch-user sec-ch-ua sec-ch-ua-mobile
+  sec-ch-ua-platform upgrade-insecure-requests dnt priority proxy-connection http2-settings
+  strict-transport-security access-control-allow-origin access-control-request-method
+  access-control-request-headers alt-svc
+`;
 
-for (const name of WELL_KNOWN_NAMES) {
+for (const name of WELL_KNOWN_NAMES.trim().split(/\s+/)) {
   let hash = 0;
   for (let i = 0; i < name.length; i++) hash = addToHash(hash, name.charCodeAt(i));
   const slot = (hash ^ (hash >>> 12)) & (SLOTS - 1);

@@ -3,7 +3,7 @@
 
 import type { RequestEncoder } from '../../../api/http/codec.ts';
 import type { RequestHeaderMap } from '../../../api/http/header_map.ts';
-import { hasToken } from '../headers.ts';
+import { isUpgrade } from '../headers.ts';
 import { MessageEncoder } from './message_encoder.ts';
 
 export class Http1RequestEncoder extends MessageEncoder implements RequestEncoder {
@@ -26,7 +26,7 @@ export class Http1RequestEncoder extends MessageEncoder implements RequestEncode
     const method = headers.method;
     this.isHead = method === 'HEAD';
     this.isConnect = method === 'CONNECT';
-    this.isUpgrade = asksForUpgrade(headers);
+    this.isUpgrade = isUpgrade(headers);
     const framing = this.frame(headers, endStream);
     const host = headers.host === undefined ? '' : this.line(headers, 'host', headers.host);
     const start = method + ' ' + this.target(headers) + ' HTTP/1.1\r\n' + host;
@@ -54,12 +54,6 @@ export class Http1RequestEncoder extends MessageEncoder implements RequestEncode
   protected override onComplete(): void {
     this.complete = true;
   }
-}
-
-function asksForUpgrade(headers: RequestHeaderMap): boolean {
-  if (headers.get('upgrade') === undefined) return false;
-  const connection = headers.getAll('connection');
-  return connection !== undefined && hasToken(connection, 'upgrade');
 }
 
 /** Methods whose requests usually have no body and so need not say that theirs is empty. Envoy: requestShouldHaveNoBody. */

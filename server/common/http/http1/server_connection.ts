@@ -12,7 +12,6 @@ import { copyBytes } from '../../buffer/copy_bytes.ts';
 import { HTTP1_CODEC_STATS } from '../../stats/families/codec.ts';
 import { RequestHeaders, type Trailers } from '../header_map.ts';
 import { TOKEN } from '../header_names.ts';
-import { hasToken, removeToken } from '../headers.ts';
 import {
   Http1Connection,
   latin1,
@@ -37,6 +36,7 @@ import { count, type Http1CodecStats } from './message_head.ts';
 import { applyTarget, isValidAuthority, knownMethod } from './request_target.ts';
 import { Http1ResponseEncoder } from './response_encoder.ts';
 import { type Http1Settings, newMessageFormatter } from './settings.ts';
+import { isTunnelUpgrade } from './upgrade.ts';
 
 /** Pipelined bytes kept while a request is answered. Reading stops at the first, so this only bounds what was under way. */
 const MAX_PIPELINED_BYTES = 1024 * 1024;
@@ -177,7 +177,7 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
       return;
     }
     const { contentLength, chunked } = this.head;
-    const tunnel = headers.method === 'CONNECT' || this.isUpgrade(headers);
+    const tunnel = headers.method === 'CONNECT' || isTunnelUpgrade(headers, this.settings);
     const endStream = !tunnel && !chunked && contentLength <= 0;
     if (tunnel) {
       this.state = STATE_RAW;
@@ -237,26 +237,6 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
       headers.remove('content-length');
     }
     return undefined;
-  }
-
-  /** Whether the request asks for an upgrade. Upgrades that are to be ignored (h2c always) are taken out of the headers. */
-  private isUpgrade(headers: RequestHeaders): boolean {
-    const upgrade = headers.get('upgrade');
-    if (upgrade === undefined) return false;
-    const connection = headers.getAll('connection');
-    if (connection === undefined || !hasToken(connection, 'upgrade')) return false;
-    const ignored = this.settings.ignoreUpgrade;
-    const isH2c = upgrade.toLowerCase() === 'h2c';
-    if (!isH2c && !ignored.some((matcher) => matcher.match(upgrade))) return true;
-    headers.remove('upgrade');
-    let rest = removeToken(connection, 'upgrade');
-    if (isH2c) {
-      rest = removeToken(rest, 'http2-settings');
-      headers.remove('http2-settings');
-    }
-    if (rest === '') headers.remove('connection');
-    else headers.set('connection', rest);
-    return false;
   }
 
   protected override onBody(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
