@@ -24,6 +24,11 @@ export class ConfigWatch {
     }
   }
 
+  /** Other names are asked for now: an attempt more. */
+  interestChanged(): void {
+    this.#stats.attempt();
+  }
+
   /** Hands over new state; what it refuses becomes the NACK. */
   update(
     added: readonly DiscoveredResource[],

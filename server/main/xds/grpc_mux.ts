@@ -64,7 +64,10 @@ export class GrpcMux<Request extends object, Response> {
     const { watches } = this.#state(type);
     watches.set(watch, names);
     return {
-      updateResourceInterest: (replacement) => watches.set(watch, replacement),
+      updateResourceInterest: (replacement) => {
+        watch.interestChanged();
+        watches.set(watch, replacement);
+      },
       close: () => {
         watches.delete(watch);
         watch.close();

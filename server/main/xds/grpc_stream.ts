@@ -97,7 +97,8 @@ export class GrpcStream {
 
   /** A server that ends a stream it has served does so as a matter of course; one that never answers deserves a warning. */
   #report(details: string): void {
-    const message = `${this.#method.slice(1)} stream to ${this.#channel.target.name} closed: ${details}`;
+    const name = this.#method.slice(this.#method.lastIndexOf('/') + 1);
+    const message = `${name} gRPC config stream to ${this.#channel.target.name} closed: ${details}`;
     if (this.#answered) {
       this.#lastWarning = '';
       log.info(`${message}; opening it again`);
