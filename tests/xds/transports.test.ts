@@ -99,13 +99,13 @@ test('TLS: the chain and the names of the server are checked as configured', asy
     ServerCredentials.createSsl(null, [{ cert_chain, private_key }]),
   );
   closers.push(() => server.close());
-  const subscribe = (san: object): ReturnType<typeof client> => {
+  const subscribe = (san: object, sni = ''): ReturnType<typeof client> => {
     const cluster = Object.assign(xdsCluster(server.address), {
       transport_socket: fromJson('envoy.config.core.v3.TransportSocket', {
         name: 'tls',
         typed_config: {
           '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
-          sni: 'istiod.istio-system.svc',
+          sni,
           common_tls_context: {
             validation_context: {
               trusted_ca: { filename: path.join(folder, 'cert.pem') },
@@ -121,6 +121,8 @@ test('TLS: the chain and the names of the server are checked as configured', asy
     return xds;
   };
   subscribe({ san_type: 'URI', matcher: { prefix: 'spiffe://cluster.local/' } });
+  await server.next();
+  subscribe({ san_type: 'DNS', matcher: { exact: 'istiod.istio-system.svc' } }, 'istiod.istio-system.svc');
   await server.next();
   const stranger = subscribe({ san_type: 'DNS', matcher: { exact: 'other' } });
   await server.expectSilence(200);

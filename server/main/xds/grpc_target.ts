@@ -70,19 +70,25 @@ function clusterTarget(
   }
   const endpoints = clusterEndpoints(cluster, path);
   const tls = compileGrpcTls(cluster.transport_socket, `cluster '${cluster.name}' transport_socket`);
+  const authority = grpc.authority || cluster.name;
   return {
     name: cluster.name,
     endpoints,
     options: {
       ...receiveLimit(wrapperValue(grpc.max_receive_message_length)),
       ...keepalive(cluster),
-      'grpc.default_authority': grpc.authority || cluster.name,
-      ...(tls !== undefined && tls.sni !== '' ? { 'grpc.ssl_target_name_override': tls.sni } : {}),
+      'grpc.default_authority': authority,
+      ...(tls === undefined ? {} : serverName(tls.sni || authority)),
     },
     credentials: () => tls?.credentials() ?? credentials.createInsecure(),
     metadata: metadataOf(service.initial_metadata),
     connectTimeoutMs: durationMs(cluster.connect_timeout) ?? CONNECT_TIMEOUT_MS,
   };
+}
+
+/** Without an sni Envoy sends none. grpc-js always sends one, and Node refuses an IP for it: then it is the authority, as gRPC has it. */
+function serverName(name: string): ChannelOptions {
+  return { 'grpc.ssl_target_name_override': isIP(name) === 0 ? name : 'localhost' };
 }
 
 /** In the order of priorities. */

@@ -42,7 +42,13 @@ const ROWS: readonly (readonly [string, string, string, string, string])[] = [
     'Listeners',
     'listeners',
   ],
-  ['envoy.config.route.v3.RouteConfiguration', 'route configuration', 'route.v3.RouteDiscoveryService', 'Routes', 'routes'],
+  [
+    'envoy.config.route.v3.RouteConfiguration',
+    'route configuration',
+    'route.v3.RouteDiscoveryService',
+    'Routes',
+    'routes',
+  ],
   [
     'envoy.config.route.v3.ScopedRouteConfiguration',
     'scoped route',

@@ -157,7 +157,9 @@ test('every response gets one answer with its nonce, in order, whatever is in it
           } else {
             const anys = wrapped.map((each) => encodeAny('envoy.service.discovery.v3.Resource', each));
             const head = { type_url: RDS.typeUrl, nonce, version_info: nonce };
-            state.onResponse(create('envoy.service.discovery.v3.DiscoveryResponse', { ...head, resources: anys }));
+            state.onResponse(
+              create('envoy.service.discovery.v3.DiscoveryResponse', { ...head, resources: anys }),
+            );
           }
         }
         for (const index of responses.keys()) {
