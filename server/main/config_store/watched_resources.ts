@@ -132,7 +132,7 @@ export class WatchedResources {
           log.warning(
             `${resource.name}: ${reason === 'fetch_timeout' ? 'initial fetch timed out' : details}`,
           );
-          resource.settle();
+          if (!resource.ready) resource.settle();
         },
       },
       this.#kind.statPrefix(resourceName),
@@ -158,7 +158,7 @@ export class WatchedResources {
       this.#history.add({ ...entry, error: { path, reason } });
       resource.failure = { bytes, version, at, path, reason };
       // A first version that is refused ends the waiting too: Envoy's init targets do not wait for a better one.
-      resource.settle();
+      if (!resource.ready) resource.settle();
       return [{ name, path, reason }];
     }
     this.#history.add({ ...entry, error: undefined });

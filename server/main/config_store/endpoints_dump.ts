@@ -1,0 +1,96 @@
+// The EndpointsConfigDump: the hosts each cluster has now, with their health as the shared table says.
+// Envoy: source/server/admin/config_dump_handler.cc, dumpEndpointConfigs.
+
+import type { EndpointsConfigDump } from '../../../xds-protos/generated/envoy/admin/v3.ts';
+import type {
+  ClusterLoadAssignment,
+  LbEndpoint,
+  LocalityLbEndpoints,
+} from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
+import { decode, encodeAny, type Init } from '../../../xds-protos/load.ts';
+import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
+import { SharedTable } from '../../common/upstream/shared_table.ts';
+import type { ClusterRecord } from './cluster_store.ts';
+import type { ConfigStore } from './config_store.ts';
+import { endpointOf } from './load_assignment.ts';
+import { TYPE_NAMES } from './resource.ts';
+
+/** Source: ClusterLoadAssignment.Policy.overprovisioning_factor. */
+const DEFAULT_OVERPROVISIONING_FACTOR = 140;
+const DEGRADED = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
+
+type EndpointConfigs = NonNullable<Init<EndpointsConfigDump>['static_endpoint_configs']>[number][];
+
+export function endpointsDump(
+  store: ConfigStore,
+  matches: (name: string) => boolean,
+): Init<EndpointsConfigDump> {
+  const statics: EndpointConfigs = [];
+  const dynamics: EndpointConfigs = [];
+  const records = [...store.clusters.all].sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const record of records) {
+    if (record.active === undefined || !matches(record.name)) continue;
+    const message = clusterEndpoints(store.hostSlots.table, record);
+    const endpoint_config = encodeAny('envoy.config.endpoint.v3.ClusterLoadAssignment', message);
+    (record.isStatic ? statics : dynamics).push({ endpoint_config });
+  }
+  return { static_endpoint_configs: statics, dynamic_endpoint_configs: dynamics };
+}
+
+/** The load assignment a cluster works with; undefined for one without (ORIGINAL_DST). */
+export function currentAssignment(record: ClusterRecord): ClusterLoadAssignment | undefined {
+  if (record.endpointBytes !== undefined) return decode(TYPE_NAMES.endpoints, record.endpointBytes);
+  return record.active && decode(TYPE_NAMES.cluster, record.active.bytes).load_assignment;
+}
+
+function clusterEndpoints(table: SharedTable, record: ClusterRecord): Init<ClusterLoadAssignment> {
+  const assignment = currentAssignment(record);
+  let host = 0;
+  const endpoints = (assignment?.endpoints ?? []).map((locality) =>
+    localityEndpoints(locality, (lbEndpoint) => {
+      const slot = record.hostSlots[host++];
+      const flags = slot === undefined ? 0 : healthFlags(table, slot);
+      return hostDump(assignment!, lbEndpoint, flags);
+    }),
+  );
+  const factor = assignment?.policy?.overprovisioning_factor?.value ?? DEFAULT_OVERPROVISIONING_FACTOR;
+  return {
+    cluster_name: record.name,
+    endpoints: endpoints.filter(({ lb_endpoints }) => lb_endpoints.length > 0),
+    policy: { overprovisioning_factor: { value: factor } },
+  };
+}
+
+function localityEndpoints(
+  { locality, lb_endpoints, priority, load_balancing_weight: weight }: LocalityLbEndpoints,
+  dump: (lbEndpoint: LbEndpoint) => Init<LbEndpoint>,
+) {
+  return {
+    locality: locality ?? {},
+    lb_endpoints: lb_endpoints.map(dump),
+    priority,
+    load_balancing_weight: { value: weight?.value ?? 0 },
+  };
+}
+
+function hostDump(
+  assignment: ClusterLoadAssignment,
+  lbEndpoint: LbEndpoint,
+  flags: number,
+): Init<LbEndpoint> {
+  const endpoint = endpointOf(assignment, lbEndpoint);
+  return {
+    endpoint: {
+      address: endpoint?.address,
+      health_check_config: endpoint?.health_check_config ?? {},
+      hostname: endpoint?.hostname,
+    } as Init<LbEndpoint['endpoint']>,
+    health_status: (flags & ~DEGRADED) !== 0 ? 'UNHEALTHY' : flags !== 0 ? 'DEGRADED' : 'HEALTHY',
+    metadata: lbEndpoint.metadata as Init<LbEndpoint['metadata']>,
+    load_balancing_weight: { value: lbEndpoint.load_balancing_weight?.value ?? 1 },
+  };
+}
+
+function healthFlags(table: SharedTable, slot: number): number {
+  return Atomics.load(table.view(slot), SharedTable.offset(slot) + HostSlot.HealthFlags);
+}
