@@ -13,6 +13,7 @@ const LOW = '426 low_version';
 const INVALID_URL = '400 http1.invalid_url';
 const ENCODING = '501 http1.invalid_transfer_encoding';
 const BOTH = '400 http1.content_length_and_chunked_not_allowed';
+const NAMED = '400 http1.connection_header_rejected';
 const TOO_LARGE = '431 http1.headers_too_large';
 const TOO_MANY = '431 http1.too_many_headers';
 
@@ -124,6 +125,27 @@ const REQUESTS: Row[] = [
   ['empty length', post('content-length:\r\n', 'abc'), CODEC],
   ['20 digits', post('content-length: 99999999999999999999\r\n', 'abc'), CODEC],
   ['zeros before the length', post('content-length: 003\r\n', 'abc'), 'POST a / | content-length: 003 | abc'],
+  [
+    'named headers go',
+    get('connection: X-Foo\r\nx-foo: 1\r\nx-foo: 2\r\nb: 1\r\n'),
+    'GET a / | connection: X-Foo | b: 1',
+  ],
+  [
+    'two Connection headers',
+    get('connection: x\r\nconnection: y\r\nx: 1\r\ny: 1\r\n'),
+    'GET a / | connection: x | connection: y',
+  ],
+  ['naming the host hides it', get('connection: host\r\n'), 'GET (none) / | connection: host'],
+  [
+    'naming a length, which still counts',
+    post('connection: content-length\r\ncontent-length: 3\r\n', 'abc'),
+    'POST a / | connection: content-length | abc',
+  ],
+  ['naming TE', get('connection: te\r\nte: trailers\r\n'), 'GET a / | connection: te | te: trailers'],
+  ['naming a long TE', get(`connection: te\r\nte: ${'a'.repeat(300)}\r\n`), NAMED],
+  ['naming x-forwarded-for', get('connection: close, X-Forwarded-For\r\n'), NAMED],
+  ['naming a pseudo-header', get('connection: :path\r\n'), NAMED],
+  ['naming ten', get(`connection: ${'x,'.repeat(10)}\r\n`), NAMED],
   ['head of 60 KiB and more', get(`x: ${'a'.repeat(62_000)}\r\n`), TOO_LARGE],
   ['target of 60 KiB and more', target(`/${'a'.repeat(62_000)}`), TOO_LARGE],
   ['101 headers', get('x: a\r\n'.repeat(100)), TOO_MANY],

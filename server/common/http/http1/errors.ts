@@ -60,6 +60,11 @@ export const UNEXPECTED_UNDERSCORE = error(
   'http1.unexpected_underscore',
   'http/1.1 protocol error: header name contains underscores',
 );
+export const CONNECTION_HEADER_REJECTED = error(
+  400,
+  'http1.connection_header_rejected',
+  'Invalid nominated headers in Connection.',
+);
 export const INVALID_TRANSFER_ENCODING = error(
   501,
   'http1.invalid_transfer_encoding',

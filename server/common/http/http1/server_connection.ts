@@ -22,6 +22,7 @@ import {
   STATE_LENGTH,
   STATE_RAW,
 } from './connection.ts';
+import { sanitizeConnectionHeader } from './connection_header.ts';
 import {
   BODY_DISALLOWED,
   CONTENT_LENGTH_AND_CHUNKED,
@@ -171,13 +172,14 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
 
   protected override onHead(bytes: Uint8Array, start: number, headEnd: number): void {
     const headers = new RequestHeaders();
-    const error = this.readHead(headers, bytes, start, headEnd);
+    let error = this.readHead(headers, bytes, start, headEnd);
+    const tunnel = headers.method === 'CONNECT' || isTunnelUpgrade(headers, this.settings);
+    if (error === undefined && !tunnel) error = sanitizeConnectionHeader(headers);
     if (error !== undefined) {
       this.fail(error, headEnd);
       return;
     }
     const { contentLength, chunked } = this.head;
-    const tunnel = headers.method === 'CONNECT' || isTunnelUpgrade(headers, this.settings);
     const endStream = !tunnel && !chunked && contentLength <= 0;
     if (tunnel) {
       this.state = STATE_RAW;
