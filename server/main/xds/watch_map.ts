@@ -20,7 +20,7 @@ export class WatchMap {
   /** Last accepted resources of names that were asked for, and of all that may expire. */
   readonly #known = new Map<string, DiscoveredResource>();
   readonly #ttl: TtlManager;
-  #wildcards = 0;
+  readonly #wildcards = new Set<ConfigWatch>();
 
   /** `onExpired` is told after the watches were. */
   constructor(
@@ -37,12 +37,12 @@ export class WatchMap {
   }
 
   get wildcard(): boolean {
-    return this.#wildcards > 0;
+    return this.#wildcards.size > 0;
   }
 
   /** Somebody wants something. */
   get active(): boolean {
-    return this.#watches.size > 0 && (this.#wildcards > 0 || this.#byName.size > 0);
+    return this.#wildcards.size > 0 || this.#byName.size > 0;
   }
 
   /** The names asked for, in the order they were first. */
@@ -55,23 +55,19 @@ export class WatchMap {
   }
 
   wants(name: string): boolean {
-    return this.#wildcards > 0 || this.#byName.has(name);
+    return this.#wildcards.size > 0 || this.#byName.has(name);
   }
 
   known(name: string): DiscoveredResource | undefined {
     return this.#known.get(name);
   }
 
-  watches(): IterableIterator<ConfigWatch> {
-    return this.#watches.keys();
-  }
-
   /** Adds a watch, or replaces what one is interested in. */
   set(watch: ConfigWatch, names: ReadonlySet<string> | undefined): void {
     const before = this.#watches.get(watch);
-    if (this.#watches.has(watch) && before === undefined) this.#wildcards--;
     this.#watches.set(watch, names);
-    if (names === undefined) this.#wildcards++;
+    if (names === undefined) this.#wildcards.add(watch);
+    else this.#wildcards.delete(watch);
     for (const name of names ?? []) {
       const sharing = this.#byName.get(name);
       if (sharing === undefined) this.#byName.set(name, new Set([watch]));
@@ -86,7 +82,7 @@ export class WatchMap {
     if (!this.#watches.has(watch)) return;
     const names = this.#watches.get(watch);
     this.#watches.delete(watch);
-    if (names === undefined) this.#wildcards--;
+    this.#wildcards.delete(watch);
     for (const name of names ?? []) this.#release(name, watch);
     this.#onInterestChanged();
   }
@@ -149,10 +145,8 @@ export class WatchMap {
       ConfigWatch,
       { added: readonly DiscoveredResource[]; removed: readonly string[] }
     >();
-    for (const [watch, names] of this.#watches) {
-      if (names === undefined) parts.set(watch, { added, removed });
-      else if (full) partOf(watch);
-    }
+    for (const watch of this.#wildcards) parts.set(watch, { added, removed });
+    if (full) for (const [watch, names] of this.#watches) if (names !== undefined) partOf(watch);
     for (const resource of added) {
       for (const watch of this.#byName.get(resource.name) ?? []) partOf(watch).added.push(resource);
     }
