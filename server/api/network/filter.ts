@@ -46,6 +46,8 @@ export interface ReadFilterCallbacks {
   readonly connection: Connection;
   /** Goes on with the next filter (and the bytes held back) after `onNewConnection` or `onData` stopped. */
   continueReading(): void;
+  /** Inside `onData`: the first `count` bytes it was given are the filter's own, filters behind it do not see them. */
+  consume(count: number): void;
 }
 
 export interface WriteFilterCallbacks {
@@ -67,6 +69,8 @@ export interface NetworkFilter {
   onData?(bytes: Uint8Array, start: number, end: number, endStream: boolean): NetworkFilterStatus;
   /** Bytes towards the peer from a filter behind this one. */
   onWrite?(bytes: Uint8Array, start: number, end: number, endStream: boolean): NetworkFilterStatus;
+  /** The connection's chain is draining to its end: close now if nothing is going on. Asked repeatedly. */
+  closeIfIdle?(): void;
   onDestroy?(): void;
 }
 
@@ -74,8 +78,8 @@ export interface NetworkFilter {
 export interface NetworkFilterConfig {
   createFilter(): NetworkFilter;
   readonly isTerminal: boolean;
-  /** The filter chain drains: ask peers to go (HTTP/1 `connection: close`, GOAWAY). Optional. */
-  startDrain?(): void;
+  /** Moves bytes rather than messages: its connections read into buffers of their own. */
+  readonly bulk?: boolean;
 }
 
 /** The socket before a filter chain is chosen. */

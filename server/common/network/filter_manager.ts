@@ -2,7 +2,13 @@
 // filters backwards. The usual chain is one terminal filter; then it is the connection's reader itself and nothing stands
 // between socket and codec. Follows Envoy's source/common/network/filter_manager_impl.cc.
 
-import { type NetworkFilter, type NetworkFilterConfig, NetworkFilterStatus, type ReadFilterCallbacks, type WriteFilterCallbacks } from '../../api/network/filter.ts';
+import {
+  type NetworkFilter,
+  type NetworkFilterConfig,
+  NetworkFilterStatus,
+  type ReadFilterCallbacks,
+  type WriteFilterCallbacks,
+} from '../../api/network/filter.ts';
 import type { ByteReader, ByteWriter, SocketConnection } from './connection.ts';
 
 /** Bytes held at most for a filter that stopped the chain, where the connection has no buffer limit of its own. */
@@ -19,16 +25,33 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
   private heldEnd = false;
   private destroyed = false;
 
-  private constructor(connection: SocketConnection, filters: readonly ActiveNetworkFilter[]) {
+  /** Takes what all filters let pass: the codec of an upstream connection. */
+  private readonly terminal: ByteReader | undefined;
+
+  private constructor(
+    connection: SocketConnection,
+    filters: readonly ActiveNetworkFilter[],
+    terminal: ByteReader | undefined,
+  ) {
     this.connection = connection;
     this.filters = filters;
+    this.terminal = terminal;
     this.writeFilters = filters.filter((one) => one.filter.onWrite !== undefined).reverse();
   }
 
-  /** Makes the filters of a connection, attaches them as its reader and runs `onNewConnection`. */
-  static install(connection: SocketConnection, configs: readonly NetworkFilterConfig[]): void {
-    const filters = configs.map((config, index) => new ActiveNetworkFilter(connection, config.createFilter(), index));
-    const manager = new NetworkFilterManager(connection, filters);
+  /**
+   * Makes the filters of a connection, attaches them as its reader and runs `onNewConnection`.
+   * Returns the last filter. `terminal` stands behind filters that have no terminal one among them (Cluster.filters).
+   */
+  static install(
+    connection: SocketConnection,
+    configs: readonly NetworkFilterConfig[],
+    terminal?: ByteReader,
+  ): NetworkFilter | undefined {
+    const filters = configs.map(
+      (config, index) => new ActiveNetworkFilter(connection, config.createFilter(), index),
+    );
+    const manager = new NetworkFilterManager(connection, filters, terminal);
     for (const one of filters) {
       one.manager = manager;
       one.filter.initializeReadFilterCallbacks?.(one);
@@ -40,9 +63,11 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
       },
     });
     const only = filters.length === 1 ? filters[0].filter : undefined;
-    connection.reader = only?.onData !== undefined && configs[0].isTerminal ? new TerminalReader(only) : manager;
+    connection.reader =
+      only?.onData !== undefined && configs[0].isTerminal ? new TerminalReader(only) : manager;
     if (manager.writeFilters.length > 0) connection.writer = manager;
     manager.initialize();
+    return filters.at(-1)?.filter;
   }
 
   onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -57,7 +82,8 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
   /** Write filters, last configured first. False: a filter keeps the bytes. */
   onWrite(bytes: Uint8Array, endStream: boolean): boolean {
     for (const one of this.writeFilters) {
-      if (one.filter.onWrite!(bytes, 0, bytes.length, endStream) === NetworkFilterStatus.StopIteration) return false;
+      if (one.filter.onWrite!(bytes, 0, bytes.length, endStream) === NetworkFilterStatus.StopIteration)
+        return false;
     }
     return true;
   }
@@ -79,7 +105,12 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
       const filter = this.filters[this.initialized].filter;
       if (filter.onNewConnection?.() === NetworkFilterStatus.StopIteration) {
         // A terminal filter that stops (tcp_proxy until it is connected) is complete: it holds its bytes back itself.
-        if (this.initialized === this.filters.length - 1 && filter.onData !== undefined) this.initialized++;
+        if (
+          this.initialized === this.filters.length - 1 &&
+          this.terminal === undefined &&
+          filter.onData !== undefined
+        )
+          this.initialized++;
         return;
       }
       this.initialized++;
@@ -91,12 +122,15 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
     for (let i = from; i < filters.length; i++) {
       const filter = filters[i].filter;
       if (filter.onData === undefined) continue;
-      if (filter.onData(bytes, start, end, endStream) === NetworkFilterStatus.StopIteration) {
-        if (i < filters.length - 1) this.hold(i, bytes, start, end, endStream);
+      const status = filter.onData(bytes, start, end, endStream);
+      start += filters[i].takeConsumed();
+      if (status === NetworkFilterStatus.StopIteration) {
+        if (i < filters.length - 1 || this.terminal !== undefined) this.hold(i, bytes, start, end, endStream);
         return;
       }
       if (this.connection.state !== 'open') return;
     }
+    this.terminal?.onData(bytes, start, end, endStream);
   }
 
   private hold(forFilter: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -104,7 +138,8 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
     this.held = this.held === undefined || this.held.length === 0 ? copy : Buffer.concat([this.held, copy]);
     this.heldFor = forFilter;
     this.heldEnd ||= endStream;
-    if (this.held.length > HELD_BYTES_LIMIT) this.connection.close('NoFlush', 'network_filter_buffer_overflow');
+    if (this.held.length > HELD_BYTES_LIMIT)
+      this.connection.close('NoFlush', 'network_filter_buffer_overflow');
   }
 
   private resume(from: number): void {
@@ -142,6 +177,7 @@ class ActiveNetworkFilter implements ReadFilterCallbacks, WriteFilterCallbacks {
   readonly filter: NetworkFilter;
   private readonly index: number;
   manager: NetworkFilterManager | undefined = undefined;
+  private consumed = 0;
 
   constructor(connection: SocketConnection, filter: NetworkFilter, index: number) {
     this.connection = connection;
@@ -151,6 +187,17 @@ class ActiveNetworkFilter implements ReadFilterCallbacks, WriteFilterCallbacks {
 
   continueReading(): void {
     this.manager!.continueFrom(this.index);
+  }
+
+  consume(count: number): void {
+    this.consumed += count;
+  }
+
+  /** Bytes of the current `onData` that the filter kept for itself. */
+  takeConsumed(): number {
+    const { consumed } = this;
+    this.consumed = 0;
+    return consumed;
   }
 
   injectWriteData(bytes: Uint8Array): void {
