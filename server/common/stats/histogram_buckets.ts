@@ -36,16 +36,14 @@ export function bucketInDecade(value: number, decade: number): number {
   return Math.min(Math.max(scaled - 10, 0), BUCKETS_PER_DECADE - 1);
 }
 
-/** Lower edge of a bucket. */
+/** Lower edge of a bucket. Calculated as the library does, for the same last digit: 510 comes out as 509.99999999999994. */
 export function bucketLow(decade: number, bucket: number): number {
-  if (decade === ZERO_DECADE) return 0;
-  return decade > 0 ? (bucket + 10) * powerOfTen(decade - 1) : (bucket + 10) / powerOfTen(1 - decade);
+  return decade === ZERO_DECADE ? 0 : ((bucket + 10) / 10) * powerOfTen(decade);
 }
 
 /** Width of the buckets of a decade; the zero bucket has none. */
 export function bucketWidth(decade: number): number {
-  if (decade === ZERO_DECADE) return 0;
-  return decade > 0 ? powerOfTen(decade - 1) : 1 / powerOfTen(1 - decade);
+  return decade === ZERO_DECADE ? 0 : powerOfTen(decade) / 10;
 }
 
 function powerOfTen(exponent: number): number {
