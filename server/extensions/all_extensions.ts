@@ -3,6 +3,7 @@
 import type { ExtensionFactory } from '../api/registry.ts';
 import { fileAccessLogger } from './access_loggers/file/config.ts';
 import { stderrAccessLogger, stdoutAccessLogger } from './access_loggers/stream/config.ts';
+import { internalListenerFactory } from './bootstrap/internal_listener/config.ts';
 import { alpnFactory } from './filters/http/alpn/config.ts';
 import { corsFactory } from './filters/http/cors/config.ts';
 import { faultFactory } from './filters/http/fault/config.ts';
@@ -24,6 +25,7 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   fileAccessLogger,
   stderrAccessLogger,
   stdoutAccessLogger,
+  internalListenerFactory,
   alpnFactory,
   corsFactory,
   faultFactory,

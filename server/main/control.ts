@@ -4,6 +4,7 @@
 import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import type { ServerInfo } from '../api/registry.ts';
 import type { StatStore } from '../api/stats.ts';
+import { compileListener } from '../common/listener/listener_config.ts';
 import { ExtensionRegistry } from '../common/registry.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import type { RuntimeValues } from '../common/runtime/runtime.ts';
@@ -22,6 +23,12 @@ import type { OnPiece } from './config_store/slot_allocator.ts';
 import { RuntimeLoader } from './runtime/runtime_loader.ts';
 import { discoveryNode } from './xds/node.ts';
 import { XdsSubscriptionFactory } from './xds/subscription_factory.ts';
+
+const COMPILERS: ResourceCompilers = {
+  cluster: compileCluster,
+  listener: compileListener,
+  route: compileRouteConfiguration,
+};
 
 /** What the workers are told. */
 export interface ControlOutput {
@@ -48,7 +55,6 @@ export function buildControl(
   options: Options,
   version: string,
   stats: StatStore,
-  compilers: Pick<ResourceCompilers, 'listener'>,
   output: ControlOutput,
 ): Control {
   const disabled = new Set(options.disabledExtensions);
@@ -70,7 +76,7 @@ export function buildControl(
     registry,
     runtime: runtime.snapshot,
     stats,
-    compilers: { cluster: compileCluster, route: compileRouteConfiguration, ...compilers },
+    compilers: COMPILERS,
     subscriptions,
     unknownFields: options.unknownDynamicFields,
     publish: (updates) => output.publish(updates),

@@ -18,7 +18,7 @@ export interface Flag {
 const NO_EFFECT = 'Accepted without effect:';
 
 export const ENVOY_FLAGS = [
-  { name: 'config-path', short: 'c', type: 'string', value: 'FILE', help: 'The bootstrap: a .json, .yaml, .yml, .pb or .pb_text file.' },
+  { name: 'config-path', short: 'c', type: 'string', value: 'FILE', help: 'The bootstrap: a .json, .yaml, .yml or .pb file.' },
   { name: 'config-yaml', type: 'string', value: 'YAML', help: 'A bootstrap as text, merged over --config-path.' },
   { name: 'mode', type: 'string', help: "'serve' (default), 'validate' (check the configuration and exit 0 or 1), 'init_only' (come up and exit)." },
   { name: 'concurrency', type: 'uint32', help: 'Worker threads. Default: the number of cores this process may use.' },

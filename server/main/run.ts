@@ -1,0 +1,89 @@
+// From the command line to a running (or checked) configuration. Exit codes and the last line are Envoy's.
+// Envoy: source/exe/main_common.cc, source/server/config_validation/server.cc.
+
+import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
+import { ConfigError } from '../api/config_error.ts';
+import { logger, setLogLevel } from '../common/log.ts';
+import { ThreadStatStore } from '../common/stats/store.ts';
+import { finishBootstrap, type LoadedBootstrap, loadBootstrap } from './bootstrap/bootstrap.ts';
+import { type Options, parseCommandLine } from './bootstrap/command_line.ts';
+import { helpText } from './bootstrap/flags.ts';
+import { istiodBootstrap } from './bootstrap/istiod_bootstrap.ts';
+import { logLineFormatter } from './bootstrap/settings.ts';
+import { buildControl } from './control.ts';
+import { LogOutput } from './log_output.ts';
+import { HOT_RESTART_VERSION, VERSION, VERSION_LINE } from './version.ts';
+
+const log = logger('main');
+const config = logger('config');
+
+/** What `serve` starts from. */
+export interface Start {
+  readonly options: Options;
+  readonly bootstrap: Bootstrap;
+  readonly logOutput: LogOutput;
+}
+
+/** The exit code. `serve` runs until the process is to end. */
+export async function run(
+  args: readonly string[],
+  serve: (start: Start) => Promise<number>,
+): Promise<number> {
+  const commandLine = parseCommandLine(args);
+  if (commandLine.type === 'error') {
+    console.error(commandLine.text);
+    return 1;
+  }
+  if (commandLine.type === 'print') {
+    console.log(TEXTS[commandLine.flag]());
+    return 0;
+  }
+  const { options } = commandLine;
+  let logOutput: LogOutput | undefined;
+  try {
+    logOutput = startLogging(options);
+    const loaded = load(options);
+    logOutput.format = logLineFormatter(loaded.bootstrap, options);
+    report(loaded);
+    if (options.mode === 'validate') {
+      validate(loaded.bootstrap, options);
+      console.log(`configuration '${options.configPath}' OK`);
+      return 0;
+    }
+    return await serve({ options, bootstrap: loaded.bootstrap, logOutput });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const text = `error initializing configuration '${options.configPath}': ${error.message}`;
+    if (logOutput === undefined) console.error(text);
+    else log.critical(text);
+    return 1;
+  }
+}
+
+const TEXTS = {
+  help: () => helpText('pilotfish'),
+  version: () => `\npilotfish  version: ${VERSION_LINE}\n`,
+  'hot-restart-version': () => HOT_RESTART_VERSION,
+} as const;
+
+function startLogging(options: Options): LogOutput {
+  setLogLevel(undefined, options.logLevel);
+  for (const { name, level } of options.componentLogLevels) setLogLevel(name, level);
+  return new LogOutput(options.logPath, logLineFormatter(undefined, options));
+}
+
+function load(options: Options): LoadedBootstrap {
+  if (options.istiod === undefined) return loadBootstrap(options);
+  return finishBootstrap(istiodBootstrap(options.istiod), options);
+}
+
+function report({ unknownFields, inertFields }: LoadedBootstrap): void {
+  for (const path of unknownFields) config.warning(`Unknown field: ${path}`);
+  for (const { path, reason } of inertFields) config.info(`${path} has no effect: ${reason}`);
+}
+
+/** Checks as serving would, and asks nobody for anything. Throws ConfigError. */
+function validate(bootstrap: Bootstrap, options: Options): void {
+  const nowhere = { publish: () => undefined, onPiece: () => undefined, runtime: () => undefined };
+  buildControl(bootstrap, options, VERSION, new ThreadStatStore(() => undefined), nowhere).close();
+}
