@@ -1,6 +1,11 @@
 // The only types that cross threads. Configuration goes from main to workers as proto bytes with a version; workers
 // answer with stat directories and events. Everything else that is shared is in shared memory.
 
+import type { ServerInfo } from './api/registry.ts';
+import type { LogLevel } from './common/log.ts';
+import type { RuntimeValues } from './common/runtime/runtime.ts';
+import type { StatsMessage } from './common/stats/messages.ts';
+
 /** A resource for a worker: apply it now, what it refers to has already been sent. */
 export type ResourceUpdate =
   | { readonly kind: 'secret'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
@@ -31,66 +36,62 @@ export type ResourceUpdate =
       readonly version: string;
       readonly bytes: Uint8Array;
     }
-  /** `fd` is a duplicate of a bound socket where workers share one (Unix sockets, reuse_port off); -1: the worker binds itself. */
-  | {
-      readonly kind: 'listener';
-      readonly name: string;
-      readonly version: string;
-      readonly bytes: Uint8Array;
-      readonly fds: readonly number[];
-    }
+  /** Its TCP sockets have come as `listen_socket` messages before. */
+  | { readonly kind: 'listener'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
   | {
       readonly kind: 'remove';
       readonly resource: 'secret' | 'cluster' | 'endpoints' | 'route' | 'extension' | 'listener';
       readonly name: string;
     };
 
-/** The command line and bootstrap facts every worker needs. */
+/** What a worker is started with (workerData). */
 export interface WorkerOptions {
   readonly index: number;
-  readonly concurrency: number;
+  readonly server: ServerInfo;
+  readonly runtime: RuntimeValues;
+  /** ms. */
   readonly drainTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
-  readonly fileFlushIntervalMs: number;
-  readonly fileFlushMinSizeBytes: number;
-  readonly logLevel: string;
+  /** Levels by logger name. */
+  readonly logLevels: Readonly<Record<string, LogLevel>>;
 }
 
 export type MainToWorker =
-  /** `bootstrap` is the Bootstrap message without its static resources (they come as updates). */
-  | { readonly type: 'init'; readonly options: WorkerOptions; readonly bootstrap: Uint8Array }
   /** Applied in order, in one go. `sequence` is answered with `applied`. */
   | { readonly type: 'update'; readonly sequence: number; readonly updates: readonly ResourceUpdate[] }
-  /** A piece of a shared table; index = piece number. */
+  /** A piece of a shared table; index = piece number. Comes before the first update that has a slot in it. */
   | {
       readonly type: 'table';
       readonly table: 'hosts' | 'circuit_breakers';
       readonly index: number;
       readonly memory: SharedArrayBuffer;
     }
-  | { readonly type: 'runtime'; readonly values: Readonly<Record<string, string | number | boolean>> }
-  /** Stop accepting and drain. `scope` as in /drain_listeners. */
+  /** A bound socket (net.BoundSocket, transferred) for a listener to come. `key`: see common/listener/listen_socket_key.ts. */
+  | { readonly type: 'listen_socket'; readonly key: string; readonly socket: object }
+  | { readonly type: 'runtime'; readonly values: RuntimeValues }
+  /** Answers ask clients to go from now on; with `stopAccepting` nobody new comes in. `scope` as in /drain_listeners. */
   | {
       readonly type: 'drain';
       readonly scope: 'all' | 'inboundonly';
       readonly graceful: boolean;
-      readonly deadlineMs: number;
+      readonly stopAccepting: boolean;
     }
-  | { readonly type: 'log_level'; readonly logger: string | undefined; readonly level: string }
+  | { readonly type: 'log_level'; readonly logger: string | undefined; readonly level: LogLevel }
   | { readonly type: 'reopen_logs' }
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
 export type WorkerToMain =
   | { readonly type: 'ready' }
-  /** The updates of `sequence` are in force. `failures` names resources that could not be (a bind that failed). */
+  /** The updates of `sequence` are in force. `failures` names resources that could not be applied; their old version serves on. */
   | {
       readonly type: 'applied';
       readonly sequence: number;
       readonly failures: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
+      /** ms the thread spent on it. */
       readonly cpuMs: number;
     }
   /** A new piece of this worker's stat slab, and blocks or names in it. */
-  | { readonly type: 'stats'; readonly message: unknown }
-  /** Nothing is open any more after `drain` or `shutdown`. */
+  | { readonly type: 'stats'; readonly message: StatsMessage }
+  /** Nothing is open any more after `shutdown`. */
   | { readonly type: 'drained' }
-  | { readonly type: 'log'; readonly level: string; readonly logger: string; readonly text: string };
+  | { readonly type: 'log'; readonly level: LogLevel; readonly logger: string; readonly text: string };

@@ -35,6 +35,8 @@ export interface ServerInfo {
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   /** node.metadata as plain JSON. */
   readonly nodeMetadata: Readonly<Record<string, unknown>>;
+  /** This machine's first address that is not loopback (--local-address-ip-version), or loopback. */
+  readonly localIp: string;
   /** Worker threads. */
   readonly concurrency: number;
   /** --file-flush-interval-msec (10,000) and --file-flush-min-size-kb (64). */

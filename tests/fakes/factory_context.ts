@@ -94,6 +94,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       nodeCluster: 'cluster',
       locality: { region: '', zone: '', subZone: '' },
       nodeMetadata: {},
+      localIp: '127.0.0.1',
       concurrency: 1,
       fileFlushIntervalMs: 10_000,
       fileFlushMinSizeBytes: 65_536,

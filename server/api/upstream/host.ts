@@ -9,8 +9,16 @@ export const HostSlot = {
   HealthFlags: 0,
   ActiveRequests: 1,
   ActiveConnections: 2,
+  /** Totals since the host came, as unsigned 32-bit numbers (`>>> 0`). */
+  ConnectionTotal: 3,
+  ConnectFail: 4,
+  RequestTotal: 5,
+  RequestSuccess: 6,
+  RequestError: 7,
+  RequestTimeout: 8,
 } as const;
-export const HOST_SLOTS = 4;
+/** One cache line (64 bytes) a host, so that two hosts' counters never share one. */
+export const HOST_SLOTS = 16;
 
 /** Envoy's Host::HealthFlag, those that make a host not healthy. */
 export const HostHealthFlag = {

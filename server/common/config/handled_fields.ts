@@ -14,6 +14,7 @@ export function rejectOtherFields(message: object, handled: ReadonlySet<string>,
 }
 
 function isDefault(value: unknown): boolean {
-  if (value === undefined || value === null || value === false || value === 0 || value === '' || value === 0n) return true;
+  if (value === undefined || value === null || value === false || value === 0 || value === '' || value === 0n)
+    return true;
   return Array.isArray(value) && value.length === 0;
 }

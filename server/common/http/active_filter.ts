@@ -34,7 +34,13 @@ export interface FilterManagerCallbacks {
   encodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
   encodeTrailers(trailers: TrailerMap): void;
   readDisable(disable: boolean): void;
-  injectEncodedData(one: ActiveFilter, bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
+  injectEncodedData(
+    one: ActiveFilter,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): void;
   /** Pauses (true) or resumes whoever produces the response. */
   pauseEncoding(pause: boolean): void;
   addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void;

@@ -3,6 +3,7 @@
 // Follows Envoy's source/common/http/filter_manager.cc; the stream itself (active_stream.ts) supplies the two ends.
 
 import {
+  type DownstreamWatermarkCallbacks,
   FilterDataStatus,
   FilterHeadersStatus,
   FilterTrailersStatus,
@@ -10,11 +11,23 @@ import {
   type LocalReplyOptions,
 } from '../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
+import type { Route } from '../../api/router.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import type { Cluster } from '../../api/upstream/cluster.ts';
 import { BodyBuffer } from '../buffer/body_buffer.ts';
 import { ActiveFilter, type FilterManagerCallbacks } from './active_filter.ts';
 import type { HttpFilterEntry } from './conn_manager_config.ts';
 
 export abstract class FilterManager implements FilterManagerCallbacks {
+  abstract readonly streamInfo: StreamInfo;
+  abstract readonly streamId: number;
+  abstract route(): Route | undefined;
+  abstract clusterInfo(): Cluster | undefined;
+  abstract clearRouteCache(): void;
+  abstract resetStream(details: string): void;
+  abstract encodeInformationalHeaders(headers: ResponseHeaderMap): void;
+  abstract addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void;
+
   requestHeaders!: RequestHeaderMap;
   requestTrailers: TrailerMap | undefined = undefined;
   responseHeaders: ResponseHeaderMap | undefined = undefined;
@@ -36,14 +49,22 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   abstract sendLocalReply(code: number, body: string, details: string, options?: LocalReplyOptions): void;
   /** The response reaches the downstream end. */
   protected abstract encodeHeadersToCodec(headers: ResponseHeaderMap, endStream: boolean): void;
-  protected abstract encodeDataToCodec(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
+  protected abstract encodeDataToCodec(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): void;
   protected abstract encodeTrailersToCodec(trailers: TrailerMap): void;
   /** Stops or resumes reading the request body. */
   abstract readDisable(disable: boolean): void;
   /** The response body is held back above the limit: pause whoever produces it. */
   protected abstract pauseResponse(pause: boolean): void;
 
-  protected createFilterChain(entries: readonly HttpFilterEntry[], disabled: (name: string) => boolean | undefined): boolean {
+  protected createFilterChain(
+    entries: readonly HttpFilterEntry[],
+    disabled: (name: string) => boolean | undefined,
+  ): boolean {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i];
       if (disabled(entry.name) ?? entry.disabled) continue;
@@ -65,7 +86,8 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     for (let i = from; i < filters.length; i++) {
       const one = filters[i];
       if (one.filter.decodeHeaders !== undefined) {
-        const end = this.requestComplete && this.decodingData === undefined && this.requestTrailers === undefined;
+        const end =
+          this.requestComplete && this.decodingData === undefined && this.requestTrailers === undefined;
         const status = one.filter.decodeHeaders(this.requestHeaders, end);
         if (this.destroyed || this.responseComplete) return;
         if (status !== FilterHeadersStatus.Continue) {
@@ -79,7 +101,13 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     }
   }
 
-  protected decodeData(from: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+  protected decodeData(
+    from: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): void {
     const filters = this.filters;
     for (let i = from; i < filters.length; i++) {
       const one = filters[i];
@@ -109,7 +137,12 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     const filters = this.filters;
     for (let i = from; i < filters.length; i++) {
       const one = filters[i];
-      if (one.decodeStopped && (one.decodeStoppedAll || one.filter.decodeTrailers === undefined) && i < filters.length - 1) return;
+      if (
+        one.decodeStopped &&
+        (one.decodeStoppedAll || one.filter.decodeTrailers === undefined) &&
+        i < filters.length - 1
+      )
+        return;
       if (one.filter.decodeTrailers === undefined) continue;
       const status = one.filter.decodeTrailers(this.requestTrailers!);
       if (this.destroyed || this.responseComplete) return;
@@ -143,14 +176,16 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       const bytes = data.take();
       this.decodeData(next, bytes, 0, bytes.length, this.requestComplete);
     }
-    if (this.requestTrailers !== undefined && !this.destroyed && !this.responseComplete) this.decodeTrailers(next);
+    if (this.requestTrailers !== undefined && !this.destroyed && !this.responseComplete)
+      this.decodeTrailers(next);
   }
 
   /** Has a filter behind stopped at the headers, so that the held body must stay where it is? */
   private decodeStoppedFrom(index: number, all: boolean): boolean {
     for (let i = index; i < this.filters.length; i++) {
       const one = this.filters[i];
-      if (one.decodeStopped && (!all || one.decodeStoppedAll || one.filter.decodeData === undefined)) return true;
+      if (one.decodeStopped && (!all || one.decodeStoppedAll || one.filter.decodeData === undefined))
+        return true;
     }
     return false;
   }
@@ -194,7 +229,8 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     for (let i = from; i >= 0; i--) {
       const one = this.filters[i];
       if (one.filter.encodeHeaders !== undefined) {
-        const end = this.responseComplete && this.encodingData === undefined && this.responseTrailers === undefined;
+        const end =
+          this.responseComplete && this.encodingData === undefined && this.responseTrailers === undefined;
         const status = one.filter.encodeHeaders(headers, end);
         if (this.destroyed || this.responseHeaders !== headers) return;
         if (status !== FilterHeadersStatus.Continue) {
@@ -206,11 +242,18 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       }
       one.encodeHeadersPassed = true;
     }
-    const end = this.responseComplete && this.encodingData === undefined && this.responseTrailers === undefined;
+    const end =
+      this.responseComplete && this.encodingData === undefined && this.responseTrailers === undefined;
     this.encodeHeadersToCodec(headers, end);
   }
 
-  private encodeDataFrom(from: number, bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+  private encodeDataFrom(
+    from: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): void {
     for (let i = from; i >= 0; i--) {
       const one = this.filters[i];
       const filter = one.filter;
@@ -234,6 +277,21 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       return;
     }
     this.encodeDataToCodec(bytes, start, end, endStream && this.responseTrailers === undefined);
+  }
+
+  /** Body bytes that a filter sends on at a time of its own. */
+  injectEncodedData(
+    one: ActiveFilter,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): void {
+    if (!this.destroyed) this.encodeDataFrom(one.index - 1, bytes, start, end, endStream);
+  }
+
+  pauseEncoding(pause: boolean): void {
+    if (!this.destroyed) this.pauseResponse(pause);
   }
 
   private encodeTrailersFrom(from: number): void {

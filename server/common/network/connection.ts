@@ -14,6 +14,7 @@ import type { ConnectionInfo, StreamInfo } from '../../api/stream_info.ts';
 import { enter, type Flushable, leave, monotonicNow, requestFlush } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import { OutputBuffer } from './output_buffer.ts';
+import type { PrivateReadBuffer } from './socket.ts';
 
 /** Takes what a connection reads. `bytes[start, end)` is valid during the call only; `endStream` is the peer's FIN. */
 export interface ByteReader {
@@ -53,6 +54,8 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   reader: ByteReader | undefined = undefined;
   writer: ByteWriter | undefined = undefined;
   stats: ConnectionStats | undefined = undefined;
+  /** Where it reads, if that is not the thread's shared buffer: then its bytes may be lent to another socket. */
+  privateBuffer: PrivateReadBuffer | undefined = undefined;
   /** Why the transport failed (`connection reset by peer`, a TLS error), '' while it has not. */
   transportFailureReason = '';
   localCloseReason = '';

@@ -1,19 +1,28 @@
 // Compiles a Cluster: everything about it that does not depend on its hosts. Main compiles to ACK or NACK, workers to run.
 // Follows Envoy's ClusterInfoImpl (source/common/upstream/upstream_impl.cc); document: config.cluster.v3.Cluster.
 
-import type { CircuitBreakers_Thresholds, Cluster as ClusterMessage } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
+import type {
+  CircuitBreakers_Thresholds,
+  Cluster as ClusterMessage,
+} from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { durationMs, wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { NetworkFilterConfig } from '../../api/network/filter.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
+import { compileHttp1Settings, type Http1Settings } from '../http/http1/settings.ts';
+import { statefulFormatterResolver } from '../http/http1/stateful_formatter.ts';
 import { compileHttpOptions, type HttpOptions } from './http_protocol_options.ts';
 import { compileLoadBalancer, type LoadBalancerConfig } from './load_balancer_config.ts';
-import { filterMetadata, type FilterMetadata } from './metadata.ts';
+import { type FilterMetadata, filterMetadata } from './metadata.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './resource_manager.ts';
 import { compileTransportSockets, type TransportSocketMatcher } from './transport_socket_matcher.ts';
-import { compileBindConfig, compileConnectionOptions, type TcpKeepalive } from './upstream_connection_options.ts';
+import {
+  compileBindConfig,
+  compileConnectionOptions,
+  type TcpKeepalive,
+} from './upstream_connection_options.ts';
 
 /** Source: Cluster.connect_timeout, 5 s. */
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
@@ -25,16 +34,58 @@ const DEFAULT_PANIC_PERCENT = 50;
 const DEFAULT_CLEANUP_INTERVAL_MS = 5000;
 
 const HANDLED = new Set([
-  'name', 'alt_stat_name', 'type', 'eds_cluster_config', 'connect_timeout', 'per_connection_buffer_limit_bytes', 'lb_policy',
-  'load_assignment', 'max_requests_per_connection', 'circuit_breakers', 'http_protocol_options', 'http2_protocol_options',
-  'common_http_protocol_options', 'typed_extension_protocol_options', 'dns_refresh_rate', 'dns_failure_refresh_rate', 'respect_dns_ttl',
-  'dns_lookup_family', 'dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config', 'typed_dns_resolver_config', 'wait_for_warm_on_init',
-  'dns_jitter', 'cleanup_interval', 'upstream_bind_config', 'transport_socket', 'transport_socket_matches', 'metadata', 'common_lb_config',
-  'upstream_connection_options', 'filters', 'load_balancing_policy', 'least_request_lb_config', 'round_robin_lb_config', 'original_dst_lb_config',
+  'name',
+  'alt_stat_name',
+  'type',
+  'eds_cluster_config',
+  'connect_timeout',
+  'per_connection_buffer_limit_bytes',
+  'lb_policy',
+  'load_assignment',
+  'max_requests_per_connection',
+  'circuit_breakers',
+  'http_protocol_options',
+  'http2_protocol_options',
+  'common_http_protocol_options',
+  'typed_extension_protocol_options',
+  'dns_refresh_rate',
+  'dns_failure_refresh_rate',
+  'respect_dns_ttl',
+  'dns_lookup_family',
+  'dns_resolvers',
+  'use_tcp_for_dns_lookups',
+  'dns_resolution_config',
+  'typed_dns_resolver_config',
+  'wait_for_warm_on_init',
+  'dns_jitter',
+  'cleanup_interval',
+  'upstream_bind_config',
+  'transport_socket',
+  'transport_socket_matches',
+  'metadata',
+  'common_lb_config',
+  'upstream_connection_options',
+  'filters',
+  'load_balancing_policy',
+  'least_request_lb_config',
+  'round_robin_lb_config',
+  'original_dst_lb_config',
 ]);
-const COMMON_LB_FIELDS = new Set(['healthy_panic_threshold', 'update_merge_window', 'close_connections_on_host_set_change']);
+const COMMON_LB_FIELDS = new Set([
+  'healthy_panic_threshold',
+  'update_merge_window',
+  'close_connections_on_host_set_change',
+]);
 const BREAKER_FIELDS = new Set(['thresholds']);
-const THRESHOLD_FIELDS = new Set(['priority', 'max_connections', 'max_pending_requests', 'max_requests', 'max_retries', 'track_remaining', 'retry_budget']);
+const THRESHOLD_FIELDS = new Set([
+  'priority',
+  'max_connections',
+  'max_pending_requests',
+  'max_requests',
+  'max_retries',
+  'track_remaining',
+  'retry_budget',
+]);
 const ORIGINAL_DST_FIELDS = new Set(['use_http_header', 'http_header_name', 'upstream_port_override']);
 
 export type ClusterType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
@@ -50,6 +101,7 @@ export interface ClusterConfig {
   readonly connectTimeoutMs: number;
   readonly perConnectionBufferLimitBytes: number;
   readonly http: HttpOptions;
+  readonly http1Settings: Http1Settings;
   readonly loadBalancer: LoadBalancerConfig;
   /** Percent of healthy hosts below which all hosts are used; 0 = never. */
   readonly panicPercent: number;
@@ -74,10 +126,17 @@ export interface OriginalDstConfig {
 }
 
 /** Throws ConfigError at the first field that cannot be honoured. */
-export function compileCluster(cluster: ClusterMessage, context: FactoryContext, path: string): ClusterConfig {
+export function compileCluster(
+  cluster: ClusterMessage,
+  context: FactoryContext,
+  path: string,
+): ClusterConfig {
   rejectOtherFields(cluster, HANDLED, path);
   if (cluster.cluster_type !== undefined) {
-    throw new ConfigError(at(path, 'cluster_type'), `Didn't find a registered cluster factory implementation for name: '${cluster.cluster_type.name}'`);
+    throw new ConfigError(
+      at(path, 'cluster_type'),
+      `Didn't find a registered cluster factory implementation for name: '${cluster.cluster_type.name}'`,
+    );
   }
   const type = clusterType(cluster, path);
   const common = cluster.common_lb_config;
@@ -90,17 +149,41 @@ export function compileCluster(cluster: ClusterMessage, context: FactoryContext,
     type,
     edsServiceName: cluster.eds_cluster_config?.service_name || cluster.name,
     connectTimeoutMs: durationMs(cluster.connect_timeout) ?? DEFAULT_CONNECT_TIMEOUT_MS,
-    perConnectionBufferLimitBytes: wrapperValue(cluster.per_connection_buffer_limit_bytes) ?? DEFAULT_BUFFER_LIMIT_BYTES,
+    perConnectionBufferLimitBytes:
+      wrapperValue(cluster.per_connection_buffer_limit_bytes) ?? DEFAULT_BUFFER_LIMIT_BYTES,
     http,
+    http1Settings: compileHttp1Settings(
+      http.http1,
+      {
+        maxHeadersKb: http.features.maxResponseHeadersKb,
+        maxHeadersCount: http.features.maxHeadersCount,
+        headersWithUnderscoresAction: 'ALLOW',
+        streamErrorOnInvalidHttpMessage: false,
+      },
+      at(path, 'http_protocol_options'),
+      statefulFormatterResolver(context),
+    ),
     loadBalancer: compileLoadBalancer(cluster, type, context, path),
-    panicPercent: Math.trunc(common?.healthy_panic_threshold === undefined ? DEFAULT_PANIC_PERCENT : common.healthy_panic_threshold.value),
+    panicPercent: Math.trunc(
+      common?.healthy_panic_threshold === undefined
+        ? DEFAULT_PANIC_PERCENT
+        : common.healthy_panic_threshold.value,
+    ),
     circuitBreakers: compileCircuitBreakers(cluster, path),
     transportSockets: compileTransportSockets(cluster, http, context, path),
     bindAddress: compileBindConfig(cluster.upstream_bind_config, at(path, 'upstream_bind_config')),
-    tcpKeepalive: compileConnectionOptions(cluster.upstream_connection_options, at(path, 'upstream_connection_options')),
+    tcpKeepalive: compileConnectionOptions(
+      cluster.upstream_connection_options,
+      at(path, 'upstream_connection_options'),
+    ),
     filters: cluster.filters.map((filter, index) => {
       const where = at(at(path, 'filters'), index);
-      const resolved = context.registry.resolve('envoy.filters.network', filter.name, filter.typed_config, at(where, 'typed_config'));
+      const resolved = context.registry.resolve(
+        'envoy.filters.network',
+        filter.name,
+        filter.typed_config,
+        at(where, 'typed_config'),
+      );
       return resolved.factory.compile(resolved.config, context, at(where, 'typed_config'));
     }),
     metadata: filterMetadata(cluster.metadata),
@@ -118,18 +201,28 @@ function clusterType(cluster: ClusterMessage, path: string): ClusterType {
   const type = cluster.type ?? 'STATIC';
   if (typeof type === 'number') throw new ConfigError(at(path, 'type'), `unknown discovery type ${type}`);
   const isOriginalDst = type === 'ORIGINAL_DST';
-  if (isOriginalDst !== (cluster.lb_policy === 'CLUSTER_PROVIDED') && cluster.load_balancing_policy === undefined) {
+  if (
+    isOriginalDst !== (cluster.lb_policy === 'CLUSTER_PROVIDED') &&
+    cluster.load_balancing_policy === undefined
+  ) {
     const reason = isOriginalDst
       ? `cluster: LB policy ${cluster.lb_policy} is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'`
       : 'cluster: LB policy CLUSTER_PROVIDED is only valid with a cluster type that provides it';
     throw new ConfigError(at(path, 'lb_policy'), reason);
   }
   if (type === 'EDS' && cluster.eds_cluster_config?.eds_config === undefined) {
-    throw new ConfigError(at(path, 'eds_cluster_config'), 'cannot create an EDS cluster without an EDS config');
+    throw new ConfigError(
+      at(path, 'eds_cluster_config'),
+      'cannot create an EDS cluster without an EDS config',
+    );
   }
-  if (type !== 'EDS' && cluster.eds_cluster_config !== undefined) throw new ConfigError(at(path, 'eds_cluster_config'), 'eds_cluster_config set in a non-EDS cluster');
+  if (type !== 'EDS' && cluster.eds_cluster_config !== undefined)
+    throw new ConfigError(at(path, 'eds_cluster_config'), 'eds_cluster_config set in a non-EDS cluster');
   if ((type === 'EDS' || isOriginalDst) && cluster.load_assignment !== undefined) {
-    throw new ConfigError(at(path, 'load_assignment'), `${type} clusters must have no load assignment configured`);
+    throw new ConfigError(
+      at(path, 'load_assignment'),
+      `${type} clusters must have no load assignment configured`,
+    );
   }
   return type;
 }
@@ -157,24 +250,27 @@ function compileThresholds(thresholds: CircuitBreakers_Thresholds): Thresholds {
   const budget = thresholds.retry_budget;
   return Object.freeze({
     maxConnections: wrapperValue(thresholds.max_connections) ?? DEFAULT_THRESHOLDS.maxConnections,
-    maxPendingRequests: wrapperValue(thresholds.max_pending_requests) ?? DEFAULT_THRESHOLDS.maxPendingRequests,
+    maxPendingRequests:
+      wrapperValue(thresholds.max_pending_requests) ?? DEFAULT_THRESHOLDS.maxPendingRequests,
     maxRequests: wrapperValue(thresholds.max_requests) ?? DEFAULT_THRESHOLDS.maxRequests,
     maxRetries: wrapperValue(thresholds.max_retries) ?? DEFAULT_THRESHOLDS.maxRetries,
     // Source: RetryBudget.budget_percent, 20 %.
     retryBudgetPercent: budget === undefined ? undefined : (budget.budget_percent?.value ?? 20),
-    minRetryConcurrency: wrapperValue(budget?.min_retry_concurrency) ?? DEFAULT_THRESHOLDS.minRetryConcurrency,
+    minRetryConcurrency:
+      wrapperValue(budget?.min_retry_concurrency) ?? DEFAULT_THRESHOLDS.minRetryConcurrency,
     trackRemaining: thresholds.track_remaining,
   });
 }
 
 function compileOriginalDst(cluster: ClusterMessage, path: string): OriginalDstConfig {
   const config = cluster.original_dst_lb_config;
-  if (config !== undefined) rejectOtherFields(config, ORIGINAL_DST_FIELDS, at(path, 'original_dst_lb_config'));
+  if (config !== undefined)
+    rejectOtherFields(config, ORIGINAL_DST_FIELDS, at(path, 'original_dst_lb_config'));
   return Object.freeze({
     // Source: OriginalDstLbConfig.http_header_name, x-envoy-original-dst-host.
-    headerName: config?.use_http_header === true ? config.http_header_name || 'x-envoy-original-dst-host' : '',
+    headerName:
+      config?.use_http_header === true ? config.http_header_name || 'x-envoy-original-dst-host' : '',
     portOverride: wrapperValue(config?.upstream_port_override),
     cleanupIntervalMs: durationMs(cluster.cleanup_interval) ?? DEFAULT_CLEANUP_INTERVAL_MS,
   });
 }
-

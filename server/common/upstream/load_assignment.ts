@@ -1,14 +1,18 @@
 // Compiles a ClusterLoadAssignment into hosts by priority. Hosts that were there before keep their connections.
 // Follows Envoy's source/extensions/clusters/eds/eds.cc; document: config.endpoint.v3.ClusterLoadAssignment.
 
-import type { ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
+import type {
+  ClusterLoadAssignment,
+  LbEndpoint,
+  LocalityLbEndpoints,
+} from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { parseAddress } from '../network/address.ts';
 import type { HostHealth } from './host.ts';
-import { filterMetadata, type FilterMetadata } from './metadata.ts';
+import { type FilterMetadata, filterMetadata } from './metadata.ts';
 
 /** Source: ClusterLoadAssignment.Policy.overprovisioning_factor. */
 export const DEFAULT_OVERPROVISIONING_FACTOR = 140;
@@ -17,7 +21,14 @@ const MAX_PRIORITY = 128;
 
 const ASSIGNMENT_FIELDS = new Set(['cluster_name', 'endpoints', 'policy']);
 const POLICY_FIELDS = new Set(['overprovisioning_factor', 'weighted_priority_health']);
-const LOCALITY_FIELDS = new Set(['locality', 'metadata', 'lb_endpoints', 'load_balancing_weight', 'priority', 'proximity']);
+const LOCALITY_FIELDS = new Set([
+  'locality',
+  'metadata',
+  'lb_endpoints',
+  'load_balancing_weight',
+  'priority',
+  'proximity',
+]);
 const LB_ENDPOINT_FIELDS = new Set(['endpoint', 'health_status', 'metadata', 'load_balancing_weight']);
 const ENDPOINT_FIELDS = new Set(['address', 'hostname', 'health_check_config']);
 
@@ -42,28 +53,42 @@ export interface CompiledLoadAssignment {
 }
 
 /** Throws ConfigError at what cannot be honoured. Host names are the DNS clusters' business: they come here resolved. */
-export function compileLoadAssignment(assignment: ClusterLoadAssignment | undefined, path: string): CompiledLoadAssignment {
-  if (assignment === undefined) return { endpoints: [], overprovisioningFactor: DEFAULT_OVERPROVISIONING_FACTOR };
+export function compileLoadAssignment(
+  assignment: ClusterLoadAssignment | undefined,
+  path: string,
+): CompiledLoadAssignment {
+  if (assignment === undefined)
+    return { endpoints: [], overprovisioningFactor: DEFAULT_OVERPROVISIONING_FACTOR };
   rejectOtherFields(assignment, ASSIGNMENT_FIELDS, path);
-  if (assignment.policy !== undefined) rejectOtherFields(assignment.policy, POLICY_FIELDS, at(path, 'policy'));
+  if (assignment.policy !== undefined)
+    rejectOtherFields(assignment.policy, POLICY_FIELDS, at(path, 'policy'));
   const endpoints: CompiledEndpoint[] = [];
   for (let i = 0; i < assignment.endpoints.length; i++) {
     const group = assignment.endpoints[i];
     const where = at(at(path, 'endpoints'), i);
     rejectOtherFields(group, LOCALITY_FIELDS, where);
-    if (group.priority > MAX_PRIORITY) throw new ConfigError(at(where, 'priority'), `priority ${group.priority} is above ${MAX_PRIORITY}`);
+    if (group.priority > MAX_PRIORITY)
+      throw new ConfigError(at(where, 'priority'), `priority ${group.priority} is above ${MAX_PRIORITY}`);
     const localityMetadata = filterMetadata(group.metadata);
     for (let j = 0; j < group.lb_endpoints.length; j++) {
-      endpoints.push(compileEndpoint(group.lb_endpoints[j], group, localityMetadata, at(at(where, 'lb_endpoints'), j)));
+      endpoints.push(
+        compileEndpoint(group.lb_endpoints[j], group, localityMetadata, at(at(where, 'lb_endpoints'), j)),
+      );
     }
   }
   return {
     endpoints,
-    overprovisioningFactor: wrapperValue(assignment.policy?.overprovisioning_factor) ?? DEFAULT_OVERPROVISIONING_FACTOR,
+    overprovisioningFactor:
+      wrapperValue(assignment.policy?.overprovisioning_factor) ?? DEFAULT_OVERPROVISIONING_FACTOR,
   };
 }
 
-function compileEndpoint(lb: LbEndpoint, group: LocalityLbEndpoints, localityMetadata: FilterMetadata | undefined, path: string): CompiledEndpoint {
+function compileEndpoint(
+  lb: LbEndpoint,
+  group: LocalityLbEndpoints,
+  localityMetadata: FilterMetadata | undefined,
+  path: string,
+): CompiledEndpoint {
   rejectOtherFields(lb, LB_ENDPOINT_FIELDS, path);
   const endpoint = lb.endpoint;
   if (endpoint === undefined) throw new ConfigError(at(path, 'endpoint'), 'an endpoint is required');

@@ -10,7 +10,13 @@ import type { ClusterType } from './cluster_config.ts';
 
 export type LoadBalancerConfig =
   | { readonly policy: 'ROUND_ROBIN' }
-  | { readonly policy: 'LEAST_REQUEST'; readonly choiceCount: number; readonly fullScan: boolean; readonly activeRequestBias: number; readonly biasKey: string }
+  | {
+      readonly policy: 'LEAST_REQUEST';
+      readonly choiceCount: number;
+      readonly fullScan: boolean;
+      readonly activeRequestBias: number;
+      readonly biasKey: string;
+    }
   | { readonly policy: 'RANDOM' }
   | { readonly policy: 'CLUSTER_PROVIDED' };
 
@@ -24,16 +30,23 @@ export interface LoadBalancingPolicySettings {
   readonly loadBalancer: LoadBalancerConfig;
 }
 
-export function compileLoadBalancer(cluster: ClusterMessage, type: ClusterType, context: FactoryContext, path: string): LoadBalancerConfig {
+export function compileLoadBalancer(
+  cluster: ClusterMessage,
+  type: ClusterType,
+  context: FactoryContext,
+  path: string,
+): LoadBalancerConfig {
   if (cluster.load_balancing_policy !== undefined) return fromPolicies(cluster, context, path);
   const least = cluster.least_request_lb_config;
   const round = cluster.round_robin_lb_config;
   switch (cluster.lb_policy) {
     case 'ROUND_ROBIN':
-      if (round !== undefined) rejectOtherFields(round, ROUND_ROBIN_FIELDS, at(path, 'round_robin_lb_config'));
+      if (round !== undefined)
+        rejectOtherFields(round, ROUND_ROBIN_FIELDS, at(path, 'round_robin_lb_config'));
       return { policy: 'ROUND_ROBIN' };
     case 'LEAST_REQUEST':
-      if (least !== undefined) rejectOtherFields(least, LEAST_REQUEST_FIELDS, at(path, 'least_request_lb_config'));
+      if (least !== undefined)
+        rejectOtherFields(least, LEAST_REQUEST_FIELDS, at(path, 'least_request_lb_config'));
       return {
         policy: 'LEAST_REQUEST',
         choiceCount: wrapperValue(least?.choice_count) ?? DEFAULT_CHOICE_COUNT,
@@ -46,7 +59,10 @@ export function compileLoadBalancer(cluster: ClusterMessage, type: ClusterType, 
     case 'CLUSTER_PROVIDED':
       return { policy: 'CLUSTER_PROVIDED' };
     default:
-      throw new ConfigError(at(path, 'lb_policy'), `load balancing policy ${cluster.lb_policy} is not supported (${type} cluster)`);
+      throw new ConfigError(
+        at(path, 'lb_policy'),
+        `load balancing policy ${cluster.lb_policy} is not supported (${type} cluster)`,
+      );
   }
 }
 
@@ -58,8 +74,14 @@ function fromPolicies(cluster: ClusterMessage, context: FactoryContext, path: st
     const config = policies[i].typed_extension_config;
     if (config === undefined) continue;
     try {
-      const resolved = context.registry.resolve('envoy.load_balancing_policies', config.name, config.typed_config, at(where, i));
-      return (resolved.factory.compile(resolved.config, context, at(where, i)) as LoadBalancingPolicySettings).loadBalancer;
+      const resolved = context.registry.resolve(
+        'envoy.load_balancing_policies',
+        config.name,
+        config.typed_config,
+        at(where, i),
+      );
+      return (resolved.factory.compile(resolved.config, context, at(where, i)) as LoadBalancingPolicySettings)
+        .loadBalancer;
     } catch (error) {
       // Envoy takes the first policy of the list that it knows.
       first ??= error;

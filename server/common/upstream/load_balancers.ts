@@ -33,7 +33,11 @@ export class PriorityLoadBalancer implements LoadBalancer {
   chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
     let host = this.chooseOnce();
     if (context === undefined || host === undefined) return host;
-    for (let tries = context.hostSelectionRetryCount; tries > 0 && context.shouldSelectAnotherHost(host); tries--) {
+    for (
+      let tries = context.hostSelectionRetryCount;
+      tries > 0 && context.shouldSelectAnotherHost(host);
+      tries--
+    ) {
       host = this.chooseOnce() ?? host;
     }
     return host;
@@ -61,8 +65,14 @@ function createPicker(config: LoadBalancerConfig, hosts: readonly Host[]): HostP
   const weighted = hosts.some((host) => host.weight !== hosts[0].weight);
   switch (config.policy) {
     case 'LEAST_REQUEST':
-      if (weighted) return new WeightedPicker(hosts, (host) => host.weight / (host.activeRequests + 1) ** config.activeRequestBias);
-      return config.fullScan ? new LeastRequestScan(hosts) : new LeastRequestChoice(hosts, config.choiceCount);
+      if (weighted)
+        return new WeightedPicker(
+          hosts,
+          (host) => host.weight / (host.activeRequests + 1) ** config.activeRequestBias,
+        );
+      return config.fullScan
+        ? new LeastRequestScan(hosts)
+        : new LeastRequestChoice(hosts, config.choiceCount);
     case 'RANDOM':
       return new RandomPicker(hosts);
     default:

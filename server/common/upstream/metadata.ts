@@ -19,7 +19,10 @@ export function filterMetadata(metadata: Metadata | undefined): FilterMetadata |
 }
 
 /** Does `metadata` hold every value of `wanted` in its namespace? Used by transport_socket_matches. */
-export function metadataMatches(wanted: Readonly<Record<string, unknown>>, metadata: Readonly<Record<string, unknown>> | undefined): boolean {
+export function metadataMatches(
+  wanted: Readonly<Record<string, unknown>>,
+  metadata: Readonly<Record<string, unknown>> | undefined,
+): boolean {
   for (const key of Object.keys(wanted)) {
     if (metadata === undefined || JSON.stringify(metadata[key]) !== JSON.stringify(wanted[key])) return false;
   }

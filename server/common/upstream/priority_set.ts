@@ -29,7 +29,11 @@ export class PrioritySet {
     this.hosts = hosts;
     let count = 1;
     for (const host of hosts) count = Math.max(count, host.priority + 1);
-    const sets = Array.from({ length: count }, () => ({ hosts: [] as Host[], healthy: [] as Host[], degraded: [] as Host[] }));
+    const sets = Array.from({ length: count }, () => ({
+      hosts: [] as Host[],
+      healthy: [] as Host[],
+      degraded: [] as Host[],
+    }));
     for (const host of hosts) {
       const set = sets[host.priority];
       set.hosts.push(host);
@@ -71,14 +75,17 @@ export function priorityLoad(sets: readonly HostSet[], factor: number, panicPerc
     const hosts = sets.reduce((n, set) => n + set.hosts.length, 0);
     if (hosts > 0 && panicPercent > 0) {
       let left = 100;
-      for (let i = 0; i < sets.length; i++) left -= healthy[i] = Math.floor((100 * sets[i].hosts.length) / hosts);
+      for (let i = 0; i < sets.length; i++)
+        left -= healthy[i] = Math.floor((100 * sets[i].hosts.length) / hosts);
       healthy[sets.findIndex((set) => set.hosts.length > 0)] += left;
     } else healthy[0] = 100;
     return { healthy, degraded, panic };
   }
   let left = 100;
-  for (let i = 0; i < sets.length; i++) left -= healthy[i] = Math.min(left, Math.floor((health[i] * 100) / total));
-  for (let i = 0; i < sets.length; i++) left -= degraded[i] = Math.min(left, Math.floor((degradedHealth[i] * 100) / total));
+  for (let i = 0; i < sets.length; i++)
+    left -= healthy[i] = Math.min(left, Math.floor((health[i] * 100) / total));
+  for (let i = 0; i < sets.length; i++)
+    left -= degraded[i] = Math.min(left, Math.floor((degradedHealth[i] * 100) / total));
   if (left > 0) {
     // Rounding leaves a few percent: the first priority with any load takes them.
     const first = healthy.findIndex((load) => load > 0);

@@ -55,7 +55,8 @@ export class SharedResourceManager implements ResourceManager {
   get maxRetries(): number {
     const { retryBudgetPercent, minRetryConcurrency, maxRetries } = this.thresholds;
     if (retryBudgetPercent === undefined) return maxRetries;
-    const active = Atomics.load(this.table, this.slot + REQUESTS) + Atomics.load(this.table, this.slot + PENDING);
+    const active =
+      Atomics.load(this.table, this.slot + REQUESTS) + Atomics.load(this.table, this.slot + PENDING);
     return Math.max(minRetryConcurrency, Math.floor((active * retryBudgetPercent) / 100));
   }
 

@@ -26,7 +26,12 @@ export class TransportSocketMatcher {
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
 
-  constructor(matches: readonly Match[], fallback: UpstreamTransportSocketFactory | undefined, autoSni: boolean, autoSanValidation: boolean) {
+  constructor(
+    matches: readonly Match[],
+    fallback: UpstreamTransportSocketFactory | undefined,
+    autoSni: boolean,
+    autoSanValidation: boolean,
+  ) {
     this.matches = matches;
     this.fallback = fallback;
     this.autoSni = autoSni;
@@ -34,7 +39,10 @@ export class TransportSocketMatcher {
   }
 
   /** The factory for a host; undefined for plaintext. Endpoint metadata comes before that of its locality. */
-  resolve(endpoint: FilterMetadata | undefined, locality: FilterMetadata | undefined): UpstreamTransportSocketFactory | undefined {
+  resolve(
+    endpoint: FilterMetadata | undefined,
+    locality: FilterMetadata | undefined,
+  ): UpstreamTransportSocketFactory | undefined {
     if (this.matches.length === 0) return this.fallback;
     const metadata = endpoint?.[NAMESPACE] ?? locality?.[NAMESPACE];
     for (const one of this.matches) if (metadataMatches(one.match, metadata)) return one.factory;
@@ -50,12 +58,22 @@ export function compileUpstreamTransportSocket(
 ): UpstreamTransportSocketFactory | undefined {
   if (socket === undefined) return undefined;
   const where = at(path, 'typed_config');
-  const resolved = context.registry.resolve('envoy.transport_sockets.upstream', socket.name, socket.typed_config, where);
+  const resolved = context.registry.resolve(
+    'envoy.transport_sockets.upstream',
+    socket.name,
+    socket.typed_config,
+    where,
+  );
   const factory = resolved.factory.compile(resolved.config, context, where);
   return factory.secure ? factory : undefined;
 }
 
-export function compileTransportSockets(cluster: ClusterMessage, http: HttpOptions, context: FactoryContext, path: string): TransportSocketMatcher {
+export function compileTransportSockets(
+  cluster: ClusterMessage,
+  http: HttpOptions,
+  context: FactoryContext,
+  path: string,
+): TransportSocketMatcher {
   const matches = cluster.transport_socket_matches.map((one, index): Match => {
     const where = at(at(path, 'transport_socket_matches'), index);
     return {
@@ -64,6 +82,10 @@ export function compileTransportSockets(cluster: ClusterMessage, http: HttpOptio
       factory: compileUpstreamTransportSocket(one.transport_socket, context, at(where, 'transport_socket')),
     };
   });
-  const fallback = compileUpstreamTransportSocket(cluster.transport_socket, context, at(path, 'transport_socket'));
+  const fallback = compileUpstreamTransportSocket(
+    cluster.transport_socket,
+    context,
+    at(path, 'transport_socket'),
+  );
   return new TransportSocketMatcher(matches, fallback, http.autoSni, http.autoSanValidation);
 }

@@ -28,7 +28,10 @@ export function compileBindConfig(config: BindConfig | undefined, path: string):
   return parseAddress({ socket_address: config.source_address }, at(path, 'source_address'));
 }
 
-export function compileConnectionOptions(config: UpstreamConnectionOptions | undefined, path: string): TcpKeepalive | undefined {
+export function compileConnectionOptions(
+  config: UpstreamConnectionOptions | undefined,
+  path: string,
+): TcpKeepalive | undefined {
   if (config === undefined) return undefined;
   rejectOtherFields(config, CONNECTION_FIELDS, path);
   const keepalive = config.tcp_keepalive;

@@ -271,7 +271,7 @@ export class ListenerStore {
   }
 
   #publish(record: ListenerRecord, { version, bytes }: ListenerVersion): void {
-    this.#services.publisher.put({ kind: 'listener', name: record.name, version, bytes, fds: [] });
+    this.#services.publisher.put({ kind: 'listener', name: record.name, version, bytes });
   }
 
   #checkAddresses(record: ListenerRecord, addresses: readonly string[], path: string): void {

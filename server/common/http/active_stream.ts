@@ -1,0 +1,466 @@
+// One request on a connection manager: from its head to its access log line. It is the filter chain's two ends: requests
+// come in from the codec and responses leave to it; in between are the headers the proxy owns, the route, and the timeouts.
+// Follows Envoy's source/common/http/conn_manager_impl.cc (ConnectionManagerImpl::ActiveStream).
+
+import type { AccessLogType, LogContext } from '../../api/access_log.ts';
+import type { CodecError, RequestDecoder, ResponseEncoder, StreamResetReason } from '../../api/http/codec.ts';
+import type { DownstreamWatermarkCallbacks, LocalReplyOptions } from '../../api/http/filter.ts';
+import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
+import type { Route, RouteConfig } from '../../api/router.ts';
+import { ResponseFlag } from '../../api/stream_info.ts';
+import type { Cluster } from '../../api/upstream/cluster.ts';
+import { monotonicNow } from '../event/dispatcher.ts';
+import { Timer, type TimerOwner } from '../event/timer.ts';
+import { HTTP_STATS } from '../stats/families/http.ts';
+import { StreamInfoRecord } from '../stream_info/stream_info.ts';
+import type { ConnectionManager } from './conn_manager.ts';
+import { mutateResponseHeaders } from './conn_manager_response.ts';
+import { mutateRequestHeaders, normalizeHost } from './conn_manager_utility.ts';
+import { FilterManager } from './filter_manager.ts';
+import { RequestHeaders, ResponseHeaders } from './header_map.ts';
+import { isUpgrade, shouldCloseConnection } from './headers.ts';
+import { normalizeRequestPath } from './path_utility.ts';
+
+const STAT = HTTP_STATS.offset;
+/** Random ids stay safe integers. */
+const RANDOM_RANGE = 2 ** 53;
+
+export class ActiveStream extends FilterManager implements RequestDecoder, LogContext, TimerOwner {
+  readonly streamInfo: StreamInfoRecord;
+  readonly streamId: number = Math.floor(Math.random() * RANDOM_RANGE);
+  readonly bufferLimit: number;
+  /** The upgrade type the request asks for (lower-case), or ''. */
+  upgrade = '';
+  localReplyBody = '';
+  accessLogType: AccessLogType = 'NotSet';
+  private readonly manager: ConnectionManager;
+  private readonly encoder: ResponseEncoder;
+  /** Routes as they were when the request came: a stream keeps the snapshot it began with. */
+  private readonly routeConfig: RouteConfig | undefined;
+  private cachedRoute: Route | undefined = undefined;
+  private routeMatched = false;
+  private responseStarted = false;
+  private chainCreated = false;
+  private idleTimer: Timer | undefined = undefined;
+  private requestTimer: Timer | undefined = undefined;
+  private durationTimer: Timer | undefined = undefined;
+  private logTimer: Timer | undefined = undefined;
+  private idleTimeoutMs: number;
+  private watermarkCallbacks: DownstreamWatermarkCallbacks | undefined = undefined;
+  private moreWatermarkCallbacks: DownstreamWatermarkCallbacks[] | undefined = undefined;
+  private aboveWatermark = false;
+
+  constructor(manager: ConnectionManager, encoder: ResponseEncoder) {
+    super();
+    const config = manager.config;
+    this.manager = manager;
+    this.encoder = encoder;
+    this.bufferLimit = config.bufferLimit;
+    this.routeConfig = config.routes.current;
+    this.idleTimeoutMs = config.streamIdleTimeoutMs;
+    const now = monotonicNow();
+    this.streamInfo = new StreamInfoRecord(manager.connection.info, Date.now(), now);
+    const { values, base } = config.stats;
+    values[base + STAT.downstream_rq_total]++;
+    values[base + STAT.downstream_rq_active]++;
+    values[base + STAT.downstream_rq_http1_total]++;
+    if (config.requestTimeoutMs > 0)
+      (this.requestTimer = new Timer(this)).enable(config.requestTimeoutMs, now);
+    if (config.maxStreamDurationMs > 0)
+      (this.durationTimer = new Timer(this)).enable(config.maxStreamDurationMs, now);
+  }
+
+  // ---- request -------------------------------------------------------------------------------------------------------
+
+  onRequestHeaders(headers: RequestHeaderMap, endStream: boolean): void {
+    this.requestHeaders = headers;
+    this.requestComplete = endStream;
+    try {
+      this.handleRequestHeaders(headers, endStream);
+    } catch (error) {
+      this.onFailure(error);
+    }
+  }
+
+  private handleRequestHeaders(headers: RequestHeaderMap, endStream: boolean): void {
+    const { config, connection } = this.manager;
+    const info = this.streamInfo;
+    info.protocol = this.manager.codec?.protocol ?? 'HTTP/1.1';
+    if (endStream) this.onRequestComplete();
+    if (info.protocol !== 'HTTP/2' && shouldCloseConnection(info.protocol === 'HTTP/1.0', headers))
+      this.manager.drainState = 'closing';
+    if (!config.proxy100Continue && headers.get('expect')?.toLowerCase() === '100-continue') {
+      // RFC 9110 10.1.1: we answer for the upstream, and it must not be asked a second time.
+      this.encodeInformationalHeaders(new ResponseHeaders(100));
+      headers.remove('expect');
+    }
+    if (headers.host === undefined) {
+      this.sendLocalReply(400, '', 'missing_host_header');
+      return;
+    }
+    if (
+      headers.path.charCodeAt(0) !== 47 &&
+      headers.method !== 'CONNECT' &&
+      !(headers.method === 'OPTIONS' && headers.path === '*')
+    ) {
+      config.stats.values[config.stats.base + STAT.downstream_rq_non_relative_path]++;
+      this.sendLocalReply(
+        headers.path === '' ? 400 : 404,
+        '',
+        headers.path === '' ? 'missing_path_rejected' : 'absolute_path_rejected',
+      );
+      return;
+    }
+    if (config.pathNormalization !== undefined && headers.path !== '' && !this.normalizePath(headers)) return;
+    normalizeHost(headers, config, connection.info);
+    mutateRequestHeaders(headers, info, config, connection.info, this.routeConfig);
+    this.upgrade = isUpgrade(headers)
+      ? headers.get('upgrade')!.toLowerCase()
+      : headers.method === 'CONNECT'
+        ? 'connect'
+        : '';
+
+    const route = this.route();
+    let entries = config.filters;
+    if (this.upgrade !== '') {
+      const upgrade = config.upgrades.get(this.upgrade);
+      const allowed = route?.routeEntry?.upgradeEnabled(this.upgrade) ?? upgrade?.enabled ?? false;
+      if (!allowed) {
+        this.rejectUpgrade(route);
+        return;
+      }
+      entries = upgrade?.filters ?? entries;
+      config.stats.values[config.stats.base + STAT.downstream_cx_upgrades_total]++;
+      config.stats.values[config.stats.base + STAT.downstream_cx_upgrades_active]++;
+    }
+    const complete = this.createFilterChain(entries, (name) => route?.filterDisabled(name));
+    this.chainCreated = complete;
+    if (!complete) {
+      info.responseFlags |= ResponseFlag.NoFilterConfigFound;
+      this.sendLocalReply(500, '', 'filter_config_not_available');
+      return;
+    }
+    if (config.flushAccessLogOnNewRequest) this.log('DownstreamStart');
+    if (config.accessLogFlushIntervalMs > 0)
+      (this.logTimer = new Timer(this)).enable(config.accessLogFlushIntervalMs, monotonicNow());
+    this.decodeHeaders(0);
+    if (!this.destroyed) this.touch();
+  }
+
+  /** False when the request has been answered. */
+  private normalizePath(headers: RequestHeaderMap): boolean {
+    const { stats, pathNormalization } = this.manager.config;
+    const { path, redirect } = normalizeRequestPath(headers.path, pathNormalization!);
+    if (path === undefined) {
+      stats.values[stats.base + STAT.downstream_rq_failed_path_normalization]++;
+      this.sendLocalReply(400, '', 'path_normalization_failed');
+      return false;
+    }
+    headers.path = path;
+    if (!redirect) return true;
+    stats.values[stats.base + STAT.downstream_rq_redirected_with_normalized_path]++;
+    this.sendLocalReply(307, '', 'path_normalization_failed', {
+      modifyHeaders: (response) => response.set('location', path),
+    });
+    return false;
+  }
+
+  private rejectUpgrade(route: Route | undefined): void {
+    const { stats } = this.manager.config;
+    stats.values[stats.base + STAT.downstream_rq_ws_on_non_ws_route]++;
+    this.upgrade = '';
+    if (route === undefined) {
+      this.sendLocalReply(404, '', 'route_not_found');
+      return;
+    }
+    this.sendLocalReply(403, '', 'upgrade_failed');
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    this.streamInfo.bytesReceived += end - start;
+    if (endStream) {
+      this.requestComplete = true;
+      this.onRequestComplete();
+    }
+    if (this.destroyed || this.responseComplete) return;
+    this.touch();
+    try {
+      this.decodeData(0, bytes, start, end, endStream);
+    } catch (error) {
+      this.onFailure(error);
+    }
+  }
+
+  onRequestTrailers(trailers: TrailerMap): void {
+    this.requestTrailers = trailers;
+    this.requestComplete = true;
+    this.onRequestComplete();
+    if (this.destroyed || this.responseComplete) return;
+    try {
+      this.decodeTrailers(0);
+    } catch (error) {
+      this.onFailure(error);
+    }
+  }
+
+  private onRequestComplete(): void {
+    this.streamInfo.downstreamRxComplete = monotonicNow();
+    this.requestTimer?.disable();
+  }
+
+  /** The client is gone, or reset the stream. */
+  onResetStream(reason: StreamResetReason, details: string): void {
+    if (this.destroyed) return;
+    const { stats } = this.manager.config;
+    stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
+    const info = this.streamInfo;
+    info.responseFlags |=
+      reason === 'ProtocolError'
+        ? ResponseFlag.DownstreamProtocolError
+        : ResponseFlag.DownstreamConnectionTermination;
+    if (info.responseCodeDetails === '' || !this.responseStarted) info.responseCodeDetails = details;
+    this.finish();
+  }
+
+  /** The codec gave up on this request: answer if that is still possible. */
+  onCodecError(error: CodecError): void {
+    if (this.destroyed) return;
+    this.streamInfo.responseFlags |= ResponseFlag.DownstreamProtocolError;
+    if (this.responseStarted || error.status === 0) {
+      this.streamInfo.responseCodeDetails = error.responseCodeDetails;
+      return;
+    }
+    // A head that could not be read: there is nothing to route, the filters never see it.
+    this.requestHeaders ??= new RequestHeaders();
+    this.requestComplete = true;
+    this.sendLocalReply(error.status, error.message, error.responseCodeDetails);
+  }
+
+  // ---- response ------------------------------------------------------------------------------------------------------
+
+  encodeInformationalHeaders(headers: ResponseHeaderMap): void {
+    if (this.destroyed || this.responseStarted) return;
+    this.encoder.encodeInformationalHeaders(headers);
+  }
+
+  protected encodeHeadersToCodec(headers: ResponseHeaderMap, endStream: boolean): void {
+    const { manager } = this;
+    const info = this.streamInfo;
+    mutateResponseHeaders(headers, this.requestHeaders, this.upgrade !== '', manager.config);
+    this.responseStarted = true;
+    info.responseCode = headers.status;
+    const close = manager.shouldClose() || (!this.requestComplete && endStream);
+    if (close) {
+      if (manager.drainState === 'none' || !this.requestComplete) manager.drainState = 'closing';
+      if (info.protocol !== 'HTTP/2' && !(this.upgrade !== '' && headers.status < 300))
+        headers.set('connection', 'close');
+    }
+    manager.config.responseCodes.charge(headers.status);
+    const now = monotonicNow();
+    info.downstreamTxFirstByte = now;
+    this.encoder.encodeHeaders(headers, endStream);
+    if (endStream) this.endStream(now);
+    else this.touch();
+  }
+
+  protected encodeDataToCodec(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    this.streamInfo.bytesSent += end - start;
+    this.encoder.encodeData(bytes, start, end, endStream);
+    if (endStream) this.endStream(monotonicNow());
+    else this.touch();
+  }
+
+  protected encodeTrailersToCodec(trailers: TrailerMap): void {
+    this.encoder.encodeTrailers(trailers);
+    this.endStream(monotonicNow());
+  }
+
+  sendLocalReply(code: number, body: string, details: string, options?: LocalReplyOptions): void {
+    if (this.destroyed) return;
+    const { manager } = this;
+    if (this.responseStarted) {
+      // The status line has gone: all that is left is to break off, so that the client does not take this for a whole answer.
+      this.resetStream(details);
+      return;
+    }
+    this.streamInfo.responseCodeDetails = details;
+    const reply = manager.config.localReply.create(this, code, body, this.requestHeaders, options);
+    this.localReplyBody = reply.body;
+    this.decodingData = undefined;
+    this.encodingData = undefined;
+    this.responseComplete = false;
+    if (reply.bytes.length === 0 || this.requestHeaders.method === 'HEAD') {
+      this.encodeHeaders(reply.headers, true);
+      return;
+    }
+    this.encodeHeaders(reply.headers, false);
+    if (!this.destroyed) this.encodeData(reply.bytes, 0, reply.bytes.length, true);
+  }
+
+  /** Breaks the stream off. */
+  resetStream(details: string): void {
+    if (this.destroyed) return;
+    const { stats } = this.manager.config;
+    stats.values[stats.base + STAT.downstream_rq_tx_reset]++;
+    if (details !== '') this.streamInfo.responseCodeDetails = details;
+    this.manager.drainState = 'closing';
+    this.encoder.resetStream('LocalReset');
+    this.finish();
+  }
+
+  private endStream(now: number): void {
+    this.streamInfo.downstreamTxLastByte = now;
+    if (!this.requestComplete) {
+      // The answer came before the request's end: on HTTP/1 the rest cannot be told from a next request.
+      const { stats } = this.manager.config;
+      stats.values[stats.base + STAT.downstream_rq_response_before_rq_complete]++;
+      if (this.streamInfo.protocol !== 'HTTP/2') this.manager.drainState = 'closing';
+    }
+    this.finish();
+  }
+
+  /** The end of every stream, exactly once: filters, access log, stats, timers. */
+  private finish(): void {
+    if (this.destroyed) return;
+    const { config } = this.manager;
+    const now = monotonicNow();
+    this.streamInfo.requestComplete = now;
+    this.idleTimer?.disable();
+    this.requestTimer?.disable();
+    this.durationTimer?.disable();
+    this.logTimer?.disable();
+    this.completeFilters();
+    if (config.accessLogs.length > 0) this.log('DownstreamEnd');
+    this.destroyed = true;
+    this.destroyFilters();
+    const { values, base } = config.stats;
+    values[base + STAT.downstream_rq_active]--;
+    if (this.upgrade !== '' && this.chainCreated) values[base + STAT.downstream_cx_upgrades_active]--;
+    config.stats.record(STAT.downstream_rq_time, now - this.streamInfo.startTimeMonotonic);
+    this.manager.streamEnded(this);
+  }
+
+  private log(type: AccessLogType): void {
+    this.accessLogType = type;
+    const logs = this.manager.config.accessLogs;
+    for (let i = 0; i < logs.length; i++) logs[i].log(this);
+  }
+
+  // ---- route ---------------------------------------------------------------------------------------------------------
+
+  route(): Route | undefined {
+    if (!this.routeMatched) this.matchRoute();
+    return this.cachedRoute;
+  }
+
+  private matchRoute(): void {
+    this.routeMatched = true;
+    const info = this.streamInfo;
+    const route = (this.cachedRoute = this.routeConfig?.route(this.requestHeaders, info, this.streamId));
+    if (route === undefined) return;
+    info.route = route;
+    info.routeName = route.name;
+    info.virtualHostName = route.virtualHostName;
+    const entry = route.routeEntry;
+    if (entry?.idleTimeoutMs !== undefined) this.idleTimeoutMs = entry.idleTimeoutMs;
+    const duration = entry?.maxStreamDurationMs;
+    if (duration === undefined) return;
+    this.durationTimer ??= new Timer(this);
+    if (duration > 0) this.durationTimer.enable(duration, info.startTimeMonotonic);
+    else this.durationTimer.disable();
+  }
+
+  clearRouteCache(): void {
+    this.routeMatched = false;
+    this.cachedRoute = undefined;
+  }
+
+  clusterInfo(): Cluster | undefined {
+    const entry = this.route()?.routeEntry;
+    if (entry === undefined) return undefined;
+    return this.manager.config.clusterManager.getCluster(
+      entry.clusterName(this.requestHeaders, this.streamId),
+    );
+  }
+
+  // ---- timers and backpressure -----------------------------------------------------------------------------------------
+
+  /** Something moved: the idle timeout starts anew. */
+  private touch(): void {
+    if (this.idleTimeoutMs === 0 || this.destroyed) return;
+    this.idleTimer ??= new Timer(this);
+    this.idleTimer.enable(this.idleTimeoutMs, monotonicNow());
+  }
+
+  onTimeout(timer: Timer): void {
+    const { stats } = this.manager.config;
+    const info = this.streamInfo;
+    if (timer === this.logTimer) {
+      this.log('DownstreamPeriodic');
+      timer.enable(this.manager.config.accessLogFlushIntervalMs, monotonicNow());
+      return;
+    }
+    if (timer === this.idleTimer) {
+      stats.values[stats.base + STAT.downstream_rq_idle_timeout]++;
+      info.responseFlags |= ResponseFlag.StreamIdleTimeout;
+      if (this.responseStarted) this.resetStream('stream_idle_timeout');
+      else this.sendLocalReply(this.requestComplete ? 504 : 408, 'stream timeout', 'stream_idle_timeout');
+      return;
+    }
+    if (timer === this.requestTimer) {
+      stats.values[stats.base + STAT.downstream_rq_timeout]++;
+      this.requestHeaders ??= new RequestHeaders();
+      this.sendLocalReply(408, 'request timeout', 'request_overall_timeout');
+      return;
+    }
+    stats.values[stats.base + STAT.downstream_rq_max_duration_reached]++;
+    info.responseFlags |= ResponseFlag.DurationTimeout;
+    this.requestHeaders ??= new RequestHeaders();
+    this.sendLocalReply(408, 'downstream duration timeout', 'max_duration_timeout');
+  }
+
+  readDisable(disable: boolean): void {
+    this.encoder.readDisable(disable);
+  }
+
+  protected pauseResponse(pause: boolean): void {
+    if (pause) this.onAboveWriteBufferHighWatermark();
+    else this.onBelowWriteBufferLowWatermark();
+  }
+
+  addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void {
+    if (this.watermarkCallbacks === undefined) this.watermarkCallbacks = callbacks;
+    else (this.moreWatermarkCallbacks ??= []).push(callbacks);
+    if (this.aboveWatermark) callbacks.onAboveWriteBufferHighWatermark();
+  }
+
+  onAboveWriteBufferHighWatermark(): void {
+    if (this.aboveWatermark) return;
+    this.aboveWatermark = true;
+    this.watermarkCallbacks?.onAboveWriteBufferHighWatermark();
+    if (this.moreWatermarkCallbacks !== undefined)
+      for (const one of this.moreWatermarkCallbacks) one.onAboveWriteBufferHighWatermark();
+  }
+
+  onBelowWriteBufferLowWatermark(): void {
+    if (!this.aboveWatermark) return;
+    this.aboveWatermark = false;
+    this.watermarkCallbacks?.onBelowWriteBufferLowWatermark();
+    if (this.moreWatermarkCallbacks !== undefined)
+      for (const one of this.moreWatermarkCallbacks) one.onBelowWriteBufferLowWatermark();
+  }
+
+  /** A filter threw: that is our bug, and it costs this stream only. */
+  private onFailure(error: unknown): void {
+    reportStreamFailure(error);
+    if (!this.destroyed) this.sendLocalReply(500, 'Internal Server Error', 'filter_chain_exception');
+  }
+}
+
+let reportStreamFailure: (error: unknown) => void = (error) => {
+  process.stderr.write(`stream failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+};
+/** Where exceptions of HTTP filters are reported: the worker's log. */
+export function onStreamFailure(report: (error: unknown) => void): void {
+  reportStreamFailure = report;
+}

@@ -1,0 +1,233 @@
+// A cluster on one worker: its configuration, its hosts as they are now, the balancer over them, breakers and stats.
+// Host updates swap the priority set and the balancer in one assignment. Envoy: ClusterEntry of
+// source/common/upstream/cluster_manager_impl.cc (ThreadLocalCluster).
+
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import type { StatBlock } from '../../api/stats.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import {
+  type Cluster,
+  type ClusterFeatures,
+  DEFAULT_PRIORITY,
+  type LoadBalancer,
+  type LoadBalancerContext,
+  type Priority,
+} from '../../api/upstream/cluster.ts';
+import type { HttpConnPool } from '../conn_pool/http_conn_pool.ts';
+import { Http1ConnPool } from '../conn_pool/http1_conn_pool.ts';
+import type { Http1Settings } from '../http/http1/settings.ts';
+import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
+import { ResponseCodeStats } from '../stats/response_code_stats.ts';
+import type { ClusterConfig } from './cluster_config.ts';
+import { Host } from './host.ts';
+import type { CompiledEndpoint, CompiledLoadAssignment } from './load_assignment.ts';
+import { PriorityLoadBalancer } from './load_balancers.ts';
+import type { FilterMetadata } from './metadata.ts';
+import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
+import { PrioritySet } from './priority_set.ts';
+import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
+import { transportSocketOptions } from './transport_socket_options.ts';
+
+const LB_STAT = CLUSTER_LB_STATS.offset;
+
+/** Where a host's or a cluster's live numbers are. */
+export interface TableSlot {
+  readonly table: Int32Array;
+  readonly slot: number;
+}
+
+export class ThreadLocalCluster implements Cluster {
+  readonly config: ClusterConfig;
+  readonly name: string;
+  readonly altStatName: string;
+  readonly statName: string;
+  readonly connectTimeoutMs: number;
+  readonly metadata: FilterMetadata | undefined;
+  readonly features: ClusterFeatures;
+  readonly perConnectionBufferLimitBytes: number;
+  readonly http1Settings: Http1Settings;
+  prioritySet: PrioritySet;
+  private balancer: LoadBalancer;
+  private readonly context: FactoryContext;
+  private readonly breakers: readonly [SharedResourceManager, SharedResourceManager];
+  private trafficStats: StatBlock | undefined = undefined;
+  private lbStats: StatBlock | undefined = undefined;
+  private codes: ResponseCodeStats | undefined = undefined;
+  private externalCodes: ResponseCodeStats | undefined = undefined;
+  private internalCodes: ResponseCodeStats | undefined = undefined;
+  private canaryCodes: ResponseCodeStats | undefined = undefined;
+
+  constructor(config: ClusterConfig, context: FactoryContext, breakerSlot: TableSlot) {
+    this.config = config;
+    this.context = context;
+    this.name = config.name;
+    this.altStatName = config.altStatName;
+    this.statName = config.statName;
+    this.connectTimeoutMs = config.connectTimeoutMs;
+    this.metadata = config.metadata;
+    this.features = config.http.features;
+    this.perConnectionBufferLimitBytes = config.perConnectionBufferLimitBytes;
+    this.http1Settings = config.http1Settings;
+    const { table, slot } = breakerSlot;
+    this.breakers = [
+      new SharedResourceManager(config.circuitBreakers[0], table, slot),
+      new SharedResourceManager(config.circuitBreakers[1], table, slot + BREAKER_SLOTS_PER_PRIORITY),
+    ];
+    this.prioritySet = new PrioritySet([], 140, config.panicPercent);
+    this.balancer = this.createBalancer();
+  }
+
+  /** Stats are made with the first traffic: most clusters of a mesh never see any, and each costs memory. */
+  get stats(): StatBlock {
+    return (this.trafficStats ??= this.context.stats.block(
+      CLUSTER_TRAFFIC_STATS,
+      `cluster.${this.statName}.`,
+    ));
+  }
+  /** `upstream_rq_200`, … of all responses. */
+  get responseCodes(): ResponseCodeStats {
+    return (this.codes ??= new ResponseCodeStats(this.context.stats, `cluster.${this.statName}.`));
+  }
+  get externalResponseCodes(): ResponseCodeStats {
+    return (this.externalCodes ??= new ResponseCodeStats(
+      this.context.stats,
+      `cluster.${this.statName}.external.`,
+    ));
+  }
+  get internalResponseCodes(): ResponseCodeStats {
+    return (this.internalCodes ??= new ResponseCodeStats(
+      this.context.stats,
+      `cluster.${this.statName}.internal.`,
+    ));
+  }
+
+  /** Responses of canary hosts. */
+  get canaryResponseCodes(): ResponseCodeStats {
+    return (this.canaryCodes ??= new ResponseCodeStats(
+      this.context.stats,
+      `cluster.${this.statName}.canary.`,
+    ));
+  }
+
+  /** An answer of ours in the cluster's place: counted as its response, without a time. */
+  chargeLocalResponse(status: number, request: RequestHeaderMap): void {
+    this.responseCodes.charge(status);
+    const part =
+      request.get('x-envoy-internal') === 'true' ? this.internalResponseCodes : this.externalResponseCodes;
+    part.charge(status);
+  }
+
+  /**
+   * The pool for a request to `host`; undefined where the cluster wants HTTP/2, which no pool here speaks.
+   * Connections made with different handshakes (ALPN, SNI) are in different pools.
+   */
+  httpPool(
+    host: Host,
+    priority: Priority,
+    info: StreamInfo,
+    requestHost: string | undefined,
+  ): HttpConnPool | undefined {
+    if (this.features.upstreamProtocol === 'http2') return undefined;
+    const transportSocket =
+      host.transportSocket === undefined
+        ? undefined
+        : transportSocketOptions(this.config, host, info, requestHost);
+    if (priority === DEFAULT_PRIORITY && (transportSocket === undefined || transportSocket.hashKey === '')) {
+      const pool = host.http1Pool as Http1ConnPool | undefined;
+      if (pool !== undefined && pool.cluster === this) {
+        pool.host = host;
+        return pool;
+      }
+      host.http1Pool?.drain();
+      return (host.http1Pool = new Http1ConnPool(this, host, { priority, transportSocket }));
+    }
+    const key = `${priority}|${transportSocket?.hashKey ?? ''}`;
+    const pools = (host.otherPools ??= new Map());
+    let pool = pools.get(key) as Http1ConnPool | undefined;
+    if (pool === undefined || pool.cluster !== this) {
+      pool?.drain();
+      pool = new Http1ConnPool(this, host, { priority, transportSocket });
+      pools.set(key, pool);
+    }
+    pool.host = host;
+    return pool;
+  }
+
+  resourceManager(priority: Priority): SharedResourceManager {
+    return this.breakers[priority];
+  }
+
+  chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
+    return this.balancer.chooseHost(context) as Host | undefined;
+  }
+
+  /** New hosts. Those that stay keep their connections, those that go drain. `slotOf(i)` is the i-th endpoint's slot. */
+  updateHosts(assignment: CompiledLoadAssignment, slotOf: (index: number) => TableSlot): void {
+    const before = new Map<string, Host>();
+    for (const host of this.prioritySet.hosts) before.set(host.address.text, host);
+    const hosts: Host[] = [];
+    const seen = new Set<string>();
+    assignment.endpoints.forEach((endpoint, index) => {
+      // Envoy takes the first of two endpoints with one address.
+      if (seen.has(endpoint.address.text)) return;
+      seen.add(endpoint.address.text);
+      const host = this.createHost(endpoint, slotOf(index));
+      const old = before.get(endpoint.address.text);
+      if (old !== undefined && old.transportSocket === host.transportSocket && old.slot === host.slot) {
+        host.takePools(old);
+        before.delete(endpoint.address.text);
+      }
+      hosts.push(host);
+    });
+    this.prioritySet = new PrioritySet(hosts, assignment.overprovisioningFactor, this.config.panicPercent);
+    this.balancer = this.createBalancer();
+    for (const host of before.values()) host.drainPools();
+  }
+
+  /** The cluster is replaced or removed: its idle connections close, busy ones finish. */
+  drain(): void {
+    for (const host of this.prioritySet.hosts) host.drainPools();
+    if (this.balancer instanceof OriginalDstLoadBalancer) this.balancer.close();
+  }
+
+  /** The stats blocks go when the cluster does; a replacement under the same name keeps them. */
+  releaseStats(): void {
+    if (this.trafficStats !== undefined) this.context.stats.release(this.trafficStats);
+    if (this.lbStats !== undefined) this.context.stats.release(this.lbStats);
+    this.codes?.release();
+    this.externalCodes?.release();
+    this.internalCodes?.release();
+    this.canaryCodes?.release();
+  }
+
+  private createHost(endpoint: CompiledEndpoint, { table, slot }: TableSlot): Host {
+    return new Host({
+      address: endpoint.address,
+      hostname: endpoint.hostname,
+      locality: { region: endpoint.region, zone: endpoint.zone, subZone: endpoint.subZone },
+      priority: endpoint.priority,
+      weight: endpoint.weight,
+      health: endpoint.health,
+      metadata: endpoint.metadata,
+      clusterName: this.name,
+      transportSocket: this.config.transportSockets.resolve(endpoint.metadata, endpoint.localityMetadata),
+      table,
+      slot,
+    });
+  }
+
+  private createBalancer(): LoadBalancer {
+    if (this.config.originalDst !== undefined) {
+      if (this.balancer instanceof OriginalDstLoadBalancer) return this.balancer;
+      return new OriginalDstLoadBalancer(this.config);
+    }
+    return new PriorityLoadBalancer(this.prioritySet, this.config.loadBalancer, () => {
+      const stats = (this.lbStats ??= this.context.stats.block(
+        CLUSTER_LB_STATS,
+        `cluster.${this.statName}.`,
+      ));
+      stats.values[stats.base + LB_STAT.lb_healthy_panic]++;
+    });
+  }
+}

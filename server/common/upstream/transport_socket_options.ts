@@ -1,0 +1,43 @@
+// What a request says about the handshake of its upstream connection: ALPN and SNI from filter state (istio.alpn,
+// set_filter_state), SNI from the host header (auto_sni). Follows Envoy's source/common/network/transport_socket_options_impl.cc.
+
+import type { UpstreamTransportSocketOptions } from '../../api/network/transport_socket.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import type { ClusterConfig } from './cluster_config.ts';
+import type { Host } from './host.ts';
+
+const APPLICATION_PROTOCOLS = 'envoy.network.application_protocols';
+const SERVER_NAME = 'envoy.network.upstream_server_name';
+const SUBJECT_ALT_NAMES = 'envoy.network.upstream_subject_alt_names';
+
+/** Options of a connection made for this stream. Streams that agree in `hashKey` share connections. */
+export function transportSocketOptions(
+  config: ClusterConfig,
+  host: Host,
+  info: StreamInfo,
+  requestHost: string | undefined,
+): UpstreamTransportSocketOptions {
+  const { filterState } = info;
+  const alpn = filterState.get(APPLICATION_PROTOCOLS)?.serializeAsString();
+  const { autoSni, autoSanValidation } = config.transportSockets;
+  const hostName = autoSni || autoSanValidation ? hostWithoutPort(requestHost) : undefined;
+  const sni = filterState.get(SERVER_NAME)?.serializeAsString() ?? (autoSni ? hostName : undefined);
+  const san =
+    filterState.get(SUBJECT_ALT_NAMES)?.serializeAsString() ?? (autoSanValidation ? hostName : undefined);
+  return {
+    host,
+    alpnOverride: alpn === undefined || alpn === '' ? undefined : alpn.split(','),
+    sniOverride: sni,
+    sanOverride: san === undefined ? undefined : san.split(','),
+    hashKey:
+      alpn === undefined && sni === undefined && san === undefined
+        ? ''
+        : `${alpn ?? ''}|${sni ?? ''}|${san ?? ''}`,
+  };
+}
+
+function hostWithoutPort(host: string | undefined): string | undefined {
+  if (host === undefined) return undefined;
+  const colon = host.lastIndexOf(':');
+  return colon < 0 || host.endsWith(']') ? host : host.slice(0, colon);
+}

@@ -1,0 +1,61 @@
+// The router filter's configuration: envoy.extensions.filters.http.router.v3.Router.
+
+import type { Router as RouterMessage } from '../../../../../xds-protos/generated/envoy/extensions/filters/http/router/v3.ts';
+import type { AccessLog } from '../../../../api/access_log.ts';
+import { at } from '../../../../api/config_error.ts';
+import type { HttpFilter, HttpFilterConfig } from '../../../../api/http/filter.ts';
+import type { HttpFilterFactory } from '../../../../api/registry.ts';
+import type { StatBlock } from '../../../../api/stats.ts';
+import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
+import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
+import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
+import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
+import { Router } from './router.ts';
+
+const HANDLED = new Set([
+  'dynamic_stats',
+  'suppress_envoy_headers',
+  'upstream_log',
+  'respect_expected_rq_timeout',
+]);
+
+export class RouterConfig implements HttpFilterConfig {
+  readonly isTerminal = true;
+  readonly stats: StatBlock;
+  readonly clusterManager: ClusterManager;
+  /** Per-response-code stats of clusters (`dynamic_stats`, on by default). */
+  readonly dynamicStats: boolean;
+  readonly suppressEnvoyHeaders: boolean;
+  readonly respectExpectedRequestTimeout: boolean;
+  readonly upstreamLogs: readonly AccessLog[];
+
+  constructor(options: Omit<RouterConfig, 'isTerminal' | 'createFilter'>) {
+    this.stats = options.stats;
+    this.clusterManager = options.clusterManager;
+    this.dynamicStats = options.dynamicStats;
+    this.suppressEnvoyHeaders = options.suppressEnvoyHeaders;
+    this.respectExpectedRequestTimeout = options.respectExpectedRequestTimeout;
+    this.upstreamLogs = options.upstreamLogs;
+  }
+
+  createFilter(): HttpFilter {
+    return new Router(this);
+  }
+}
+
+export const routerFactory: HttpFilterFactory<RouterMessage> = {
+  category: 'envoy.filters.http',
+  name: 'envoy.filters.http.router',
+  configTypes: ['envoy.extensions.filters.http.router.v3.Router'],
+  compile(config, context, path) {
+    rejectOtherFields(config, HANDLED, path);
+    return new RouterConfig({
+      stats: context.stats.block(ROUTER_STATS, context.httpStatPrefix),
+      clusterManager: context.clusterManager,
+      dynamicStats: config.dynamic_stats?.value ?? true,
+      suppressEnvoyHeaders: config.suppress_envoy_headers,
+      respectExpectedRequestTimeout: config.respect_expected_rq_timeout,
+      upstreamLogs: compileAccessLogs(config.upstream_log, context, at(path, 'upstream_log')),
+    });
+  },
+};

@@ -1,0 +1,44 @@
+// What a balancer may know of a request. Envoy: Router::Filter as LoadBalancerContext (source/common/router/router.h).
+
+import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
+import type { RouteEntry } from '../../../../api/router.ts';
+import type { ConnectionInfo, StreamInfo } from '../../../../api/stream_info.ts';
+import type { LoadBalancerContext } from '../../../../api/upstream/cluster.ts';
+import type { HostDescription } from '../../../../api/upstream/host.ts';
+
+export class RequestLoadBalancerContext implements LoadBalancerContext {
+  readonly downstreamHeaders: RequestHeaderMap;
+  readonly downstreamConnection: ConnectionInfo;
+  readonly requestStreamInfo: StreamInfo;
+  private readonly entry: RouteEntry;
+  /** Addresses that were tried, kept only where a retry predicate wants to know. */
+  private attempted: string[] | undefined = undefined;
+
+  constructor(headers: RequestHeaderMap, info: StreamInfo, entry: RouteEntry) {
+    this.downstreamHeaders = headers;
+    this.downstreamConnection = info.connection;
+    this.requestStreamInfo = info;
+    this.entry = entry;
+  }
+
+  get metadataMatch(): Readonly<Record<string, unknown>> | undefined {
+    return this.entry.metadataMatch;
+  }
+
+  /** Only during a retry may the choice be repeated. */
+  get hostSelectionRetryCount(): number {
+    return this.attempted === undefined ? 0 : (this.entry.retryPolicy?.hostSelectionMaxAttempts ?? 1);
+  }
+
+  hashKey(): bigint | undefined {
+    return this.entry.hashKey(this.downstreamHeaders, this.requestStreamInfo);
+  }
+
+  shouldSelectAnotherHost(host: HostDescription): boolean {
+    return this.attempted?.includes(host.address.text) === true;
+  }
+
+  onHostAttempted(host: HostDescription): void {
+    if (this.entry.retryPolicy?.rejectPreviousHosts === true) (this.attempted ??= []).push(host.address.text);
+  }
+}

@@ -1,0 +1,31 @@
+// Why an upstream request ended early, in Envoy's words and response flags.
+// Follows Envoy's Utility::resetReasonToString (source/common/http/utility.cc) and streamResetReasonToResponseFlag.
+
+import type { StreamResetReason } from '../../../../api/http/codec.ts';
+import { ResponseFlag } from '../../../../api/stream_info.ts';
+
+const REASONS: Readonly<Record<StreamResetReason, { readonly text: string; readonly flag: number }>> = {
+  LocalReset: { text: 'local reset', flag: ResponseFlag.LocalReset },
+  LocalRefusedStreamReset: { text: 'local refused stream reset', flag: ResponseFlag.LocalReset },
+  RemoteReset: { text: 'remote reset', flag: ResponseFlag.UpstreamRemoteReset },
+  RemoteRefusedStreamReset: { text: 'remote refused stream reset', flag: ResponseFlag.UpstreamRemoteReset },
+  LocalConnectionFailure: { text: 'local connection failure', flag: ResponseFlag.UpstreamConnectionFailure },
+  RemoteConnectionFailure: {
+    text: 'remote connection failure',
+    flag: ResponseFlag.UpstreamConnectionFailure,
+  },
+  ConnectionTimeout: { text: 'connection timeout', flag: ResponseFlag.UpstreamConnectionFailure },
+  ConnectionTermination: { text: 'connection termination', flag: ResponseFlag.UpstreamConnectionTermination },
+  Overflow: { text: 'overflow', flag: ResponseFlag.UpstreamOverflow },
+  ConnectError: { text: 'remote error with CONNECT request', flag: ResponseFlag.UpstreamRemoteReset },
+  ProtocolError: { text: 'protocol error', flag: ResponseFlag.UpstreamProtocolError },
+  OverloadManager: { text: 'overload manager reset', flag: ResponseFlag.OverloadManager },
+};
+
+export function resetReasonText(reason: StreamResetReason): string {
+  return REASONS[reason].text;
+}
+
+export function responseFlagOf(reason: StreamResetReason): number {
+  return REASONS[reason].flag;
+}

@@ -1,0 +1,33 @@
+// Counts an upstream response for its cluster and host: by code, by class, and how long it took; and apart for canaries and
+// for internal and external requests. Follows Envoy's source/common/http/codes.cc (CodeStatsImpl::chargeResponseStat).
+
+import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
+import { HostSlot } from '../../../../api/upstream/host.ts';
+import type { Host } from '../../../../common/upstream/host.ts';
+import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
+
+/** `ms` is the time since the attempt began. */
+export function chargeResponse(
+  cluster: ThreadLocalCluster,
+  host: Host,
+  status: number,
+  ms: number,
+  request: RequestHeaderMap,
+  response: ResponseHeaderMap,
+  dynamicStats: boolean,
+): void {
+  host.add(status >= 500 ? HostSlot.RequestError : HostSlot.RequestSuccess, 1);
+  if (!dynamicStats) return;
+  cluster.responseCodes.charge(status);
+  cluster.responseCodes.recordTime(ms);
+  const part =
+    request.get('x-envoy-internal') === 'true'
+      ? cluster.internalResponseCodes
+      : cluster.externalResponseCodes;
+  part.charge(status);
+  part.recordTime(ms);
+  if (response.get('x-envoy-upstream-canary') === 'true' || host.metadata?.['envoy.lb']?.canary === true) {
+    cluster.canaryResponseCodes.charge(status);
+    cluster.canaryResponseCodes.recordTime(ms);
+  }
+}

@@ -1,0 +1,523 @@
+// The router: the last HTTP filter. It chooses the cluster and the host, sends the request, tries again where that is
+// allowed, and gives the response back. Follows Envoy's source/common/router/router.cc (Filter);
+// docs: configuration/http/http_filters/router_filter.
+
+import type { StreamResetReason } from '../../../../api/http/codec.ts';
+import {
+  type DownstreamWatermarkCallbacks,
+  FilterDataStatus,
+  FilterHeadersStatus,
+  FilterTrailersStatus,
+  type HttpFilter,
+  type StreamDecoderFilterCallbacks,
+} from '../../../../api/http/filter.ts';
+import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type { DirectResponseEntry, Route, RouteEntry } from '../../../../api/router.ts';
+import { ResponseFlag } from '../../../../api/stream_info.ts';
+import type { HostDescription } from '../../../../api/upstream/host.ts';
+import { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
+import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
+import { monotonicNow } from '../../../../common/event/dispatcher.ts';
+import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
+import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
+import type { Host } from '../../../../common/upstream/host.ts';
+import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
+import type { RouterConfig } from './config.ts';
+import { RequestLoadBalancerContext } from './load_balancer_context.ts';
+import { resetReasonText, responseFlagOf } from './reset_reason.ts';
+import { chargeResponse } from './response_stats.ts';
+import { RetryState } from './retry_state.ts';
+import { shadowRequest } from './shadow.ts';
+import { finalTimeouts, type Timeouts } from './timeouts.ts';
+import { logUpstream } from './upstream_log.ts';
+import { UpstreamRequest } from './upstream_request.ts';
+
+const STAT = ROUTER_STATS.offset;
+const CLUSTER_STAT = CLUSTER_TRAFFIC_STATS.offset;
+
+export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallbacks {
+  private readonly config: RouterConfig;
+  private callbacks!: StreamDecoderFilterCallbacks;
+  private headers!: RequestHeaderMap;
+  private trailers: TrailerMap | undefined = undefined;
+  private route!: Route;
+  private entry!: RouteEntry;
+  private cluster!: ThreadLocalCluster;
+  private timeouts!: Timeouts;
+  private balancing!: RequestLoadBalancerContext;
+  private retry: RetryState | undefined = undefined;
+  private upstream: UpstreamRequest | undefined = undefined;
+  /** Body kept for retries and shadows, or until there is a connection. */
+  private body: BodyBuffer | undefined = undefined;
+  private retain = false;
+  private pausedForBody = false;
+  private requestComplete = false;
+  private requestCompleteAt = 0;
+  private responseStarted = false;
+  private attempts = 1;
+  private attemptStart = 0;
+  private responseTimer: Timer | undefined = undefined;
+  private retryTimer: Timer | undefined = undefined;
+  private destroyed = false;
+  private setCookies: string[] | undefined = undefined;
+
+  constructor(config: RouterConfig) {
+    this.config = config;
+  }
+
+  setDecoderFilterCallbacks(callbacks: StreamDecoderFilterCallbacks): void {
+    this.callbacks = callbacks;
+  }
+
+  // ---- request -------------------------------------------------------------------------------------------------------
+
+  decodeHeaders(headers: RequestHeaderMap, endStream: boolean): FilterHeadersStatus {
+    const { callbacks, config } = this;
+    const { values, base } = config.stats;
+    values[base + STAT.rq_total]++;
+    this.headers = headers;
+    const route = callbacks.route();
+    const info = callbacks.streamInfo;
+    if (route === undefined) {
+      values[base + STAT.no_route]++;
+      info.responseFlags |= ResponseFlag.NoRouteFound;
+      callbacks.sendLocalReply(404, '', 'route_not_found');
+      return FilterHeadersStatus.StopIteration;
+    }
+    this.route = route;
+    if (route.directResponseEntry !== undefined) {
+      this.respondDirectly(route, route.directResponseEntry);
+      return FilterHeadersStatus.StopIteration;
+    }
+    const entry = (this.entry = route.routeEntry!);
+    const name = entry.clusterName(headers, callbacks.streamId);
+    const cluster = config.clusterManager.getCluster(name) as ThreadLocalCluster | undefined;
+    if (cluster === undefined) {
+      values[base + STAT.no_cluster]++;
+      info.responseFlags |= ResponseFlag.NoClusterFound;
+      callbacks.sendLocalReply(entry.clusterNotFoundResponseCode, '', 'cluster_not_found');
+      return FilterHeadersStatus.StopIteration;
+    }
+    this.cluster = cluster;
+    info.upstreamCluster = cluster;
+    info.upstreamClusterName = cluster.name;
+    this.timeouts = finalTimeouts(
+      entry,
+      headers,
+      config.suppressEnvoyHeaders,
+      config.respectExpectedRequestTimeout,
+    );
+    if (entry.includeAttemptCountInRequest) headers.set('x-envoy-attempt-count', '1');
+    entry.finalizeRequestHeaders(headers, info, !config.suppressEnvoyHeaders);
+    this.retry = RetryState.create(entry.retryPolicy, headers, cluster, entry.priority);
+    this.balancing = new RequestLoadBalancerContext(headers, info, entry);
+    this.retain = !endStream && (this.retry !== undefined || entry.shadowPolicies.length > 0);
+    if (endStream) this.onRequestComplete();
+    callbacks.addDownstreamWatermarkCallbacks(this);
+    this.attempt();
+    if (endStream && !this.destroyed) this.startResponseTimers();
+    return FilterHeadersStatus.StopIteration;
+  }
+
+  private respondDirectly(route: Route, direct: DirectResponseEntry): void {
+    const { callbacks, headers } = this;
+    const { values, base } = this.config.stats;
+    const info = callbacks.streamInfo;
+    const uri = direct.newUri(headers);
+    values[base + (uri === '' ? STAT.rq_direct_response : STAT.rq_redirect)]++;
+    direct.rewritePathHeader(headers);
+    const body = direct.responseBody(headers, info);
+    callbacks.sendLocalReply(direct.responseCode, body, 'direct_response', {
+      modifyHeaders: (response) => {
+        if (uri !== '') response.append('location', uri);
+        if (direct.contentType !== '' && body !== '') response.set('content-type', direct.contentType);
+        route.finalizeResponseHeaders(response, headers, info);
+      },
+    });
+  }
+
+  /** Begins an attempt at a host of the cluster. */
+  private attempt(): void {
+    const { callbacks, cluster, entry } = this;
+    const host = cluster.chooseHost(this.balancing) as Host | undefined;
+    if (host === undefined) {
+      const { stats } = cluster;
+      stats.values[stats.base + CLUSTER_STAT.upstream_cx_none_healthy]++;
+      this.respondLocally(
+        503,
+        'no healthy upstream',
+        ResponseFlag.NoHealthyUpstream,
+        'no_healthy_upstream',
+        false,
+      );
+      return;
+    }
+    const info = callbacks.streamInfo;
+    info.upstreamHost = host;
+    info.upstreamRequestAttemptCount = this.attempts;
+    this.attemptStart = monotonicNow();
+    if (entry.autoHostRewrite && host.hostname !== '') this.rewriteHost(host.hostname);
+    const pool = cluster.httpPool(host, entry.priority, info, this.headers.host);
+    if (pool === undefined) {
+      this.respondLocally(
+        503,
+        `HTTP/2 to cluster ${cluster.name} is not supported`,
+        ResponseFlag.UpstreamProtocolError,
+        'upstream_http2_not_supported',
+        false,
+      );
+      return;
+    }
+    const upstream = (this.upstream = new UpstreamRequest(this, host));
+    upstream.start(pool);
+  }
+
+  private rewriteHost(hostname: string): void {
+    const { headers } = this;
+    if (this.entry.appendXForwardedHost && headers.host !== undefined && headers.host !== hostname) {
+      headers.append('x-forwarded-host', headers.host);
+    }
+    headers.host = hostname;
+  }
+
+  decodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): FilterDataStatus {
+    if (this.destroyed || this.cluster === undefined) return FilterDataStatus.StopIterationNoBuffer;
+    const { upstream } = this;
+    const ready = upstream?.ready === true;
+    if (endStream) this.onRequestComplete();
+    if (!ready || this.retain) this.keepBody(bytes, start, end);
+    if (ready) upstream.encoder.encodeData(bytes, start, end, endStream);
+    if (endStream && !this.destroyed) this.startResponseTimers();
+    return FilterDataStatus.StopIterationNoBuffer;
+  }
+
+  private keepBody(bytes: Uint8Array, start: number, end: number): void {
+    const body = (this.body ??= new BodyBuffer());
+    body.add(bytes, start, end);
+    const limit = this.callbacks.decoderBufferLimit();
+    if (limit === 0 || body.length <= Math.min(limit, this.entry.perRequestBufferLimitBytes ?? limit)) return;
+    if (this.retain) {
+      // Too much to keep for a second try: from here on there is only the first.
+      const { stats } = this.cluster;
+      stats.values[stats.base + CLUSTER_STAT.retry_or_shadow_abandoned]++;
+      this.retain = false;
+      this.retry?.release();
+      this.retry = undefined;
+      if (this.upstream?.ready === true) this.body = undefined;
+    }
+    if (this.body !== undefined && !this.pausedForBody) {
+      this.pausedForBody = true;
+      this.pauseDownstream(true);
+    }
+  }
+
+  decodeTrailers(trailers: TrailerMap): FilterTrailersStatus {
+    if (this.destroyed || this.cluster === undefined) return FilterTrailersStatus.StopIteration;
+    this.trailers = trailers;
+    this.onRequestComplete();
+    if (this.upstream?.ready === true) this.upstream.encoder.encodeTrailers(trailers);
+    if (!this.destroyed) this.startResponseTimers();
+    return FilterTrailersStatus.StopIteration;
+  }
+
+  private onRequestComplete(): void {
+    this.requestComplete = true;
+    this.requestCompleteAt = monotonicNow();
+    const policies = this.entry.shadowPolicies;
+    for (let i = 0; i < policies.length; i++) {
+      shadowRequest(
+        policies[i],
+        this.headers,
+        this.body,
+        this.trailers,
+        this.callbacks,
+        this.config.clusterManager,
+      );
+    }
+  }
+
+  private startResponseTimers(): void {
+    const { global, perTry, perTryIdle } = this.timeouts;
+    if (global > 0 && !this.responseStarted)
+      (this.responseTimer ??= new Timer(this)).enable(global, this.requestCompleteAt);
+    this.upstream?.startTimers(perTry, perTryIdle);
+  }
+
+  onTimeout(timer: Timer): void {
+    if (timer === this.retryTimer) {
+      this.attempts++;
+      this.callbacks.streamInfo.upstreamRequestAttemptCount = this.attempts;
+      if (this.entry.includeAttemptCountInRequest)
+        this.headers.set('x-envoy-attempt-count', String(this.attempts));
+      this.attempt();
+      if (this.requestComplete && !this.destroyed)
+        this.upstream?.startTimers(this.timeouts.perTry, this.timeouts.perTryIdle);
+      return;
+    }
+    const { stats } = this.cluster;
+    stats.values[stats.base + CLUSTER_STAT.upstream_rq_timeout]++;
+    this.abandon();
+    this.respondLocally(
+      504,
+      'upstream request timeout',
+      ResponseFlag.UpstreamRequestTimeout,
+      'upstream_response_timeout',
+      false,
+    );
+  }
+
+  onPerTryTimeout(upstream: UpstreamRequest, idle: boolean): void {
+    const { stats } = this.cluster;
+    stats.values[
+      stats.base +
+        (idle ? CLUSTER_STAT.upstream_rq_per_try_idle_timeout : CLUSTER_STAT.upstream_rq_per_try_timeout)
+    ]++;
+    upstream.reset();
+    this.upstream = undefined;
+    if (this.scheduleRetry(this.retry?.shouldRetryPerTryTimeout(), upstream.host, undefined)) return;
+    const details = idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout';
+    this.respondLocally(
+      504,
+      'upstream request timeout',
+      idle ? ResponseFlag.StreamIdleTimeout : ResponseFlag.UpstreamRequestTimeout,
+      details,
+      false,
+    );
+  }
+
+  // ---- upstream ------------------------------------------------------------------------------------------------------
+
+  onUpstreamReady(
+    upstream: UpstreamRequest,
+    connection: UpstreamConnection,
+    protocol: 'HTTP/1.1' | 'HTTP/2',
+  ): void {
+    const info = this.callbacks.streamInfo;
+    const now = monotonicNow();
+    info.upstreamConnectStart = connection.connectStart;
+    info.upstreamConnectEnd = connection.connectEnd;
+    info.upstreamHandshakeEnd = connection.handshakeEnd;
+    info.upstreamLocalAddress = connection.connection.info.localAddress;
+    info.upstreamConnectionId = connection.connection.id;
+    info.upstreamSsl = connection.connection.info.ssl;
+    info.upstreamProtocol = protocol;
+    info.firstUpstreamTxByte = now;
+    const { body, trailers } = this;
+    const ends = this.requestComplete && body === undefined && trailers === undefined;
+    upstream.encoder.encodeHeaders(this.headers, ends);
+    if (body !== undefined && upstream.ready) {
+      const bytes = this.retain ? body.peek() : body.take();
+      if (!this.retain) this.body = undefined;
+      upstream.encoder.encodeData(bytes, 0, bytes.length, this.requestComplete && trailers === undefined);
+    }
+    if (trailers !== undefined && upstream.ready) upstream.encoder.encodeTrailers(trailers);
+    info.lastUpstreamTxByte = now;
+    if (this.pausedForBody) {
+      this.pausedForBody = false;
+      this.pauseDownstream(false);
+    }
+  }
+
+  onUpstreamInformational(headers: ResponseHeaderMap): void {
+    if (headers.status === 100) this.callbacks.encodeInformationalHeaders(headers);
+  }
+
+  onUpstreamHeaders(upstream: UpstreamRequest, headers: ResponseHeaderMap, endStream: boolean): void {
+    const { callbacks, config, entry } = this;
+    const info = callbacks.streamInfo;
+    const now = monotonicNow();
+    info.firstUpstreamRxByte = now;
+    const host = upstream.host;
+    if (this.retry !== undefined) {
+      const status = this.retry.shouldRetryHeaders(headers, grpcStatus(headers));
+      if (status === 'yes') {
+        chargeResponse(
+          this.cluster,
+          host,
+          headers.status,
+          now - this.attemptStart,
+          this.headers,
+          headers,
+          config.dynamicStats,
+        );
+        upstream.reset();
+        this.scheduleRetry('yes', host, headers);
+        return;
+      }
+      if (status === 'limit') info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
+      else if (status === 'overflow') info.responseFlags |= ResponseFlag.UpstreamOverflow;
+      else this.retry.onSuccess();
+      this.retry.release();
+    }
+    upstream.headersReceived = true;
+    this.responseStarted = true;
+    this.responseTimer?.disable();
+    chargeResponse(
+      this.cluster,
+      host,
+      headers.status,
+      now - this.attemptStart,
+      this.headers,
+      headers,
+      config.dynamicStats,
+    );
+    if (!config.suppressEnvoyHeaders) {
+      headers.set(
+        'x-envoy-upstream-service-time',
+        String(Math.max(0, Math.trunc(now - this.requestCompleteAt || 0))),
+      );
+      if (entry.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.attempts));
+    }
+    info.responseCodeDetails = 'via_upstream';
+    if (this.setCookies !== undefined)
+      for (const cookie of this.setCookies) headers.append('set-cookie', cookie);
+    this.route.finalizeResponseHeaders(headers, this.headers, info);
+    if (endStream) this.onUpstreamComplete();
+    callbacks.encodeHeaders(headers, endStream);
+  }
+
+  onUpstreamData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    if (endStream) this.onUpstreamComplete();
+    this.callbacks.encodeData(bytes, start, end, endStream);
+  }
+
+  onUpstreamTrailers(trailers: TrailerMap): void {
+    this.onUpstreamComplete();
+    this.callbacks.encodeTrailers(trailers);
+  }
+
+  private onUpstreamComplete(): void {
+    const { callbacks, config } = this;
+    callbacks.streamInfo.lastUpstreamRxByte = monotonicNow();
+    this.upstream = undefined;
+    if (config.upstreamLogs.length > 0) logUpstream(config.upstreamLogs, callbacks);
+  }
+
+  /** The attempt ended without a whole response. */
+  onUpstreamReset(
+    upstream: UpstreamRequest,
+    reason: StreamResetReason,
+    transportFailure: string,
+    host: Host,
+  ): void {
+    const { callbacks } = this;
+    const info = callbacks.streamInfo;
+    this.upstream = undefined;
+    info.upstreamTransportFailureReason = transportFailure;
+    if (
+      !upstream.headersReceived &&
+      this.scheduleRetry(this.retry?.shouldRetryReset(reason, upstream.sent), host, undefined)
+    )
+      return;
+    info.responseFlags |= responseFlagOf(reason);
+    if (this.config.upstreamLogs.length > 0) logUpstream(this.config.upstreamLogs, callbacks);
+    if (this.responseStarted) {
+      const { values, base } = this.config.stats;
+      values[base + STAT.rq_reset_after_downstream_response_started]++;
+      callbacks.resetStream(
+        `upstream_reset_after_response_started{${resetReasonText(reason).replaceAll(' ', '_')}}`,
+      );
+      return;
+    }
+    const text = resetReasonText(reason);
+    const retried = this.attempts > 1 ? 'retried and the latest ' : '';
+    const because =
+      transportFailure === '' || reason === 'ProtocolError'
+        ? ''
+        : `, transport failure reason: ${transportFailure}`;
+    const body = `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}${because}`;
+    const details = `upstream_reset_before_response_started{${text}${transportFailure === '' ? '' : `|${transportFailure}`}}`;
+    this.respondLocally(
+      reason === 'ProtocolError' ? 502 : 503,
+      body,
+      0,
+      details.replaceAll(' ', '_'),
+      reason === 'Overflow',
+    );
+  }
+
+  /** True when another attempt follows. */
+  private scheduleRetry(
+    status: 'yes' | 'no' | 'limit' | 'overflow' | undefined,
+    host: HostDescription,
+    headers: ResponseHeaderMap | undefined,
+  ): boolean {
+    const info = this.callbacks.streamInfo;
+    if (status === 'limit') info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
+    if (status === 'overflow') info.responseFlags |= ResponseFlag.UpstreamOverflow;
+    if (status !== 'yes') return false;
+    this.upstream = undefined;
+    this.balancing.onHostAttempted(host);
+    this.retryTimer ??= new Timer(this);
+    this.retryTimer.enable(this.retry!.backOffMs(headers), monotonicNow());
+    return true;
+  }
+
+  /** An answer of our own for what the upstream did not do; counted as the cluster's. */
+  private respondLocally(
+    code: number,
+    body: string,
+    flag: number,
+    details: string,
+    overloaded: boolean,
+  ): void {
+    const { callbacks, config } = this;
+    callbacks.streamInfo.responseFlags |= flag;
+    this.retry?.release();
+    this.responseTimer?.disable();
+    if (config.dynamicStats) this.cluster.chargeLocalResponse(code, this.headers);
+    callbacks.sendLocalReply(code, body, details, {
+      modifyHeaders: (headers) => {
+        if (overloaded && !config.suppressEnvoyHeaders) headers.set('x-envoy-overloaded', 'true');
+        if (this.entry.includeAttemptCountInResponse)
+          headers.set('x-envoy-attempt-count', String(this.attempts));
+        this.route.finalizeResponseHeaders(headers, this.headers, callbacks.streamInfo);
+      },
+    });
+  }
+
+  // ---- backpressure and end --------------------------------------------------------------------------------------------
+
+  pauseDownstream(pause: boolean): void {
+    if (this.destroyed) return;
+    if (pause) this.callbacks.onDecoderFilterAboveWriteBufferHighWatermark();
+    else this.callbacks.onDecoderFilterBelowWriteBufferLowWatermark();
+  }
+
+  onAboveWriteBufferHighWatermark(): void {
+    const stats = this.cluster.stats;
+    stats.values[stats.base + CLUSTER_STAT.upstream_flow_control_paused_reading_total]++;
+    this.upstream?.readDisable(true);
+  }
+
+  onBelowWriteBufferLowWatermark(): void {
+    const stats = this.cluster.stats;
+    stats.values[stats.base + CLUSTER_STAT.upstream_flow_control_resumed_reading_total]++;
+    this.upstream?.readDisable(false);
+  }
+
+  private abandon(): void {
+    const { upstream } = this;
+    this.upstream = undefined;
+    upstream?.reset();
+    this.retryTimer?.disable();
+  }
+
+  onDestroy(): void {
+    this.destroyed = true;
+    this.responseTimer?.disable();
+    this.retry?.release();
+    if (this.upstream !== undefined) {
+      const { stats } = this.cluster;
+      stats.values[stats.base + CLUSTER_STAT.upstream_rq_tx_reset]++;
+    }
+    this.abandon();
+    this.body = undefined;
+  }
+}
+
+function grpcStatus(headers: ResponseHeaderMap): number | undefined {
+  const value = headers.get('grpc-status');
+  return value === undefined ? undefined : Number(value);
+}

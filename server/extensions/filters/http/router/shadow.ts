@@ -1,0 +1,124 @@
+// Request mirroring: a copy of the request to another cluster, whose answer nobody waits for.
+// Follows Envoy's source/common/router/shadow_writer_impl.cc; document: RouteAction.RequestMirrorPolicy.
+
+import type { ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
+import type { StreamDecoderFilterCallbacks } from '../../../../api/http/filter.ts';
+import type { RequestHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type { ShadowPolicy } from '../../../../api/router.ts';
+import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
+import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
+import type { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
+import type { Cancellable, PoolCallbacks, PoolStream } from '../../../../common/conn_pool/http_conn_pool.ts';
+import { monotonicNow } from '../../../../common/event/dispatcher.ts';
+import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import { RequestHeaders } from '../../../../common/http/header_map.ts';
+import type { Host } from '../../../../common/upstream/host.ts';
+import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
+
+/** ms a shadow may take. Source: the timeout of Envoy's async client as the router uses it is the route's; 15 s is its default. */
+const SHADOW_TIMEOUT_MS = 15_000;
+
+/** Sends the copy when the policy's fraction says so and the cluster exists. */
+export function shadowRequest(
+  policy: ShadowPolicy,
+  headers: RequestHeaderMap,
+  body: BodyBuffer | undefined,
+  trailers: TrailerMap | undefined,
+  callbacks: StreamDecoderFilterCallbacks,
+  clusters: ClusterManager,
+): void {
+  if (!policy.fraction(callbacks.streamId)) return;
+  const name = policy.cluster === '' ? headers.get(policy.clusterHeader) : policy.cluster;
+  if (name === undefined) return;
+  const cluster = clusters.getCluster(name) as ThreadLocalCluster | undefined;
+  const host = cluster?.chooseHost(undefined) as Host | undefined;
+  if (cluster === undefined || host === undefined) return;
+  const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers.host);
+  if (pool === undefined) return;
+  const copy = new RequestHeaders(
+    headers.method,
+    headers.path,
+    shadowHost(headers.host, policy),
+    headers.scheme,
+    [...headers.list],
+  );
+  const request = new ShadowRequest(
+    copy,
+    body === undefined || body.length === 0 ? undefined : body.peek(),
+    trailers,
+  );
+  request.start(pool.newStream(request, request));
+}
+
+/** `example.com:80` becomes `example.com-shadow:80`. */
+function shadowHost(host: string | undefined, policy: ShadowPolicy): string | undefined {
+  if (host === undefined || policy.disableShadowHostSuffix) return host;
+  const colon = host.lastIndexOf(':');
+  return colon < 0 || host.endsWith(']')
+    ? `${host}-shadow`
+    : `${host.slice(0, colon)}-shadow${host.slice(colon)}`;
+}
+
+class ShadowRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
+  private readonly headers: RequestHeaderMap;
+  private readonly body: Uint8Array | undefined;
+  private readonly trailers: TrailerMap | undefined;
+  private readonly timer: Timer;
+  private pending: Cancellable | undefined = undefined;
+  private stream: PoolStream | undefined = undefined;
+  private done = false;
+
+  constructor(headers: RequestHeaderMap, body: Uint8Array | undefined, trailers: TrailerMap | undefined) {
+    this.headers = headers;
+    this.body = body;
+    this.trailers = trailers;
+    this.timer = new Timer(this);
+  }
+
+  start(pending: Cancellable | undefined): void {
+    this.pending = pending;
+    if (!this.done) this.timer.enable(SHADOW_TIMEOUT_MS, monotonicNow());
+  }
+
+  onPoolReady(stream: PoolStream): void {
+    this.pending = undefined;
+    this.stream = stream;
+    const { body, trailers } = this;
+    stream.encodeHeaders(this.headers, body === undefined && trailers === undefined);
+    if (body !== undefined) stream.encodeData(body, 0, body.length, trailers === undefined);
+    if (trailers !== undefined) stream.encodeTrailers(trailers);
+  }
+
+  onPoolFailure(): void {
+    this.finish();
+  }
+
+  onTimeout(): void {
+    const { stream, pending } = this;
+    this.finish();
+    pending?.cancel();
+    stream?.resetStream('LocalReset');
+  }
+
+  onInformationalHeaders(): void {
+    // Nobody waits for the shadow's answer, nor for its parts below.
+  }
+  onResponseHeaders(_headers: unknown, endStream: boolean): void {
+    if (endStream) this.finish();
+  }
+  onData(_bytes: Uint8Array, _start: number, _end: number, endStream: boolean): void {
+    if (endStream) this.finish();
+  }
+  onResponseTrailers(): void {
+    this.finish();
+  }
+  onResetStream(_reason: StreamResetReason): void {
+    this.finish();
+  }
+
+  private finish(): void {
+    this.done = true;
+    this.stream = undefined;
+    this.timer.disable();
+  }
+}

@@ -1,0 +1,70 @@
+// How long a request may take: the route's timeout, what the client's headers ask for, and gRPC's own header.
+// Follows Envoy's FilterUtility::finalTimeout (source/common/router/router.cc); docs: http_filters/router_filter.
+
+import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
+import type { RouteEntry } from '../../../../api/router.ts';
+import { isGrpc } from '../../../../common/http/local_reply.ts';
+
+/** ms each; 0 = none. */
+export interface Timeouts {
+  global: number;
+  perTry: number;
+  perTryIdle: number;
+}
+
+const GRPC_UNITS: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 0.001,
+  n: 0.000_001,
+};
+
+/** Reads and removes the timeout headers of a request, and tells the upstream how long it has. */
+export function finalTimeouts(
+  route: RouteEntry,
+  headers: RequestHeaderMap,
+  suppressEnvoyHeaders: boolean,
+  respectExpected: boolean,
+): Timeouts {
+  const retry = route.retryPolicy;
+  const timeouts: Timeouts = {
+    global: route.timeoutMs,
+    perTry: retry?.perTryTimeoutMs ?? 0,
+    perTryIdle: retry?.perTryIdleTimeoutMs ?? 0,
+  };
+  const grpc = route.maxGrpcTimeoutMs !== undefined && isGrpc(headers);
+  if (grpc) {
+    let timeout = grpcTimeoutMs(headers) ?? 0;
+    if (route.maxGrpcTimeoutMs !== 0 && (timeout === 0 || timeout > route.maxGrpcTimeoutMs!))
+      timeout = route.maxGrpcTimeoutMs!;
+    if (timeout > route.grpcTimeoutOffsetMs) timeout -= route.grpcTimeoutOffsetMs;
+    timeouts.global = timeout;
+  }
+  const expected = respectExpected ? headers.get('x-envoy-expected-rq-timeout-ms') : undefined;
+  const asked = wholeNumber(expected) ?? wholeNumber(headers.get('x-envoy-upstream-rq-timeout-ms'));
+  if (asked !== undefined) timeouts.global = asked;
+  headers.remove('x-envoy-upstream-rq-timeout-ms');
+  const perTry = wholeNumber(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
+  if (perTry !== undefined) timeouts.perTry = perTry;
+  headers.remove('x-envoy-upstream-rq-per-try-timeout-ms');
+  if (timeouts.global !== 0 && timeouts.perTry >= timeouts.global) timeouts.perTry = 0;
+  const tell = timeouts.perTry > 0 ? timeouts.perTry : timeouts.global;
+  if (tell > 0 && !suppressEnvoyHeaders) headers.set('x-envoy-expected-rq-timeout-ms', String(tell));
+  if (tell > 0 && grpc && headers.has('grpc-timeout')) headers.set('grpc-timeout', `${Math.ceil(tell)}m`);
+  return timeouts;
+}
+
+/** `grpc-timeout` in ms; undefined when absent or malformed. At most eight digits and a unit (gRPC's HTTP/2 mapping). */
+export function grpcTimeoutMs(headers: RequestHeaderMap): number | undefined {
+  const value = headers.get('grpc-timeout');
+  if (value === undefined || value.length < 2 || value.length > 9) return undefined;
+  const unit = GRPC_UNITS[value.at(-1)!];
+  const amount = wholeNumber(value.slice(0, -1));
+  return unit === undefined || amount === undefined ? undefined : Math.ceil(amount * unit);
+}
+
+function wholeNumber(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+}

@@ -1,0 +1,158 @@
+// One attempt at one host: waits for a connection, sends the request, and hands the response to the router.
+// Follows Envoy's source/common/router/upstream_request.cc.
+
+import type { ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
+import type { DownstreamWatermarkCallbacks } from '../../../../api/http/filter.ts';
+import type { ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type {
+  Cancellable,
+  HttpConnPool,
+  PoolCallbacks,
+  PoolFailureReason,
+  PoolStream,
+} from '../../../../common/conn_pool/http_conn_pool.ts';
+import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
+import { monotonicNow } from '../../../../common/event/dispatcher.ts';
+import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import type { Host } from '../../../../common/upstream/host.ts';
+import type { Router } from './router.ts';
+
+export class UpstreamRequest
+  implements ResponseDecoder, PoolCallbacks, TimerOwner, DownstreamWatermarkCallbacks
+{
+  readonly host: Host;
+  /** The response's head was given to the router: this attempt decides the outcome. */
+  headersReceived = false;
+  /** Something of the request reached the connection. */
+  sent = false;
+  private readonly router: Router;
+  private pending: Cancellable | undefined = undefined;
+  private stream: PoolStream | undefined = undefined;
+  private perTryTimer: Timer | undefined = undefined;
+  private perTryIdleTimer: Timer | undefined = undefined;
+  private done = false;
+  private pausedDownstream = false;
+
+  constructor(router: Router, host: Host) {
+    this.router = router;
+    this.host = host;
+  }
+
+  start(pool: HttpConnPool): void {
+    this.pending = pool.newStream(this, this);
+  }
+
+  get ready(): boolean {
+    return this.stream !== undefined;
+  }
+
+  /** The request is complete: from now on the upstream is the one who takes time. */
+  startTimers(perTryMs: number, perTryIdleMs: number): void {
+    if (this.done) return;
+    const now = monotonicNow();
+    if (perTryMs > 0) (this.perTryTimer ??= new Timer(this)).enable(perTryMs, now);
+    if (perTryIdleMs > 0) (this.perTryIdleTimer ??= new Timer(this)).enable(perTryIdleMs, now);
+  }
+
+  onTimeout(timer: Timer): void {
+    this.router.onPerTryTimeout(this, timer === this.perTryIdleTimer);
+  }
+
+  // ---- pool ----------------------------------------------------------------------------------------------------------
+
+  onPoolReady(stream: PoolStream, upstream: UpstreamConnection, protocol: 'HTTP/1.1' | 'HTTP/2'): void {
+    this.pending = undefined;
+    if (this.done) {
+      stream.resetStream('LocalReset');
+      return;
+    }
+    this.stream = stream;
+    this.sent = true;
+    stream.setWatermarkCallbacks(this);
+    this.router.onUpstreamReady(this, upstream, protocol);
+  }
+
+  onPoolFailure(reason: PoolFailureReason, transportFailure: string, host: Host): void {
+    this.pending = undefined;
+    if (this.done) return;
+    this.finish();
+    const reset = reason === 'Timeout' ? 'ConnectionTimeout' : reason;
+    this.router.onUpstreamReset(this, reset, transportFailure, host);
+  }
+
+  // ---- request -------------------------------------------------------------------------------------------------------
+
+  /** The stream's encoder; only while `ready`. */
+  get encoder(): PoolStream {
+    return this.stream!;
+  }
+
+  onAboveWriteBufferHighWatermark(): void {
+    if (this.pausedDownstream || this.done) return;
+    this.pausedDownstream = true;
+    this.router.pauseDownstream(true);
+  }
+
+  onBelowWriteBufferLowWatermark(): void {
+    if (!this.pausedDownstream) return;
+    this.pausedDownstream = false;
+    this.router.pauseDownstream(false);
+  }
+
+  /** Stops (or goes on) reading the response because the client is slow. */
+  readDisable(disable: boolean): void {
+    this.stream?.readDisable(disable);
+  }
+
+  /** Gives the attempt up. Nothing more comes from it. */
+  reset(): void {
+    if (this.done) return;
+    const { stream, pending } = this;
+    this.finish();
+    pending?.cancel();
+    stream?.resetStream('LocalReset');
+  }
+
+  // ---- response ------------------------------------------------------------------------------------------------------
+
+  onInformationalHeaders(headers: ResponseHeaderMap): void {
+    if (!this.done) this.router.onUpstreamInformational(headers);
+  }
+
+  onResponseHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
+    if (this.done) return;
+    this.perTryTimer?.disable();
+    this.perTryIdleTimer?.disable();
+    if (endStream) this.finish();
+    this.router.onUpstreamHeaders(this, headers, endStream);
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    if (this.done) return;
+    if (endStream) this.finish();
+    this.router.onUpstreamData(bytes, start, end, endStream);
+  }
+
+  onResponseTrailers(trailers: TrailerMap): void {
+    if (this.done) return;
+    this.finish();
+    this.router.onUpstreamTrailers(trailers);
+  }
+
+  onResetStream(reason: StreamResetReason, details: string): void {
+    if (this.done) return;
+    this.finish();
+    this.router.onUpstreamReset(this, reason, details, this.host);
+  }
+
+  private finish(): void {
+    this.done = true;
+    this.stream = undefined;
+    this.perTryTimer?.disable();
+    this.perTryIdleTimer?.disable();
+    if (this.pausedDownstream) {
+      this.pausedDownstream = false;
+      this.router.pauseDownstream(false);
+    }
+  }
+}

@@ -1,0 +1,201 @@
+// Compiles HttpConnectionManager. Envoy: source/extensions/filters/network/http_connection_manager/config.cc;
+// document: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.
+
+import type { HttpConnectionManager } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import { durationMs, wrapperValue } from '../../../../../xds-protos/well_known.ts';
+import { at, ConfigError } from '../../../../api/config_error.ts';
+import type { NetworkFilter, NetworkFilterConfig } from '../../../../api/network/filter.ts';
+import type { FactoryContext, NetworkFilterFactory, Provider } from '../../../../api/registry.ts';
+import type { RouteConfig } from '../../../../api/router.ts';
+import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
+import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
+import { ConnectionManager } from '../../../../common/http/conn_manager.ts';
+import type { ConnectionManagerConfig } from '../../../../common/http/conn_manager_config.ts';
+import { Http1ServerConnection } from '../../../../common/http/http1/server_connection.ts';
+import { compileHttp1Settings } from '../../../../common/http/http1/settings.ts';
+import { statefulFormatterResolver } from '../../../../common/http/http1/stateful_formatter.ts';
+import type { PathNormalization } from '../../../../common/http/path_utility.ts';
+import { compileRouteConfiguration } from '../../../../common/router/route_config.ts';
+import { HTTP_LISTENER_STATS, HTTP_STATS } from '../../../../common/stats/families/http.ts';
+import { DownstreamResponseCodes } from '../../../../common/stats/response_code_stats.ts';
+import { HANDLED_COMMON_FIELDS, HANDLED_FIELDS } from './handled_fields.ts';
+import { compileHttpFilters, compileUpgrades } from './http_filters.ts';
+import { compileClientCertDetails, compileInternalAddresses } from './identity.ts';
+import { compileLocalReply } from './local_reply.ts';
+
+/** Source of each: the field's documentation. */
+const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
+const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
+const DEFAULT_DRAIN_TIMEOUT_MS = 5000;
+const DEFAULT_DELAYED_CLOSE_TIMEOUT_MS = 1000;
+const DEFAULT_MAX_REQUEST_HEADERS_KB = 60;
+const DEFAULT_MAX_HEADERS_COUNT = 100;
+
+export const httpConnectionManagerFactory: NetworkFilterFactory<HttpConnectionManager> = {
+  category: 'envoy.filters.network',
+  name: 'envoy.filters.network.http_connection_manager',
+  configTypes: ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'],
+  compile(config, context, path) {
+    return new HttpConnectionManagerConfig(compile(config, context, path));
+  },
+};
+
+class HttpConnectionManagerConfig implements NetworkFilterConfig {
+  readonly isTerminal = true;
+  private readonly config: ConnectionManagerConfig;
+
+  constructor(config: ConnectionManagerConfig) {
+    this.config = config;
+  }
+
+  createFilter(): NetworkFilter {
+    return new ConnectionManager(this.config);
+  }
+}
+
+function compile(
+  config: HttpConnectionManager,
+  outer: FactoryContext,
+  path: string,
+): ConnectionManagerConfig {
+  rejectOtherFields(config, HANDLED_FIELDS, path);
+  const common = config.common_http_protocol_options;
+  if (common !== undefined)
+    rejectOtherFields(common, HANDLED_COMMON_FIELDS, at(path, 'common_http_protocol_options'));
+  if (config.codec_type === 'HTTP3')
+    throw new ConfigError(at(path, 'codec_type'), 'HTTP/3 is not supported: node has no QUIC');
+  if (config.tracing?.provider !== undefined) {
+    throw new ConfigError(
+      at(path, 'tracing.provider'),
+      `Didn't find a registered implementation for '${config.tracing.provider.name}'`,
+    );
+  }
+  const { listener } = outer;
+  if (listener === undefined) throw new ConfigError(path, 'a connection manager belongs to a listener');
+  const httpStatPrefix = `http.${config.stat_prefix}.`;
+  const context: FactoryContext = { ...outer, httpStatPrefix };
+  const stats = context.stats.block(HTTP_STATS, httpStatPrefix);
+  const listenerStats = context.stats.block(
+    HTTP_LISTENER_STATS,
+    `listener.${listener.statName}.${httpStatPrefix}`,
+  );
+  const http1 = compileHttp1Settings(
+    config.http_protocol_options,
+    {
+      maxHeadersKb: wrapperValue(config.max_request_headers_kb) ?? DEFAULT_MAX_REQUEST_HEADERS_KB,
+      maxHeadersCount: wrapperValue(common?.max_headers_count) ?? DEFAULT_MAX_HEADERS_COUNT,
+      headersWithUnderscoresAction: underscoresAction(common?.headers_with_underscores_action),
+      streamErrorOnInvalidHttpMessage: config.stream_error_on_invalid_http_message?.value ?? false,
+    },
+    at(path, 'http_protocol_options'),
+    statefulFormatterResolver(context),
+  );
+  const filters = compileHttpFilters(config.http_filters, context, at(path, 'http_filters'));
+  return Object.freeze({
+    statPrefix: config.stat_prefix,
+    stats,
+    listenerStats,
+    responseCodes: new DownstreamResponseCodes(stats, listenerStats),
+    listener,
+    clusterManager: context.clusterManager,
+    routes: compileRoutes(config, context, path),
+    filters,
+    upgrades: compileUpgrades(config.upgrade_configs, context, at(path, 'upgrade_configs')),
+    accessLogs: compileAccessLogs(config.access_log, context, at(path, 'access_log')),
+    flushAccessLogOnNewRequest:
+      config.access_log_options?.flush_access_log_on_new_request ?? config.flush_access_log_on_new_request,
+    accessLogFlushIntervalMs:
+      durationMs(config.access_log_options?.access_log_flush_interval ?? config.access_log_flush_interval) ??
+      0,
+    createCodec: (sink, callbacks) => new Http1ServerConnection(sink, callbacks, http1),
+    // Source: HttpConnectionManager.server_name.
+    serverName: config.server_name || 'envoy',
+    serverHeader:
+      typeof config.server_header_transformation === 'number'
+        ? 'OVERWRITE'
+        : config.server_header_transformation,
+    via: config.via,
+    userAgent: config.add_user_agent?.value === true ? context.server.nodeCluster : '',
+    generateRequestId: config.generate_request_id?.value ?? true,
+    preserveExternalRequestId: config.preserve_external_request_id,
+    alwaysSetRequestIdInResponse: config.always_set_request_id_in_response,
+    packTraceReason: packTraceReason(config, context, path),
+    useRemoteAddress: config.use_remote_address?.value ?? false,
+    xffNumTrustedHops: config.xff_num_trusted_hops,
+    skipXffAppend: config.skip_xff_append,
+    appendXForwardedPort: config.append_x_forwarded_port,
+    representIpv4AsIpv6Mapped: config.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
+    localIp: context.server.localIp,
+    isInternalAddress: compileInternalAddresses(
+      config.internal_address_config,
+      at(path, 'internal_address_config'),
+    ),
+    forwardClientCert:
+      typeof config.forward_client_cert_details === 'number'
+        ? 'SANITIZE'
+        : config.forward_client_cert_details,
+    setCurrentClientCertDetails: compileClientCertDetails(
+      config.set_current_client_cert_details,
+      at(path, 'set_current_client_cert_details'),
+    ),
+    proxy100Continue: config.proxy_100_continue,
+    schemeToOverwrite: config.scheme_header_transformation?.scheme_to_overwrite ?? '',
+    pathNormalization: pathNormalization(config),
+    stripPort:
+      config.strip_any_host_port === true ? 'any' : config.strip_matching_host_port ? 'matching' : 'none',
+    stripTrailingHostDot: config.strip_trailing_host_dot,
+    streamIdleTimeoutMs: durationMs(config.stream_idle_timeout) ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS,
+    requestTimeoutMs: durationMs(config.request_timeout) ?? 0,
+    requestHeadersTimeoutMs: durationMs(config.request_headers_timeout) ?? 0,
+    drainTimeoutMs: durationMs(config.drain_timeout) ?? DEFAULT_DRAIN_TIMEOUT_MS,
+    delayedCloseTimeoutMs: durationMs(config.delayed_close_timeout) ?? DEFAULT_DELAYED_CLOSE_TIMEOUT_MS,
+    idleTimeoutMs: durationMs(common?.idle_timeout) ?? DEFAULT_IDLE_TIMEOUT_MS,
+    maxConnectionDurationMs: durationMs(common?.max_connection_duration) ?? 0,
+    maxStreamDurationMs: durationMs(common?.max_stream_duration) ?? 0,
+    maxRequestsPerConnection: wrapperValue(common?.max_requests_per_connection) ?? 0,
+    localReply: compileLocalReply(config.local_reply_config, context, at(path, 'local_reply_config')),
+    bufferLimit: listener.perConnectionBufferLimitBytes,
+  } satisfies ConnectionManagerConfig);
+}
+
+function compileRoutes(
+  config: HttpConnectionManager,
+  context: FactoryContext,
+  path: string,
+): Provider<RouteConfig> {
+  if (config.rds !== undefined) return context.routeConfiguration(config.rds, at(path, 'rds'));
+  if (config.route_config === undefined)
+    throw new ConfigError(at(path, 'route_specifier'), 'rds or route_config is required');
+  const where = at(path, 'route_config');
+  return {
+    name: config.route_config.name,
+    current: compileRouteConfiguration(config.route_config, context, where),
+  };
+}
+
+function underscoresAction(action: string | number | undefined): 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER' {
+  return action === 'REJECT_REQUEST' || action === 'DROP_HEADER' ? action : 'ALLOW';
+}
+
+function pathNormalization(config: HttpConnectionManager): PathNormalization | undefined {
+  const action = config.path_with_escaped_slashes_action;
+  const escapedSlashes =
+    action === 'REJECT_REQUEST' || action === 'UNESCAPE_AND_REDIRECT' || action === 'UNESCAPE_AND_FORWARD'
+      ? action
+      : 'KEEP_UNCHANGED';
+  const normalizePath = config.normalize_path?.value ?? false;
+  if (escapedSlashes === 'KEEP_UNCHANGED' && !normalizePath && !config.merge_slashes) return undefined;
+  return Object.freeze({ escapedSlashes, normalizePath, mergeSlashes: config.merge_slashes });
+}
+
+/** Only the UUID extension exists, here as in Envoy; it packs the trace reason unless told not to. */
+function packTraceReason(config: HttpConnectionManager, context: FactoryContext, path: string): boolean {
+  const typed = config.request_id_extension?.typed_config;
+  if (typed === undefined) return true;
+  const where = at(path, 'request_id_extension.typed_config');
+  const resolved = context.registry.resolve('envoy.request_id', 'envoy.request_id.uuid', typed, where);
+  const settings = resolved.factory.compile(resolved.config, context, where) as {
+    readonly pack_trace_reason?: { readonly value: boolean } | undefined;
+  };
+  return settings.pack_trace_reason?.value ?? true;
+}

@@ -1,0 +1,171 @@
+// A listener at work on one thread: takes accepted sockets through listener filters, filter chain match and transport
+// socket, and keeps its connections by filter chain. Follows Envoy's source/common/listener_manager/active_tcp_listener.cc.
+
+import type { Socket } from 'node:net';
+import type { StatBlock, StatStore } from '../api/stats.ts';
+import type { Address } from '../api/stream_info.ts';
+import type { LogContext } from '../api/access_log.ts';
+import { monotonicNow } from '../common/event/dispatcher.ts';
+import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
+import { ipAddress, pipeAddress } from '../common/network/address.ts';
+import type { SocketConnection } from '../common/network/connection.ts';
+import { newConnectionId } from '../common/network/connection.ts';
+import { LISTENER_STATS, PER_HANDLER_LISTENER_STATS } from '../common/stats/families/listener.ts';
+import { ConnectionInfoRecord } from '../common/stream_info/stream_info.ts';
+import { ActiveConnection } from './active_connection.ts';
+import { AcceptedSocket } from './accepted_socket.ts';
+
+const STAT = LISTENER_STATS.offset;
+const WORKER_STAT = PER_HANDLER_LISTENER_STATS.offset;
+
+/** Finds the listener for a destination that an original_dst filter restored. */
+export interface ListenerLookup {
+  findByDestination(address: Address): ActiveListener | undefined;
+}
+
+export class ActiveListener {
+  config: ListenerConfig;
+  readonly stats: StatBlock;
+  private readonly workerStats: StatBlock;
+  private readonly store: StatStore;
+  private readonly lookup: ListenerLookup;
+  private readonly connections = new Map<FilterChainConfig, Set<ActiveConnection>>();
+  private readonly accepting = new Set<AcceptedSocket>();
+  /** Connections of this listener that are open, in whatever chain. */
+  connectionCount = 0;
+  /** Told when the last connection of a draining listener or chain has gone. */
+  onConnectionClosed: () => void = () => {};
+
+  constructor(config: ListenerConfig, workerIndex: number, store: StatStore, lookup: ListenerLookup) {
+    this.config = config;
+    this.lookup = lookup;
+    this.store = store;
+    this.stats = store.block(LISTENER_STATS, `listener.${config.statName}.`);
+    this.workerStats = store.block(PER_HANDLER_LISTENER_STATS, `listener.${config.statName}.worker_${workerIndex}.`);
+  }
+
+  /** A socket from a listening socket of this listener (paused, nothing read yet). */
+  onAccept(socket: Socket): void {
+    const info = connectionInfo(socket, this.config);
+    if (info === undefined) {
+      // It was gone before we looked.
+      socket.destroy();
+      return;
+    }
+    this.accept(new AcceptedSocket(socket, info, this));
+  }
+
+  private accept(accepted: AcceptedSocket): void {
+    this.accepting.add(accepted);
+    this.stats.values[this.stats.base + STAT.downstream_pre_cx_active]++;
+    accepted.start(this.config);
+  }
+
+  /** Listener filters are done. `false`: the socket is closed already. */
+  onListenerFiltersDone(accepted: AcceptedSocket, success: boolean): void {
+    this.accepting.delete(accepted);
+    this.stats.values[this.stats.base + STAT.downstream_pre_cx_active]--;
+    if (!success) return;
+    const { info } = accepted;
+    if (this.config.useOriginalDst && info.localAddressRestored && !accepted.handedOff) {
+      const other = this.lookup.findByDestination(info.localAddress);
+      if (other !== undefined && other !== this) {
+        accepted.handOffTo(other);
+        other.accept(accepted);
+        return;
+      }
+    }
+    const chain = this.config.matcher.find(info);
+    if (chain === undefined) {
+      this.stats.values[this.stats.base + STAT.no_filter_chain_match]++;
+      accepted.destroy();
+      return;
+    }
+    info.filterChainName = chain.name;
+    ActiveConnection.create(accepted, chain, this);
+  }
+
+  /** A connection begins to be one. */
+  addConnection(connection: ActiveConnection, chain: FilterChainConfig): void {
+    let set = this.connections.get(chain);
+    if (set === undefined) this.connections.set(chain, (set = new Set()));
+    set.add(connection);
+    this.connectionCount++;
+    const { stats, workerStats } = this;
+    stats.values[stats.base + STAT.downstream_cx_total]++;
+    stats.values[stats.base + STAT.downstream_cx_active]++;
+    workerStats.values[workerStats.base + WORKER_STAT.downstream_cx_total]++;
+    workerStats.values[workerStats.base + WORKER_STAT.downstream_cx_active]++;
+  }
+
+  removeConnection(connection: ActiveConnection, chain: FilterChainConfig, socket: SocketConnection): void {
+    const set = this.connections.get(chain);
+    if (set === undefined || !set.delete(connection)) return;
+    if (set.size === 0) this.connections.delete(chain);
+    this.connectionCount--;
+    const { stats, workerStats } = this;
+    stats.values[stats.base + STAT.downstream_cx_destroy]++;
+    stats.values[stats.base + STAT.downstream_cx_active]--;
+    workerStats.values[workerStats.base + WORKER_STAT.downstream_cx_active]--;
+    const now = monotonicNow();
+    stats.record(STAT.downstream_cx_length_ms, now - socket.streamInfo.startTimeMonotonic);
+    if (this.config.accessLogs.length > 0) this.log(socket, now);
+    this.onConnectionClosed();
+  }
+
+  private log(socket: SocketConnection, now: number): void {
+    socket.streamInfo.requestComplete = now;
+    const context: LogContext = {
+      requestHeaders: undefined,
+      responseHeaders: undefined,
+      responseTrailers: undefined,
+      streamInfo: socket.streamInfo,
+      localReplyBody: '',
+      accessLogType: 'NotSet',
+    };
+    for (const log of this.config.accessLogs) log.log(context);
+  }
+
+  hasConnections(chain: FilterChainConfig): boolean {
+    return this.connections.has(chain);
+  }
+
+  chainsWithConnections(): readonly FilterChainConfig[] {
+    return [...this.connections.keys()];
+  }
+
+  /** Connections of a draining chain that are idle close now. */
+  closeIdle(chain: FilterChainConfig): void {
+    for (const connection of [...(this.connections.get(chain) ?? [])]) connection.closeIfIdle();
+  }
+
+  closeChain(chain: FilterChainConfig, reason: string): void {
+    for (const connection of [...(this.connections.get(chain) ?? [])]) connection.close(reason);
+  }
+
+  /** Sockets that are still in listener filters have no chain that could drain. */
+  closeAccepting(): void {
+    for (const accepted of [...this.accepting]) accepted.destroy();
+  }
+
+  releaseStats(): void {
+    this.store.release(this.stats);
+    this.store.release(this.workerStats);
+  }
+}
+
+function connectionInfo(socket: Socket, config: ListenerConfig): ConnectionInfoRecord | undefined {
+  const id = newConnectionId();
+  const { remoteAddress, localAddress } = socket;
+  if (remoteAddress === undefined || localAddress === undefined) {
+    const first = config.addresses[0];
+    if (first.ip !== '') return undefined;
+    return new ConnectionInfoRecord(id, pipeAddress(''), pipeAddress(first.text), config.name);
+  }
+  return new ConnectionInfoRecord(
+    id,
+    ipAddress(remoteAddress, socket.remotePort ?? 0),
+    ipAddress(localAddress, socket.localPort ?? 0),
+    config.name,
+  );
+}

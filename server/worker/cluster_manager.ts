@@ -1,0 +1,90 @@
+// The clusters of one worker. Main sends what is warm, in order; here each update is one map or field assignment.
+// Envoy: source/common/upstream/cluster_manager_impl.cc (ThreadLocalClusterManagerImpl).
+
+import { decode } from '../../xds-protos/load.ts';
+import type { ClusterLoadAssignment } from '../../xds-protos/generated/envoy/config/endpoint/v3.ts';
+import type { FactoryContext } from '../api/registry.ts';
+import type { ClusterManager } from '../api/upstream/cluster.ts';
+import { compileCluster } from '../common/upstream/cluster_config.ts';
+import { compileLoadAssignment } from '../common/upstream/load_assignment.ts';
+import { SharedTable } from '../common/upstream/shared_table.ts';
+import { type TableSlot, ThreadLocalCluster } from '../common/upstream/thread_local_cluster.ts';
+import type { ResourceUpdate } from '../messages.ts';
+
+type ClusterUpdate = Extract<ResourceUpdate, { kind: 'cluster' }>;
+type EndpointsUpdate = Extract<ResourceUpdate, { kind: 'endpoints' }>;
+
+/** A cluster and what its hosts were made from. Most clusters of a mesh see no traffic: they stay bytes until they do. */
+interface Entry {
+  update: ClusterUpdate;
+  endpoints: EndpointsUpdate | undefined;
+  cluster: ThreadLocalCluster | undefined;
+}
+
+export class WorkerClusterManager implements ClusterManager {
+  readonly hostTable = new SharedTable();
+  readonly breakerTable = new SharedTable();
+  private readonly entries = new Map<string, Entry>();
+  private context!: FactoryContext;
+
+  /** Must be called before the first update; the context refers back to this manager. */
+  setContext(context: FactoryContext): void {
+    this.context = context;
+  }
+
+  getCluster(name: string): ThreadLocalCluster | undefined {
+    const entry = this.entries.get(name);
+    if (entry === undefined) return undefined;
+    return entry.cluster ?? this.inflate(entry);
+  }
+
+  /** A new or changed cluster. Requests under way keep the old one. */
+  applyCluster(update: ClusterUpdate): void {
+    const entry = this.entries.get(update.name);
+    if (entry === undefined) {
+      this.entries.set(update.name, { update, endpoints: undefined, cluster: undefined });
+      return;
+    }
+    entry.update = update;
+    entry.cluster?.drain();
+    entry.cluster = undefined;
+  }
+
+  applyEndpoints(update: EndpointsUpdate): void {
+    const entry = this.entries.get(update.name);
+    if (entry === undefined) return;
+    entry.endpoints = update;
+    if (entry.cluster !== undefined) this.setHosts(entry, entry.cluster);
+  }
+
+  removeCluster(name: string): void {
+    const entry = this.entries.get(name);
+    if (entry === undefined) return;
+    this.entries.delete(name);
+    entry.cluster?.drain();
+    entry.cluster?.releaseStats();
+  }
+
+  private inflate(entry: Entry): ThreadLocalCluster {
+    const message = decode('envoy.config.cluster.v3.Cluster', entry.update.bytes);
+    const config = compileCluster(message, this.context, '');
+    const cluster = new ThreadLocalCluster(config, this.context, tableSlot(this.breakerTable, entry.update.circuitBreakerSlot));
+    entry.cluster = cluster;
+    this.setHosts(entry, cluster, message.load_assignment);
+    return cluster;
+  }
+
+  private setHosts(entry: Entry, cluster: ThreadLocalCluster, own?: ClusterLoadAssignment | undefined): void {
+    const { endpoints } = entry;
+    if (endpoints === undefined) return;
+    const assignment =
+      endpoints.bytes === undefined
+        ? (own ?? decode('envoy.config.cluster.v3.Cluster', entry.update.bytes).load_assignment)
+        : decode('envoy.config.endpoint.v3.ClusterLoadAssignment', endpoints.bytes);
+    cluster.updateHosts(compileLoadAssignment(assignment, 'load_assignment'), (index) => tableSlot(this.hostTable, endpoints.hostSlots[index]));
+  }
+}
+
+function tableSlot(table: SharedTable, slot: number): TableSlot {
+  return { table: table.view(slot), slot: SharedTable.offset(slot) };
+}

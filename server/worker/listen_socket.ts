@@ -1,0 +1,46 @@
+// One listening socket. Which listener gets its connections is a field, so that a listener is replaced without a moment in
+// which nobody accepts. Envoy: source/common/network/tcp_listener_impl.cc.
+
+import { existsSync, unlinkSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Address } from '../api/stream_info.ts';
+import { enter, leave } from '../common/event/dispatcher.ts';
+import { logger } from '../common/log.ts';
+import type { ActiveListener } from './active_listener.ts';
+
+const log = logger('conn_handler');
+
+/** node's net.BoundSocket: bound by main, listened on here. The typings do not know it yet. */
+export type BoundSocket = object;
+
+export class ListenSocket {
+  listener: ActiveListener;
+  private readonly server: Server;
+
+  /** `bound` is undefined for a Unix socket, which is bound here. */
+  constructor(listener: ActiveListener, bound: BoundSocket | undefined, address: Address) {
+    this.listener = listener;
+    const { backlog } = listener.config;
+    this.server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => this.onConnection(socket));
+    this.server.on('error', (error) => log.error(`listener ${this.listener.config.name} at ${address.text}: ${error.message}`));
+    if (bound !== undefined) this.server.listen(bound, backlog);
+    else {
+      // A socket file that a process left behind when it died; a live one would answer a connect.
+      if (existsSync(address.text)) unlinkSync(address.text);
+      this.server.listen({ path: address.text.startsWith('@') ? `\0${address.text.slice(1)}` : address.text, backlog });
+    }
+  }
+
+  private onConnection(socket: Socket): void {
+    enter();
+    try {
+      this.listener.onAccept(socket);
+    } finally {
+      leave();
+    }
+  }
+
+  close(): void {
+    this.server.close();
+  }
+}

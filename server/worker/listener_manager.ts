@@ -1,0 +1,192 @@
+// The listeners of one worker: swaps filter chains in place or a whole listener behind its socket, and drains what was
+// replaced. Follows Envoy's source/common/listener_manager/connection_handler_impl.cc and listener_manager_impl.cc.
+
+import { decode } from '../../xds-protos/load.ts';
+import type { FactoryContext } from '../api/registry.ts';
+import type { Address } from '../api/stream_info.ts';
+import { compileListener, type FilterChainConfig, type ListenerConfig } from '../common/listener/listener_config.ts';
+import { formatAddress } from '../common/network/address.ts';
+import { listenSocketKey } from '../common/listener/listen_socket_key.ts';
+import type { ResourceUpdate } from '../messages.ts';
+import { ActiveListener, type ListenerLookup } from './active_listener.ts';
+import { type BoundSocket, ListenSocket } from './listen_socket.ts';
+
+type ListenerUpdate = Extract<ResourceUpdate, { kind: 'listener' }>;
+
+/** How long and in what manner replaced chains drain. */
+export interface DrainOptions {
+  /** ms. Source: --drain-time-s, 600 s. */
+  readonly drainTimeMs: number;
+  readonly drainStrategy: 'gradual' | 'immediate';
+}
+
+/** ms between looks for idle connections while everything drains. */
+const SWEEP_INTERVAL_MS = 100;
+
+export class WorkerListenerManager implements ListenerLookup {
+  private readonly context: FactoryContext;
+  private readonly workerIndex: number;
+  private readonly options: DrainOptions;
+  private readonly listeners = new Map<string, ActiveListener>();
+  /** Replaced or removed listeners with connections. */
+  private readonly draining = new Set<ActiveListener>();
+  /** Sockets by key; those from main that no listener uses yet are in `bound`. */
+  private readonly sockets = new Map<string, ListenSocket>();
+  private readonly bound = new Map<string, BoundSocket>();
+  /** For use_original_dst: listeners by address. */
+  private byAddress = new Map<string, ActiveListener>();
+  private readonly timers = new Set<NodeJS.Timeout>();
+  private stopped = false;
+
+  constructor(context: FactoryContext, workerIndex: number, options: DrainOptions) {
+    this.context = context;
+    this.workerIndex = workerIndex;
+    this.options = options;
+  }
+
+  /** A socket that main has bound for a listener to come. */
+  addBoundSocket(key: string, socket: BoundSocket): void {
+    this.bound.set(key, socket);
+  }
+
+  apply(update: ListenerUpdate): void {
+    const before = this.listeners.get(update.name);
+    const message = decode('envoy.config.listener.v3.Listener', update.bytes);
+    const config = compileListener(message, this.context, '', before?.config);
+    if (before !== undefined && before.config.shellKey === config.shellKey) this.updateInPlace(before, config);
+    else this.replace(before, config);
+    this.indexAddresses();
+  }
+
+  /** Only filter chains differ: connections of equal chains stay, those of the others drain. */
+  private updateInPlace(listener: ActiveListener, config: ListenerConfig): void {
+    const kept = new Set(config.filterChains);
+    const gone = listener.config.filterChains.filter((chain) => !kept.has(chain));
+    listener.config = config;
+    for (const chain of gone) this.drainChain(listener, chain, () => {});
+  }
+
+  private replace(before: ActiveListener | undefined, config: ListenerConfig): void {
+    const listener = new ActiveListener(config, this.workerIndex, this.context.stats, this);
+    this.listeners.set(config.name, listener);
+    const used = new Set<string>();
+    if (config.bindToPort && !this.stopped) {
+      for (const address of config.addresses) {
+        const key = listenSocketKey(config.name, address);
+        used.add(key);
+        this.listen(key, address, listener);
+      }
+    }
+    if (before === undefined) return;
+    for (const address of before.config.addresses) {
+      const key = listenSocketKey(config.name, address);
+      if (!used.has(key)) this.closeSocket(key, before);
+    }
+    this.drainListener(before);
+  }
+
+  private listen(key: string, address: Address, listener: ActiveListener): void {
+    const existing = this.sockets.get(key);
+    if (existing !== undefined) {
+      existing.listener = listener;
+      return;
+    }
+    const bound = this.bound.get(key);
+    this.bound.delete(key);
+    // A Unix socket has one owner, the first worker; a TCP address without a bound socket is another worker's.
+    if (bound === undefined && (address.ip !== '' || this.workerIndex !== 0)) return;
+    this.sockets.set(key, new ListenSocket(listener, bound, address));
+  }
+
+  private closeSocket(key: string, owner: ActiveListener): void {
+    const socket = this.sockets.get(key);
+    if (socket === undefined || socket.listener !== owner) return;
+    this.sockets.delete(key);
+    socket.close();
+  }
+
+  remove(name: string): void {
+    const listener = this.listeners.get(name);
+    if (listener === undefined) return;
+    this.listeners.delete(name);
+    for (const address of listener.config.addresses) this.closeSocket(listenSocketKey(name, address), listener);
+    this.indexAddresses();
+    this.drainListener(listener);
+  }
+
+  private drainListener(listener: ActiveListener): void {
+    this.draining.add(listener);
+    const chains = listener.chainsWithConnections();
+    const finished = (): void => {
+      if (listener.connectionCount > 0 || !this.draining.delete(listener)) return;
+      listener.closeAccepting();
+      listener.releaseStats();
+    };
+    listener.onConnectionClosed = finished;
+    for (const chain of chains) this.drainChain(listener, chain, finished);
+    finished();
+  }
+
+  private drainChain(listener: ActiveListener, chain: FilterChainConfig, finished: () => void): void {
+    const { drainTimeMs, drainStrategy } = this.options;
+    chain.drain.start(drainStrategy === 'immediate' ? 0 : drainTimeMs);
+    if (!listener.hasConnections(chain)) return;
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      listener.closeChain(chain, 'drain_time_exceeded');
+      finished();
+    }, drainTimeMs).unref();
+    this.timers.add(timer);
+  }
+
+  findByDestination(address: Address): ActiveListener | undefined {
+    const { byAddress } = this;
+    const any = address.ip.includes(':') ? '::' : '0.0.0.0';
+    return byAddress.get(address.text) ?? byAddress.get(formatAddress(any, address.port));
+  }
+
+  private indexAddresses(): void {
+    const index = new Map<string, ActiveListener>();
+    for (const listener of this.listeners.values()) {
+      for (const address of listener.config.addresses) if (address.ip !== '') index.set(address.text, listener);
+    }
+    this.byAddress = index;
+  }
+
+  /** Every answer asks its client to go; with `stopAccepting` nobody new comes in. `scope` as in /drain_listeners. */
+  drainAll(scope: 'all' | 'inboundonly', stopAccepting: boolean, graceful: boolean): void {
+    for (const [name, listener] of this.listeners) {
+      if (scope === 'inboundonly' && listener.config.trafficDirection !== 'INBOUND') continue;
+      const { drainTimeMs, drainStrategy } = this.options;
+      const ms = graceful && drainStrategy === 'gradual' ? drainTimeMs : 0;
+      for (const chain of listener.config.filterChains) chain.drain.start(ms);
+      if (stopAccepting) for (const address of listener.config.addresses) this.closeSocket(listenSocketKey(name, address), listener);
+    }
+  }
+
+  /** Ends all connections within `graceMs`: requests finish, idle connections close. `done` is called once. */
+  shutdown(graceMs: number, done: () => void): void {
+    this.stopped = true;
+    this.drainAll('all', true, false);
+    const all = [...this.listeners.values(), ...this.draining];
+    const deadline = performance.now() + graceMs;
+    const sweep = setInterval(() => {
+      const late = performance.now() >= deadline;
+      for (const listener of all) {
+        for (const chain of listener.chainsWithConnections()) {
+          if (late) listener.closeChain(chain, 'shutdown_grace_exceeded');
+          else listener.closeIdle(chain);
+        }
+      }
+      if (!late && all.some((listener) => listener.connectionCount > 0)) return;
+      clearInterval(sweep);
+      done();
+    }, SWEEP_INTERVAL_MS);
+  }
+
+  close(): void {
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const socket of this.sockets.values()) socket.close();
+  }
+}
+

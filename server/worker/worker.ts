@@ -1,0 +1,135 @@
+// A worker thread: applies what main sends, in order, and serves users. It never talks to the control plane.
+// Envoy: source/server/worker_impl.cc.
+
+import type { MessagePort } from 'node:worker_threads';
+import { FileLogManager } from '../common/access_log/file_log_manager.ts';
+import { onStreamFailure } from '../common/http/active_stream.ts';
+import { logger, setLogLevel, setLogSink } from '../common/log.ts';
+import { onConnectionFailure, setConnectionIdRange } from '../common/network/connection.ts';
+import { ExtensionRegistry } from '../common/registry.ts';
+import { RuntimeSnapshot } from '../common/runtime/runtime.ts';
+import { ThreadStatStore } from '../common/stats/store.ts';
+import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
+import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../messages.ts';
+import { WorkerClusterManager } from './cluster_manager.ts';
+import { WorkerListenerManager } from './listener_manager.ts';
+import { WorkerResources } from './worker_factory_context.ts';
+
+const log = logger('main');
+type Failures = { readonly kind: string; readonly name: string; readonly reason: string }[];
+
+export class Worker {
+  private readonly port: MessagePort;
+  private readonly clusters = new WorkerClusterManager();
+  private readonly listeners: WorkerListenerManager;
+  private readonly resources: WorkerResources;
+  private readonly logFiles: FileLogManager;
+  private readonly runtime: RuntimeSnapshot;
+
+  constructor(port: MessagePort, options: WorkerOptions) {
+    this.port = port;
+    setConnectionIdRange(options.index);
+    setLogSink((record) => this.post({ type: 'log', ...record }));
+    onConnectionFailure((error) => log.critical(`exception on a connection: ${describe(error)}`));
+    onStreamFailure((error) => log.critical(`exception in a filter: ${describe(error)}`));
+    const stats = new ThreadStatStore((message) => this.post({ type: 'stats', message }));
+    for (const [name, level] of Object.entries(options.logLevels)) setLogLevel(name, level);
+    const { server } = options;
+    this.logFiles = new FileLogManager(server, stats);
+    this.runtime = new RuntimeSnapshot(options.runtime);
+    this.resources = new WorkerResources({
+      server,
+      stats,
+      runtime: this.runtime,
+      registry: new ExtensionRegistry(ALL_EXTENSIONS),
+      clusterManager: this.clusters,
+      logFiles: this.logFiles,
+    });
+    this.clusters.setContext(this.resources.context);
+    this.listeners = new WorkerListenerManager(this.resources.context, options.index, options);
+    port.on('message', (message: MainToWorker) => this.onMessage(message));
+    this.post({ type: 'ready' });
+  }
+
+  private onMessage(message: MainToWorker): void {
+    switch (message.type) {
+      case 'update':
+        this.update(message.sequence, message.updates);
+        break;
+      case 'table':
+        (message.table === 'hosts' ? this.clusters.hostTable : this.clusters.breakerTable).add(message.index, message.memory);
+        break;
+      case 'listen_socket':
+        this.listeners.addBoundSocket(message.key, message.socket);
+        break;
+      case 'runtime':
+        this.runtime.update(message.values);
+        break;
+      case 'drain':
+        this.listeners.drainAll(message.scope, message.stopAccepting, message.graceful);
+        break;
+      case 'log_level':
+        setLogLevel(message.logger, message.level);
+        break;
+      case 'reopen_logs':
+        this.logFiles.reopen();
+        break;
+      case 'shutdown':
+        this.listeners.shutdown(message.graceMs, () => this.end());
+        break;
+    }
+  }
+
+  private update(sequence: number, updates: readonly ResourceUpdate[]): void {
+    const cpuBefore = performance.now();
+    const failures: Failures = [];
+    for (const update of updates) {
+      try {
+        this.apply(update);
+      } catch (error) {
+        // Main has compiled the same bytes: this is a bug or a resource of this thread that is missing. The old version serves on.
+        failures.push({ kind: update.kind, name: update.name, reason: describe(error) });
+      }
+    }
+    this.post({ type: 'applied', sequence, failures, cpuMs: performance.now() - cpuBefore });
+  }
+
+  private apply(update: ResourceUpdate): void {
+    switch (update.kind) {
+      case 'secret':
+        return this.resources.applySecret(update.name, update.bytes);
+      case 'cluster':
+        return this.clusters.applyCluster(update);
+      case 'endpoints':
+        return this.clusters.applyEndpoints(update);
+      case 'route':
+        return this.resources.applyRoute(update.name, update.bytes);
+      case 'extension':
+        return this.resources.applyExtension(update.name, update.bytes);
+      case 'listener':
+        return this.listeners.apply(update);
+      case 'remove':
+        return this.remove(update.resource, update.name);
+    }
+  }
+
+  private remove(resource: Extract<ResourceUpdate, { kind: 'remove' }>['resource'], name: string): void {
+    if (resource === 'cluster') this.clusters.removeCluster(name);
+    else if (resource === 'listener') this.listeners.remove(name);
+    else if (resource !== 'endpoints') this.resources.remove(resource, name);
+  }
+
+  private end(): void {
+    this.listeners.close();
+    this.logFiles.flushSync();
+    this.post({ type: 'drained' });
+  }
+
+  private post(message: WorkerToMain): void {
+    this.port.postMessage(message);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,132 @@
+// The FactoryContext of a worker: what main has sent, by name, as holders whose content changes when an update comes.
+// A compiled listener or cluster keeps the holder and reads it for each stream or handshake.
+
+import type { ConfigSource } from '../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { ExtensionConfigSource, TypedExtensionConfig } from '../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { Rds } from '../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import type { SdsSecretConfig } from '../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
+import { decode } from '../../xds-protos/load.ts';
+import type { HttpFilterConfig } from '../api/http/filter.ts';
+import type { FactoryContext, LogFileManager, Provider, Registry, ServerInfo } from '../api/registry.ts';
+import type { RouteConfig } from '../api/router.ts';
+import type { Runtime } from '../api/runtime.ts';
+import type { Secret } from '../api/secret.ts';
+import type { StatStore } from '../api/stats.ts';
+import type { ClusterManager } from '../api/upstream/cluster.ts';
+import { resourceKey } from '../common/config/resource_key.ts';
+import { compileRouteConfiguration } from '../common/router/route_config.ts';
+import { compileSecret } from '../common/secret/secret_config.ts';
+
+class Holder<T> implements Provider<T> {
+  readonly name: string;
+  current: T | undefined = undefined;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** An ECDS configuration compiles in the context of the filter chain that uses it, so each user has a holder of its own. */
+class ExtensionHolder extends Holder<HttpFilterConfig> {
+  readonly filterName: string;
+  readonly context: FactoryContext;
+
+  constructor(name: string, filterName: string, context: FactoryContext) {
+    super(name);
+    this.filterName = filterName;
+    this.context = context;
+  }
+}
+
+export interface WorkerEnvironment {
+  readonly server: ServerInfo;
+  readonly stats: StatStore;
+  readonly runtime: Runtime;
+  readonly registry: Registry;
+  readonly clusterManager: ClusterManager;
+  readonly logFiles: LogFileManager;
+}
+
+export class WorkerResources {
+  readonly context: FactoryContext;
+  private readonly secrets = new Map<string, Holder<Secret>>();
+  private readonly routes = new Map<string, Holder<RouteConfig>>();
+  private readonly extensions = new Map<string, TypedExtensionConfig>();
+  /** Weak: a holder lives as long as the chain that reads it. */
+  private readonly extensionUsers = new Map<string, Set<WeakRef<ExtensionHolder>>>();
+
+  constructor(environment: WorkerEnvironment) {
+    const resources = this;
+    this.context = {
+      thread: 'worker',
+      ...environment,
+      secret: (sds) => {
+        const { name, sds_config } = sds as SdsSecretConfig;
+        return holder(resources.secrets, resourceKey(sds_config, name));
+      },
+      routeConfiguration: (rds) => {
+        const { route_config_name, config_source } = rds as Rds;
+        return holder(resources.routes, resourceKey(config_source, route_config_name));
+      },
+      httpFilterConfiguration(discovery, name) {
+        const source = (discovery as ExtensionConfigSource).config_source as ConfigSource;
+        return resources.extension(resourceKey(source, name), name, this, discovery as ExtensionConfigSource);
+      },
+      checkCluster: () => {},
+      listener: undefined,
+      httpStatPrefix: '',
+    };
+  }
+
+  applySecret(name: string, bytes: Uint8Array): void {
+    holder(this.secrets, name).current = compileSecret(decode('envoy.extensions.transport_sockets.tls.v3.Secret', bytes), name);
+  }
+
+  applyRoute(name: string, bytes: Uint8Array): void {
+    const message = decode('envoy.config.route.v3.RouteConfiguration', bytes);
+    holder(this.routes, name).current = compileRouteConfiguration(message, this.context, '');
+  }
+
+  applyExtension(name: string, bytes: Uint8Array): void {
+    const message = decode('envoy.config.core.v3.TypedExtensionConfig', bytes);
+    this.extensions.set(name, message);
+    for (const reference of this.extensionUsers.get(name) ?? []) {
+      const user = reference.deref();
+      if (user === undefined) this.extensionUsers.get(name)?.delete(reference);
+      else user.current = compileExtension(message, user.filterName, user.context);
+    }
+  }
+
+  remove(resource: 'secret' | 'route' | 'extension', name: string): void {
+    if (resource === 'secret') this.secrets.delete(name);
+    else if (resource === 'route') this.routes.delete(name);
+    else {
+      this.extensions.delete(name);
+      this.extensionUsers.delete(name);
+    }
+  }
+
+  private extension(key: string, filterName: string, context: FactoryContext, discovery: ExtensionConfigSource): Provider<HttpFilterConfig> {
+    const user = new ExtensionHolder(key, filterName, context);
+    const users = this.extensionUsers.get(key) ?? new Set();
+    users.add(new WeakRef(user));
+    this.extensionUsers.set(key, users);
+    const message = this.extensions.get(key);
+    if (message !== undefined) user.current = compileExtension(message, filterName, context);
+    else if (discovery.default_config !== undefined) {
+      user.current = compileExtension({ name: filterName, typed_config: discovery.default_config }, filterName, context);
+    }
+    return user;
+  }
+}
+
+function compileExtension(message: TypedExtensionConfig, filterName: string, context: FactoryContext): HttpFilterConfig {
+  const resolved = context.registry.resolve('envoy.filters.http', message.name, message.typed_config, 'typed_config');
+  return resolved.factory.compile(resolved.config, context, 'typed_config', filterName);
+}
+
+function holder<T>(map: Map<string, Holder<T>>, name: string): Holder<T> {
+  let one = map.get(name);
+  if (one === undefined) map.set(name, (one = new Holder<T>(name)));
+  return one;
+}
