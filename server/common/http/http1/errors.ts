@@ -1,4 +1,4 @@
-// What can be wrong with an HTTP/1 message. Details and statuses are those that Envoy 1.40 answered; see envoy_answers.test.ts.
+// What can be wrong with an HTTP/1 message. Details and statuses are those that Envoy 1.40 answered; see tests/differential/http1_cases.ts.
 // Envoy: Http1ResponseCodeDetails in source/common/http/http1/codec_impl.cc.
 
 import type { CodecError } from '../../../api/http/codec.ts';
