@@ -15,8 +15,8 @@ import type { HttpProtocolOptions } from '../../../xds-protos/generated/envoy/ex
 import { decodeAny } from '../../../xds-protos/load.ts';
 import { durationMs, wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import { readDataSource } from '../../common/config/data_source.ts';
 import { DEFAULT_BASE_MS, DEFAULT_MAX_MS } from './backoff.ts';
-import { readDataSource } from './data_source.ts';
 import type { GrpcTarget } from './grpc_channel.ts';
 import { compileGrpcTls } from './grpc_tls.ts';
 
@@ -64,7 +64,7 @@ function clusterTarget(
   if (cluster === undefined) {
     throw new ConfigError(at(path, 'cluster_name'), `Unknown gRPC client cluster '${grpc.cluster_name}'`);
   }
-  if (cluster.cluster_type !== undefined || !CLUSTER_TYPES.has(String(cluster.type))) {
+  if (cluster.cluster_type !== undefined || !CLUSTER_TYPES.has(String(cluster.type ?? 'STATIC'))) {
     const type = cluster.cluster_type?.name ?? cluster.type;
     throw new ConfigError(path, `cluster '${cluster.name}' of type ${type} cannot carry xDS`);
   }
