@@ -14,7 +14,7 @@ import { setLogLevel } from '../../server/common/log.ts';
 import { fromJson } from '../../xds-protos/json.ts';
 import { encode } from '../../xds-protos/load.ts';
 import { FakeXdsServer } from './fake_server.ts';
-import { CDS, client, configSource, EDS, named, SDS, xdsCluster } from './harness.ts';
+import { CDS, type Client, client, configSource, EDS, named, SDS, xdsCluster } from './harness.ts';
 
 setLogLevel('config', 'off');
 
@@ -77,29 +77,30 @@ for (const apiType of ['GRPC', 'DELTA_GRPC']) {
   });
 }
 
-test('TLS: the chain and the names of the server are checked as configured', async (t) => {
+/** A self-signed certificate `<name>.pem` with its key; false without openssl. */
+function makeCertificate(name: string): boolean {
+  const sans = 'URI:spiffe://cluster.local/ns/istio-system/sa/istiod,DNS:istiod.istio-system.svc';
+  const options = `-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout ${name}.key -out ${name}.pem`;
+  const all = `req -x509 -subj /CN=${name} ${options} -addext`.split(' ').concat(`subjectAltName=${sans}`);
   try {
-    execFileSync(
-      'openssl',
-      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=x -keyout key.pem -out cert.pem -addext'
-        .split(' ')
-        .concat(
-          'subjectAltName=URI:spiffe://cluster.local/ns/istio-system/sa/istiod,DNS:istiod.istio-system.svc',
-        ),
-      { cwd: folder, stdio: 'ignore' },
-    );
+    execFileSync('openssl', all, { cwd: folder, stdio: 'ignore' });
+    return true;
   } catch {
+    return false;
+  }
+}
+
+test('TLS: the chain and the names of the server are checked as configured', async (t) => {
+  if (!makeCertificate('istiod') || !makeCertificate('stranger')) {
     t.skip('openssl is not installed');
     return;
   }
-  const cert_chain = readFileSync(path.join(folder, 'cert.pem'));
-  const private_key = readFileSync(path.join(folder, 'key.pem'));
-  const server = await FakeXdsServer.sotw(
-    undefined,
-    ServerCredentials.createSsl(null, [{ cert_chain, private_key }]),
-  );
+  const cert_chain = readFileSync(path.join(folder, 'istiod.pem'));
+  const private_key = readFileSync(path.join(folder, 'istiod.key'));
+  const credentials = ServerCredentials.createSsl(null, [{ cert_chain, private_key }]);
+  const server = await FakeXdsServer.sotw(undefined, credentials);
   closers.push(() => server.close());
-  const subscribe = (san: object, sni = ''): ReturnType<typeof client> => {
+  const subscribe = (ca: string, san: object, sni = ''): Client => {
     const cluster = Object.assign(xdsCluster(server.address), {
       transport_socket: fromJson('envoy.config.core.v3.TransportSocket', {
         name: 'tls',
@@ -108,7 +109,7 @@ test('TLS: the chain and the names of the server are checked as configured', asy
           sni,
           common_tls_context: {
             validation_context: {
-              trusted_ca: { filename: path.join(folder, 'cert.pem') },
+              trusted_ca: { filename: path.join(folder, ca) },
               match_typed_subject_alt_names: [san],
             },
           },
@@ -120,13 +121,16 @@ test('TLS: the chain and the names of the server are checked as configured', asy
     xds.subscribe(CDS);
     return xds;
   };
-  subscribe({ san_type: 'URI', matcher: { prefix: 'spiffe://cluster.local/' } });
+  const dns = { san_type: 'DNS', matcher: { exact: 'istiod.istio-system.svc' } };
+  subscribe('istiod.pem', { san_type: 'URI', matcher: { prefix: 'spiffe://cluster.local/' } });
   await server.next();
-  subscribe({ san_type: 'DNS', matcher: { exact: 'istiod.istio-system.svc' } }, 'istiod.istio-system.svc');
+  subscribe('istiod.pem', dns, 'istiod.istio-system.svc');
   await server.next();
-  const stranger = subscribe({ san_type: 'DNS', matcher: { exact: 'other' } });
+  const otherName = subscribe('istiod.pem', { san_type: 'DNS', matcher: { exact: 'other' } });
+  const otherRoot = subscribe('stranger.pem', dns);
   await server.expectSilence(200);
-  assert.match(stranger.factory.streams[0]!.lastDisconnect!, /SAN matcher/);
+  assert.match(otherName.factory.streams[0]!.lastDisconnect!, /SAN matcher/);
+  assert.match(otherRoot.factory.streams[0]!.lastDisconnect!, /self-signed certificate/);
 });
 
 interface Rest {

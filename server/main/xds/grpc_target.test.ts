@@ -107,7 +107,7 @@ test('a cluster that cannot lead to a control plane is refused', () => {
           },
         },
       },
-      /cipher_suites: not supported/,
+      /cipher_suites: Failed to initialize cipher suites X/,
     ],
     [
       {
@@ -119,9 +119,25 @@ test('a cluster that cannot lead to a control plane is refused', () => {
           },
         },
       },
-      /trusted_ca: unable to read file: \/no\/such\.pem/,
+      /trusted_ca: Invalid path: \/no\/such\.pem/,
     ],
   ];
+  const tls = (validation_context: object): object => ({
+    transport_socket: {
+      name: 'tls',
+      typed_config: {
+        '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+        common_tls_context: { validation_context },
+      },
+    },
+  });
+  refused.push(
+    [tls({ verify_certificate_hash: ['00'.repeat(32)] }), /verify_certificate_hash: needs a trusted_ca/],
+    [
+      tls({ match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'x' } }] }),
+      /insecure and not allowed/,
+    ],
+  );
   for (const [more, reason] of refused) {
     assert.throws(
       () => target(more),
