@@ -39,8 +39,7 @@ afterEach(() => {
 
 for (const stream of recordedStreams()) {
   test(`the store takes ${stream.name}`, async () => {
-    const server =
-      stream.dialect === 'delta' ? await FakeXdsServer.delta() : await FakeXdsServer.sotw();
+    const server = stream.dialect === 'delta' ? await FakeXdsServer.delta() : await FakeXdsServer.sotw();
     const secrets = await sdsServer();
     closers.push(() => server.close());
     const updates: ResourceUpdate[] = [];

@@ -249,6 +249,16 @@ test('watched_directory: a moved symbolic link, as Kubernetes does it, replaces 
   assert.equal((await endpoints.next()).version, '2');
 });
 
+test('a file of other resources is refused with their names', async () => {
+  const file = path.join(folder, 'others.json');
+  replace(file, JSON.stringify(DISCOVERY('1', 'x', 'y')));
+  const xds = client(xdsCluster('127.0.0.1:1'), undefined);
+  closers.push(() => xds.close());
+  const endpoints = xds.subscribe(EDS, ['a'], configSource({ path_config_source: { path: file } }));
+  await endpoints.until(() => endpoints.failures.length === 1);
+  assert.deepEqual(endpoints.failures, ['rejected: Unexpected endpoint (expecting a): x, y']);
+});
+
 test('sources that cannot be honoured are refused with their path', () => {
   const xds = client(xdsCluster('127.0.0.1:1'), undefined);
   closers.push(() => xds.close());

@@ -9,7 +9,7 @@ import { logger } from '../../common/log.ts';
 import type { ConfigWatch } from './config_watch.ts';
 import { DirectoryWatch } from './directory_watch.ts';
 import { fromSotw } from './discovered_resources.ts';
-import { rejectionMessage } from './discovery_error.ts';
+import { DiscoveryError, rejectionMessage } from './discovery_error.ts';
 import { checkDiscoveryFile, readDiscoveryFile } from './discovery_file.ts';
 import type { ResourceType } from './resource_types.ts';
 import type { Subscription } from './subscription.ts';
@@ -67,6 +67,7 @@ export class FilesystemSubscription implements Subscription {
       const response = readDiscoveryFile(this.#file);
       const { added, rejected } = fromSotw(response.resources, this.#type, response.version_info);
       const wanted = added.filter(({ name }) => this.#names === undefined || this.#names.has(name));
+      if (wanted.length === 0 && added.length > 0) throw this.#unexpected(added);
       const refused = this.#watch.update(wanted, [], true, response.version_info);
       const message = rejectionMessage(this.#type, [...rejected, ...refused]);
       if (message !== undefined) log.warning(`Filesystem config update rejected: ${this.#file}: ${message}`);
@@ -75,6 +76,14 @@ export class FilesystemSubscription implements Subscription {
       log.warning(`Filesystem config update failure: ${this.#file}: ${reason}`);
       this.#watch.failed('rejected', reason);
     }
+  }
+
+  /** A file of other resources is a mistake that people should hear of. */
+  #unexpected(found: readonly { readonly name: string }[]): DiscoveryError {
+    const names = found.map(({ name }) => name).join(', ');
+    return new DiscoveryError(
+      `Unexpected ${this.#type.label} (expecting ${[...this.#names!].join(', ')}): ${names}`,
+    );
   }
 }
 
