@@ -72,7 +72,8 @@ async function readForm(request: IncomingMessage): Promise<string> {
 async function send(response: ServerResponse, answer: AdminAnswer): Promise<void> {
   response.statusCode = answer.status;
   response.setHeader('content-type', answer.contentType);
-  response.removeHeader('connection');
+  // Node would say keep-alive, which is what HTTP/1.1 means anyway and Envoy does not say.
+  if (response.shouldKeepAlive) response.removeHeader('connection');
   if (answer.afterwards !== undefined) response.once('close', answer.afterwards);
   // A first flush, or node would send a short body with a content-length; Envoy's answers are chunked.
   response.flushHeaders();

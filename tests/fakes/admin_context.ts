@@ -1,0 +1,51 @@
+// An AdminContext for tests: everything is empty until a test says otherwise, and what endpoints do is written down.
+
+import type { StatStore } from '../../server/api/stats.ts';
+import { StatAggregator } from '../../server/common/stats/aggregator.ts';
+import { compileStatsConfig } from '../../server/common/stats/stats_config.ts';
+import { ThreadStatStore } from '../../server/common/stats/store.ts';
+import type { AdminContext } from '../../server/main/admin/context.ts';
+import { create } from '../../xds-protos/load.ts';
+
+export interface FakeAdminContext extends AdminContext {
+  readonly store: StatStore & { flush(): void };
+  /** What was asked of the server. */
+  readonly done: string[];
+}
+
+export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdminContext {
+  const stats = new StatAggregator();
+  const store = new ThreadStatStore((message) => stats.apply('main', message));
+  const done: string[] = [];
+  return {
+    store,
+    done,
+    stats,
+    statsSettings: compileStatsConfig(undefined, 'stats_config'),
+    configTracker: new Map(),
+    server: {
+      version: 'revision/1.40.0/Clean/RELEASE/OpenSSL',
+      hotRestartVersion: '11.104',
+      commandLineOptions: create('envoy.admin.v3.CommandLineOptions', { concurrency: 2, mode: 'Serve' }),
+      node: create('envoy.config.core.v3.Node', { id: 'node-1' }),
+      state: () => 'LIVE',
+      uptime: () => ({ currentEpoch: 12.9, allEpochs: 100.2 }),
+      hotRestartInitializing: () => false,
+    },
+    logging: {
+      levels: ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'],
+      loggers: () => [],
+      setLevel: () => false,
+    },
+    runtime: { layerNames: [], entries: [], modify: () => false },
+    clusters: () => [],
+    listeners: () => [],
+    unreadyTargets: () => [],
+    certificates: () => [],
+    drainListeners: (options) => done.push(`drain ${JSON.stringify(options)}`),
+    failHealthChecks: (fail) => done.push(`fail health checks: ${fail}`),
+    reopenLogs: () => done.push('reopen logs'),
+    quit: () => done.push('quit'),
+    ...overrides,
+  };
+}
