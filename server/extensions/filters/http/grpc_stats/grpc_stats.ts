@@ -54,7 +54,7 @@ export class GrpcStatsObject implements FilterStateObject {
 export class GrpcStatsFilter implements HttpFilter {
   private readonly config: GrpcStatsFilterConfig;
   private callbacks!: StreamDecoderFilterCallbacks;
-  /** Undefined on requests that are not gRPC; those pass untouched. */
+  /** Undefined for a side that is not gRPC by its content-type; it passes untouched. */
   private requests: FrameCounter | undefined = undefined;
   private responses: FrameCounter | undefined = undefined;
   private counters: GrpcMethodCounters | undefined = undefined;
