@@ -328,7 +328,9 @@ test('sources that cannot be honoured are refused with their path', () => {
   assert.throws(() => client(xdsCluster('127.0.0.1:1'), 'REST'), /type must be of non-aggregated gRPC/);
 });
 
-test('google_grpc goes to its target', async () => {
+test('google_grpc goes to its target, whatever proxy the environment has', async (t) => {
+  t.after(() => delete process.env['http_proxy']);
+  process.env['http_proxy'] = 'http://127.0.0.1:1';
   const server = await FakeXdsServer.sotw();
   const xds = client(xdsCluster('127.0.0.1:1'), undefined);
   closers.push(

@@ -27,13 +27,13 @@ interface Ack {
 const WILDCARD = '*';
 
 export const DELTA: Dialect<DeltaRequest, DeltaDiscoveryResponse> = {
+  name: 'delta',
   adsMethod: 'DeltaAggregatedResources',
   methodPrefix: 'Delta',
   encode: (request) => encode('envoy.service.discovery.v3.DeltaDiscoveryRequest', request),
   decode: (bytes) => decode('envoy.service.discovery.v3.DeltaDiscoveryResponse', bytes),
   head: (response) => ({
     typeUrl: response.type_url,
-    nonce: response.nonce,
     controlPlane: response.control_plane?.identifier ?? '',
   }),
   createState: (type, onPending) => new DeltaState(type, onPending),

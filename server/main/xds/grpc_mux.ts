@@ -19,7 +19,6 @@ const log = logger('config');
 
 export interface GrpcMuxOptions<Request extends object, Response> {
   readonly dialect: Dialect<Request, Response>;
-  readonly dialectName: 'sotw' | 'delta';
   readonly channel: GrpcChannel;
   /** The full method path. */
   readonly method: string;
@@ -79,7 +78,7 @@ export class GrpcMux<Request extends object, Response> {
     return {
       target: this.#options.channel.target.name,
       method: this.#options.method,
-      dialect: this.#options.dialectName,
+      dialect: this.#options.dialect.name,
       connected: this.#connectedAt !== undefined,
       connectedAt: this.#connectedAt,
       streams: this.#streams,

@@ -75,7 +75,7 @@ function clusterTarget(
     name: cluster.name,
     endpoints,
     options: {
-      ...receiveLimit(wrapperValue(grpc.max_receive_message_length)),
+      ...commonOptions(wrapperValue(grpc.max_receive_message_length)),
       ...keepalive(cluster),
       'grpc.default_authority': authority,
       ...(tls === undefined ? {} : serverName(tls.sni || authority)),
@@ -136,11 +136,16 @@ function keepalive(cluster: Cluster): ChannelOptions {
   };
 }
 
-/** A control plane of 5,000 services sends 15 MB in one message; without a configured limit there is none, as in Envoy. */
-function receiveLimit(bytes: number | undefined): ChannelOptions {
+/**
+ * A control plane of 5,000 services sends 15 MB in one message; without a configured limit there is none, as in Envoy.
+ * The rest keeps grpc-js from what Envoy does not do: proxies of the environment, service configs from DNS, shared connections.
+ */
+function commonOptions(maxReceiveBytes: number | undefined): ChannelOptions {
   return {
-    'grpc.max_receive_message_length': bytes === undefined || bytes === 0 ? -1 : bytes,
+    'grpc.max_receive_message_length': maxReceiveBytes || -1,
     'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_http_proxy': 0,
+    'grpc.service_config_disable_resolution': 1,
   };
 }
 
@@ -158,7 +163,7 @@ function uriTarget(service: GrpcService, grpc: GrpcService_GoogleGrpc, path: str
   return {
     name: grpc.target_uri,
     endpoints: [grpc.target_uri],
-    options: receiveLimit(undefined),
+    options: commonOptions(undefined),
     credentials: () =>
       ssl === undefined
         ? credentials.createInsecure()

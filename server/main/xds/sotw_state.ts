@@ -28,13 +28,13 @@ interface Ack {
 const WILDCARD = '*';
 
 export const SOTW: Dialect<SotwRequest, DiscoveryResponse> = {
+  name: 'sotw',
   adsMethod: 'StreamAggregatedResources',
   methodPrefix: 'Stream',
   encode: (request) => encode('envoy.service.discovery.v3.DiscoveryRequest', request),
   decode: (bytes) => decode('envoy.service.discovery.v3.DiscoveryResponse', bytes),
   head: (response) => ({
     typeUrl: response.type_url,
-    nonce: response.nonce,
     controlPlane: response.control_plane?.identifier ?? '',
   }),
   createState: (type, onPending) => new SotwState(type, onPending),

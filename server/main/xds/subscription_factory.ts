@@ -228,8 +228,8 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
       stats: new ControlPlaneStats(this.#options.stats, statScope),
     };
     const mux = delta
-      ? new GrpcMux({ ...common, dialect: DELTA, dialectName: 'delta' })
-      : new GrpcMux({ ...common, dialect: SOTW, dialectName: 'sotw' });
+      ? new GrpcMux({ ...common, dialect: DELTA })
+      : new GrpcMux({ ...common, dialect: SOTW });
     this.#muxes.add(mux);
     return mux;
   }

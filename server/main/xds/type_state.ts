@@ -9,7 +9,6 @@ import type { WatchMap } from './watch_map.ts';
 /** A response as far as every dialect has it. */
 export interface ResponseHead {
   readonly typeUrl: string;
-  readonly nonce: string;
   /** control_plane.identifier; '' when the server does not say. */
   readonly controlPlane: string;
 }
@@ -31,6 +30,7 @@ export interface TypeState<Request extends object = object, Response = unknown> 
 
 /** The dialect: which messages travel, and how a type keeps its state. */
 export interface Dialect<Request extends object, Response> {
+  readonly name: 'sotw' | 'delta';
   /** `StreamAggregatedResources` or `DeltaAggregatedResources`. */
   readonly adsMethod: string;
   /** `Stream` or `Delta`: what comes before the noun of a type's own service. */
