@@ -90,7 +90,7 @@ export class StatAggregator {
         const definitions = directory.definitions.get(change.schema) as readonly StatDefinition[];
         const family = this.#family(change.schema, definitions, change.prefix, change.tagged);
         const part = { values: directory.chunks[change.chunk] as Float64Array, base: change.base };
-        family.parts.push(part);
+        family.addPart(part);
         directory.blocks.set(change.block, { family, part });
         return;
       }
@@ -145,7 +145,7 @@ export class StatAggregator {
   }
 
   #dropIfUnheld(family: StatFamily): void {
-    if (family.parts.length > 0 || family.declarations > 0) return;
+    if (family.held) return;
     for (const histogram of family.histograms()) this.#histograms.delete(histogram);
     const byPrefix = this.#families.get(family.schemaId);
     if (byPrefix?.get(family.prefix) === family) byPrefix.delete(family.prefix);

@@ -11,12 +11,15 @@ export interface StatPart {
   readonly base: number;
 }
 
+const NO_PARTS: readonly StatPart[] = Object.freeze([]);
+
 export class StatFamily {
   readonly schemaId: string;
   readonly definitions: readonly StatDefinition[];
   readonly prefix: string;
   readonly tagged: TaggedName | undefined;
-  readonly parts: StatPart[] = [];
+  /** Replaced rather than grown: `push` would set aside room for seventeen. */
+  #parts: readonly StatPart[] = NO_PARTS;
   /** Holders on the main thread that only want the names listed. */
   declarations = 0;
   /** By offset, once a thread has recorded a value. */
@@ -39,7 +42,7 @@ export class StatFamily {
   /** The sum over threads; -0 when no thread has written it. */
   value(offset: number): number {
     let sum = -0;
-    for (const part of this.parts) sum += part.values[part.base + offset] as number;
+    for (const part of this.#parts) sum += part.values[part.base + offset] as number;
     if (this.#adjustments !== undefined) sum += this.#adjustments[offset] as number;
     return sum;
   }
@@ -70,8 +73,17 @@ export class StatFamily {
     });
   }
 
+  /** Does a thread hold it, or has main declared it? */
+  get held(): boolean {
+    return this.#parts.length > 0 || this.declarations > 0;
+  }
+
+  addPart(part: StatPart): void {
+    this.#parts = [...this.#parts, part];
+  }
+
   removePart(part: StatPart): void {
-    this.parts.splice(this.parts.indexOf(part), 1);
+    this.#parts = this.#parts.filter((each) => each !== part);
     for (const histogram of this.histograms()) histogram.removePart(part);
   }
 
@@ -81,7 +93,7 @@ export class StatFamily {
       const value = part.values[part.base + offset] as number;
       if (definition.kind === 'counter' && !Object.is(value, -0)) this.#adjust(offset, value);
     });
-    this.parts.splice(this.parts.indexOf(part), 1);
+    this.#parts = this.#parts.filter((each) => each !== part);
     for (const histogram of this.histograms()) histogram.retirePart(part);
   }
 
