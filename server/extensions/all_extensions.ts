@@ -9,15 +9,27 @@ import { corsFactory } from './filters/http/cors/config.ts';
 import { faultFactory } from './filters/http/fault/config.ts';
 import { grpcStatsFactory } from './filters/http/grpc_stats/config.ts';
 import { peerMetadataFactory } from './filters/http/peer_metadata/config.ts';
+import { routerFactory } from './filters/http/router/config.ts';
 import { istioStatsFactory } from './filters/http/stats/config.ts';
 import { httpInspectorFactory } from './filters/listener/http_inspector/config.ts';
 import { originalDstFactory } from './filters/listener/original_dst/config.ts';
 import { proxyProtocolFactory } from './filters/listener/proxy_protocol/config.ts';
 import { tlsInspectorFactory } from './filters/listener/tls_inspector/config.ts';
+import { connectionLimitFactory } from './filters/network/connection_limit/config.ts';
+import { directResponseFactory } from './filters/network/direct_response/config.ts';
+import { echoFactory } from './filters/network/echo/config.ts';
+import { httpConnectionManagerFactory } from './filters/network/http_connection_manager/config.ts';
 import { metadataExchangeFactory } from './filters/network/metadata_exchange/config.ts';
+import { rbacFactory } from './filters/network/rbac/config.ts';
+import { setFilterStateFactory } from './filters/network/set_filter_state/config.ts';
+import { sniClusterFactory } from './filters/network/sni_cluster/config.ts';
 import { istioTcpStatsFactory } from './filters/network/stats/config.ts';
 import { metadataFormatter } from './formatter/metadata/config.ts';
 import { reqWithoutQueryFormatter } from './formatter/req_without_query/config.ts';
+import {
+  downstreamRawBufferFactory,
+  upstreamRawBufferFactory,
+} from './transport_sockets/raw_buffer/config.ts';
 import { downstreamTlsFactory, upstreamTlsFactory } from './transport_sockets/tls/config.ts';
 
 /** Every extension of this build. */
@@ -31,15 +43,25 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   faultFactory,
   grpcStatsFactory,
   peerMetadataFactory,
+  routerFactory,
   istioStatsFactory,
   httpInspectorFactory,
   originalDstFactory,
   proxyProtocolFactory,
   tlsInspectorFactory,
+  connectionLimitFactory,
+  directResponseFactory,
+  echoFactory,
+  httpConnectionManagerFactory,
   metadataExchangeFactory,
+  rbacFactory,
+  setFilterStateFactory,
+  sniClusterFactory,
   istioTcpStatsFactory,
   metadataFormatter,
   reqWithoutQueryFormatter,
+  downstreamRawBufferFactory,
+  upstreamRawBufferFactory,
   downstreamTlsFactory,
   upstreamTlsFactory,
 ];

@@ -7,12 +7,15 @@ import type {
   ReadFilterCallbacks,
 } from '../../server/api/network/filter.ts';
 import { ipAddress } from '../../server/common/network/address.ts';
-import { ConnectionInfoRecord, ConnectionStreamInfoRecord } from '../../server/common/stream_info/stream_info.ts';
+import {
+  ConnectionInfoRecord,
+  ConnectionStreamInfoRecord,
+} from '../../server/common/stream_info/stream_info.ts';
 
 export class FakeConnection implements Connection, ReadFilterCallbacks {
   readonly id = 1;
   readonly info = new ConnectionInfoRecord(1, ipAddress('10.0.0.1', 1000), ipAddress('10.0.0.2', 80), 'l');
-  readonly streamInfo = new ConnectionStreamInfoRecord(this.info);
+  readonly streamInfo = new ConnectionStreamInfoRecord(this.info, 0, 0);
   state: Connection['state'] = 'open';
   writeBufferBytes = 0;
   /** All that was written, as latin1. */

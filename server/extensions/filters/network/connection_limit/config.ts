@@ -1,0 +1,25 @@
+// envoy.filters.network.connection_limit. Envoy: api/envoy/extensions/filters/network/connection_limit/v3/connection_limit.proto.
+
+import type { ConnectionLimit } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/connection_limit/v3.ts';
+import { durationMs, toNumber } from '../../../../../xds-protos/well_known.ts';
+import type { FactoryContext, NetworkFilterFactory } from '../../../../api/registry.ts';
+import { CONNECTION_LIMIT_STATS, ConnectionLimitConfig } from './connection_limit.ts';
+
+function compile(config: ConnectionLimit, context: FactoryContext): ConnectionLimitConfig {
+  const total = toNumber(config.max_connections?.value ?? 0n);
+  return new ConnectionLimitConfig({
+    maxConnections: Math.ceil(total / Math.max(1, context.server.concurrency)),
+    delayMs: durationMs(config.delay) ?? 0,
+    runtime: context.runtime,
+    runtimeKey: config.runtime_enabled?.runtime_key ?? '',
+    enabledByDefault: config.runtime_enabled?.default_value?.value ?? true,
+    stats: context.stats.block(CONNECTION_LIMIT_STATS, `connection_limit.${config.stat_prefix}.`),
+  });
+}
+
+export const connectionLimitFactory: NetworkFilterFactory<ConnectionLimit> = {
+  category: 'envoy.filters.network',
+  name: 'envoy.filters.network.connection_limit',
+  configTypes: ['envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit'],
+  compile,
+};

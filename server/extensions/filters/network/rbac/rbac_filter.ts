@@ -1,0 +1,128 @@
+// Lets a connection through, or not, by role-based access control, when its first bytes come (by then TLS is done).
+// Envoy: source/extensions/filters/network/rbac/rbac_filter.cc.
+
+import {
+  type NetworkFilter,
+  type NetworkFilterConfig,
+  NetworkFilterStatus,
+  type ReadFilterCallbacks,
+} from '../../../../api/network/filter.ts';
+import type { StatBlock } from '../../../../api/stats.ts';
+import { monotonicNow } from '../../../../common/event/dispatcher.ts';
+import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import type { RbacEngine, RbacResult } from '../../../../common/rbac/engine.ts';
+import type { RbacSubject } from '../../../../common/rbac/matchers.ts';
+import { statSchema } from '../../../../common/stats/schema.ts';
+import { setDynamicMetadata } from '../../../../common/stream_info/stream_info.ts';
+
+export const RBAC_STATS = statSchema('rbac', { allowed: 'counter', denied: 'counter' });
+export const RBAC_SHADOW_STATS = statSchema('rbac_shadow', {
+  shadow_allowed: 'counter',
+  shadow_denied: 'counter',
+});
+const NAMESPACE = 'envoy.filters.network.rbac';
+/** Where access loggers look for the hint of a LOG action. */
+const COMMON_NAMESPACE = 'envoy.common';
+
+export interface RbacFilterOptions {
+  /** Undefined: everything passes. */
+  readonly rules: RbacEngine | undefined;
+  /** Judged and counted, never enforced. */
+  readonly shadowRules: RbacEngine | undefined;
+  readonly shadowPrefix: string;
+  /** Judge every piece of data, not the first only. */
+  readonly continuous: boolean;
+  /** ms between the verdict and the closing; 0 = at once. */
+  readonly delayDenyMs: number;
+  readonly stats: StatBlock;
+  readonly shadowStats: StatBlock;
+}
+
+export class RbacFilter implements NetworkFilter, TimerOwner {
+  readonly #options: RbacFilterOptions;
+  #callbacks: ReadFilterCallbacks | undefined = undefined;
+  #decided: 'allowed' | 'denied' | undefined = undefined;
+  #details = '';
+  #delay: Timer | undefined = undefined;
+
+  constructor(options: RbacFilterOptions) {
+    this.#options = options;
+  }
+
+  initializeReadFilterCallbacks(callbacks: ReadFilterCallbacks): void {
+    this.#callbacks = callbacks;
+  }
+
+  onData(): NetworkFilterStatus {
+    if (this.#decided === 'denied') return NetworkFilterStatus.StopIteration;
+    if (this.#decided === 'allowed' && !this.#options.continuous) return NetworkFilterStatus.Continue;
+    const { connection } = this.#callbacks!;
+    const subject = { connection: connection.info, streamInfo: connection.streamInfo, headers: undefined };
+    this.#shadow(subject);
+    const result = this.#options.rules?.evaluate(subject);
+    if (result === undefined || this.#enforce(result, subject)) {
+      this.#decided = 'allowed';
+      return NetworkFilterStatus.Continue;
+    }
+    this.#deny(result);
+    return NetworkFilterStatus.StopIteration;
+  }
+
+  #shadow(subject: RbacSubject): void {
+    const { shadowRules, shadowStats, shadowPrefix } = this.#options;
+    if (shadowRules === undefined) return;
+    const { allowed, policyId } = shadowRules.evaluate(subject);
+    const { shadow_allowed, shadow_denied } = RBAC_SHADOW_STATS.offset;
+    shadowStats.values[shadowStats.base + (allowed ? shadow_allowed : shadow_denied)]++;
+    const policy = policyId === undefined ? {} : { [`${shadowPrefix}shadow_effective_policy_id`]: policyId };
+    setDynamicMetadata(subject.streamInfo, NAMESPACE, {
+      ...policy,
+      [`${shadowPrefix}shadow_engine_result`]: allowed ? 'allowed' : 'denied',
+    });
+  }
+
+  #enforce(result: RbacResult, subject: RbacSubject): boolean {
+    const { rules, stats } = this.#options;
+    stats.values[stats.base + RBAC_STATS.offset[result.allowed ? 'allowed' : 'denied']]++;
+    if (rules!.action === 'LOG') {
+      const hint = result.policyId !== undefined;
+      setDynamicMetadata(subject.streamInfo, COMMON_NAMESPACE, { access_log_hint: hint });
+    }
+    return result.allowed;
+  }
+
+  #deny(result: RbacResult): void {
+    this.#decided = 'denied';
+    const policy = (result.policyId ?? 'none').replaceAll(' ', '_');
+    this.#details = `rbac_access_denied_matched_policy[${policy}]`;
+    if (this.#options.delayDenyMs === 0) return this.#close();
+    this.#callbacks!.connection.readDisable(true);
+    this.#delay = new Timer(this);
+    this.#delay.enable(this.#options.delayDenyMs, monotonicNow());
+  }
+
+  onTimeout(): void {
+    this.#close();
+  }
+
+  #close(): void {
+    this.#callbacks!.connection.close('NoFlush', this.#details);
+  }
+
+  onDestroy(): void {
+    this.#delay?.disable();
+  }
+}
+
+export class RbacFilterConfig implements NetworkFilterConfig {
+  readonly isTerminal = false;
+  readonly #options: RbacFilterOptions;
+
+  constructor(options: RbacFilterOptions) {
+    this.#options = options;
+  }
+
+  createFilter(): NetworkFilter {
+    return new RbacFilter(this.#options);
+  }
+}
