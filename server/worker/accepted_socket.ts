@@ -3,12 +3,20 @@
 // Follows Envoy's source/common/listener_manager/active_tcp_socket.cc.
 
 import type { Socket } from 'node:net';
-import { type ListenerFilter, type ListenerFilterCallbacks, NetworkFilterStatus } from '../api/network/filter.ts';
+import {
+  type ListenerFilter,
+  type ListenerFilterCallbacks,
+  NetworkFilterStatus,
+} from '../api/network/filter.ts';
 import { enter, leave, monotonicNow } from '../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../common/event/timer.ts';
 import type { ListenerConfig } from '../common/listener/listener_config.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
-import { type ConnectionInfoRecord, ConnectionStreamInfoRecord, setDynamicMetadata } from '../common/stream_info/stream_info.ts';
+import {
+  type ConnectionInfoRecord,
+  ConnectionStreamInfoRecord,
+  setDynamicMetadata,
+} from '../common/stream_info/stream_info.ts';
 import type { ActiveListener } from './active_listener.ts';
 
 const STAT = LISTENER_STATS.offset;
@@ -88,7 +96,8 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
       this.fail(STAT.downstream_listener_filter_error);
       return false;
     }
-    if (result.consume > 0) this.peeked = result.consume >= this.peeked!.length ? undefined : this.peeked!.subarray(result.consume);
+    if (result.consume > 0)
+      this.peeked = result.consume >= this.peeked!.length ? undefined : this.peeked!.subarray(result.consume);
     return true;
   }
 

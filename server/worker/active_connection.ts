@@ -8,7 +8,12 @@ import { Timer } from '../common/event/timer.ts';
 import type { FilterChainConfig } from '../common/listener/listener_config.ts';
 import { SocketConnection } from '../common/network/connection.ts';
 import { NetworkFilterManager } from '../common/network/filter_manager.ts';
-import { fromDataEvents, PrivateReadBuffer, type ReadableSocket, wrapAccepted } from '../common/network/socket.ts';
+import {
+  fromDataEvents,
+  PrivateReadBuffer,
+  type ReadableSocket,
+  wrapAccepted,
+} from '../common/network/socket.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
 import type { AcceptedSocket } from './accepted_socket.ts';
 import type { ActiveListener } from './active_listener.ts';
@@ -33,20 +38,31 @@ export class ActiveConnection {
     else ActiveConnection.createSecure(accepted, chain, listener);
   }
 
-  private static createPlain(accepted: AcceptedSocket, chain: FilterChainConfig, listener: ActiveListener): void {
+  private static createPlain(
+    accepted: AcceptedSocket,
+    chain: FilterChainConfig,
+    listener: ActiveListener,
+  ): void {
     const { socket, peeked } = accepted;
     const limit = listener.config.perConnectionBufferLimitBytes;
-    const highWaterMark = limit === 0 ? MAX_WRITABLE_HIGH_WATER_MARK : Math.min(limit, MAX_WRITABLE_HIGH_WATER_MARK);
+    const highWaterMark =
+      limit === 0 ? MAX_WRITABLE_HIGH_WATER_MARK : Math.min(limit, MAX_WRITABLE_HIGH_WATER_MARK);
     const privateBuffer = chain.bulk ? new PrivateReadBuffer() : undefined;
     // Bytes (or the FIN) that came while listener filters were looking are still in the old stream.
     const late = socket.read() as Buffer | null;
-    const ended = socket.readableEnded || (socket as unknown as { _readableState: { ended: boolean } })._readableState.ended;
+    const ended =
+      socket.readableEnded ||
+      (socket as unknown as { _readableState: { ended: boolean } })._readableState.ended;
     const readable = ended ? fromDataEvents(socket) : wrapAccepted(socket, highWaterMark, privateBuffer);
     const first = late === null ? peeked : peeked === undefined ? late : Buffer.concat([peeked, late]);
     begin(readable, accepted, chain, listener, first, ended ? undefined : privateBuffer);
   }
 
-  private static createSecure(accepted: AcceptedSocket, chain: FilterChainConfig, listener: ActiveListener): void {
+  private static createSecure(
+    accepted: AcceptedSocket,
+    chain: FilterChainConfig,
+    listener: ActiveListener,
+  ): void {
     const { socket, peeked, info } = accepted;
     const factory = chain.transportSocket!;
     if (!factory.ready()) {
@@ -81,7 +97,12 @@ export class ActiveConnection {
     }
   }
 
-  static attach(connection: SocketConnection, chain: FilterChainConfig, listener: ActiveListener, terminal: NetworkFilter | undefined): void {
+  static attach(
+    connection: SocketConnection,
+    chain: FilterChainConfig,
+    listener: ActiveListener,
+    terminal: NetworkFilter | undefined,
+  ): void {
     const active = new ActiveConnection(connection, terminal);
     listener.addConnection(active, chain);
     connection.addConnectionCallbacks({
@@ -108,7 +129,12 @@ function begin(
   first: Buffer | undefined,
   privateBuffer: PrivateReadBuffer | undefined,
 ): void {
-  const connection = new SocketConnection(readable.socket, accepted.info, accepted.streamInfo, listener.config.perConnectionBufferLimitBytes);
+  const connection = new SocketConnection(
+    readable.socket,
+    accepted.info,
+    accepted.streamInfo,
+    listener.config.perConnectionBufferLimitBytes,
+  );
   connection.privateBuffer = privateBuffer;
   readable.setReader(connection);
   const terminal = NetworkFilterManager.install(connection, chain.filters);

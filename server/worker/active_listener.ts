@@ -2,9 +2,9 @@
 // socket, and keeps its connections by filter chain. Follows Envoy's source/common/listener_manager/active_tcp_listener.cc.
 
 import type { Socket } from 'node:net';
+import type { LogContext } from '../api/access_log.ts';
 import type { StatBlock, StatStore } from '../api/stats.ts';
 import type { Address } from '../api/stream_info.ts';
-import type { LogContext } from '../api/access_log.ts';
 import { monotonicNow } from '../common/event/dispatcher.ts';
 import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
 import { ipAddress, pipeAddress } from '../common/network/address.ts';
@@ -12,8 +12,8 @@ import type { SocketConnection } from '../common/network/connection.ts';
 import { newConnectionId } from '../common/network/connection.ts';
 import { LISTENER_STATS, PER_HANDLER_LISTENER_STATS } from '../common/stats/families/listener.ts';
 import { ConnectionInfoRecord } from '../common/stream_info/stream_info.ts';
-import { ActiveConnection } from './active_connection.ts';
 import { AcceptedSocket } from './accepted_socket.ts';
+import { ActiveConnection } from './active_connection.ts';
 
 const STAT = LISTENER_STATS.offset;
 const WORKER_STAT = PER_HANDLER_LISTENER_STATS.offset;
@@ -41,7 +41,10 @@ export class ActiveListener {
     this.lookup = lookup;
     this.store = store;
     this.stats = store.block(LISTENER_STATS, `listener.${config.statName}.`);
-    this.workerStats = store.block(PER_HANDLER_LISTENER_STATS, `listener.${config.statName}.worker_${workerIndex}.`);
+    this.workerStats = store.block(
+      PER_HANDLER_LISTENER_STATS,
+      `listener.${config.statName}.worker_${workerIndex}.`,
+    );
   }
 
   /** A socket from a listening socket of this listener (paused, nothing read yet). */

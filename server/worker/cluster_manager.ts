@@ -1,8 +1,8 @@
 // The clusters of one worker. Main sends what is warm, in order; here each update is one map or field assignment.
 // Envoy: source/common/upstream/cluster_manager_impl.cc (ThreadLocalClusterManagerImpl).
 
-import { decode } from '../../xds-protos/load.ts';
 import type { ClusterLoadAssignment } from '../../xds-protos/generated/envoy/config/endpoint/v3.ts';
+import { decode } from '../../xds-protos/load.ts';
 import type { FactoryContext } from '../api/registry.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import { compileCluster } from '../common/upstream/cluster_config.ts';
@@ -68,7 +68,11 @@ export class WorkerClusterManager implements ClusterManager {
   private inflate(entry: Entry): ThreadLocalCluster {
     const message = decode('envoy.config.cluster.v3.Cluster', entry.update.bytes);
     const config = compileCluster(message, this.context, '');
-    const cluster = new ThreadLocalCluster(config, this.context, tableSlot(this.breakerTable, entry.update.circuitBreakerSlot));
+    const cluster = new ThreadLocalCluster(
+      config,
+      this.context,
+      tableSlot(this.breakerTable, entry.update.circuitBreakerSlot),
+    );
     entry.cluster = cluster;
     this.setHosts(entry, cluster, message.load_assignment);
     return cluster;
@@ -81,7 +85,9 @@ export class WorkerClusterManager implements ClusterManager {
       endpoints.bytes === undefined
         ? (own ?? decode('envoy.config.cluster.v3.Cluster', entry.update.bytes).load_assignment)
         : decode('envoy.config.endpoint.v3.ClusterLoadAssignment', endpoints.bytes);
-    cluster.updateHosts(compileLoadAssignment(assignment, 'load_assignment'), (index) => tableSlot(this.hostTable, endpoints.hostSlots[index]));
+    cluster.updateHosts(compileLoadAssignment(assignment, 'load_assignment'), (index) =>
+      tableSlot(this.hostTable, endpoints.hostSlots[index]),
+    );
   }
 }
 

@@ -21,13 +21,20 @@ export class ListenSocket {
   constructor(listener: ActiveListener, bound: BoundSocket | undefined, address: Address) {
     this.listener = listener;
     const { backlog } = listener.config;
-    this.server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => this.onConnection(socket));
-    this.server.on('error', (error) => log.error(`listener ${this.listener.config.name} at ${address.text}: ${error.message}`));
+    this.server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+      this.onConnection(socket),
+    );
+    this.server.on('error', (error) =>
+      log.error(`listener ${this.listener.config.name} at ${address.text}: ${error.message}`),
+    );
     if (bound !== undefined) this.server.listen(bound, backlog);
     else {
       // A socket file that a process left behind when it died; a live one would answer a connect.
       if (existsSync(address.text)) unlinkSync(address.text);
-      this.server.listen({ path: address.text.startsWith('@') ? `\0${address.text.slice(1)}` : address.text, backlog });
+      this.server.listen({
+        path: address.text.startsWith('@') ? `\0${address.text.slice(1)}` : address.text,
+        backlog,
+      });
     }
   }
 

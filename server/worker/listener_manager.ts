@@ -4,9 +4,13 @@
 import { decode } from '../../xds-protos/load.ts';
 import type { FactoryContext } from '../api/registry.ts';
 import type { Address } from '../api/stream_info.ts';
-import { compileListener, type FilterChainConfig, type ListenerConfig } from '../common/listener/listener_config.ts';
-import { formatAddress } from '../common/network/address.ts';
 import { listenSocketKey } from '../common/listener/listen_socket_key.ts';
+import {
+  compileListener,
+  type FilterChainConfig,
+  type ListenerConfig,
+} from '../common/listener/listener_config.ts';
+import { formatAddress } from '../common/network/address.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import { ActiveListener, type ListenerLookup } from './active_listener.ts';
 import { type BoundSocket, ListenSocket } from './listen_socket.ts';
@@ -53,7 +57,8 @@ export class WorkerListenerManager implements ListenerLookup {
     const before = this.listeners.get(update.name);
     const message = decode('envoy.config.listener.v3.Listener', update.bytes);
     const config = compileListener(message, this.context, '', before?.config);
-    if (before !== undefined && before.config.shellKey === config.shellKey) this.updateInPlace(before, config);
+    if (before !== undefined && before.config.shellKey === config.shellKey)
+      this.updateInPlace(before, config);
     else this.replace(before, config);
     this.indexAddresses();
   }
@@ -109,7 +114,8 @@ export class WorkerListenerManager implements ListenerLookup {
     const listener = this.listeners.get(name);
     if (listener === undefined) return;
     this.listeners.delete(name);
-    for (const address of listener.config.addresses) this.closeSocket(listenSocketKey(name, address), listener);
+    for (const address of listener.config.addresses)
+      this.closeSocket(listenSocketKey(name, address), listener);
     this.indexAddresses();
     this.drainListener(listener);
   }
@@ -148,7 +154,8 @@ export class WorkerListenerManager implements ListenerLookup {
   private indexAddresses(): void {
     const index = new Map<string, ActiveListener>();
     for (const listener of this.listeners.values()) {
-      for (const address of listener.config.addresses) if (address.ip !== '') index.set(address.text, listener);
+      for (const address of listener.config.addresses)
+        if (address.ip !== '') index.set(address.text, listener);
     }
     this.byAddress = index;
   }
@@ -160,7 +167,9 @@ export class WorkerListenerManager implements ListenerLookup {
       const { drainTimeMs, drainStrategy } = this.options;
       const ms = graceful && drainStrategy === 'gradual' ? drainTimeMs : 0;
       for (const chain of listener.config.filterChains) chain.drain.start(ms);
-      if (stopAccepting) for (const address of listener.config.addresses) this.closeSocket(listenSocketKey(name, address), listener);
+      if (stopAccepting)
+        for (const address of listener.config.addresses)
+          this.closeSocket(listenSocketKey(name, address), listener);
     }
   }
 
@@ -189,4 +198,3 @@ export class WorkerListenerManager implements ListenerLookup {
     for (const socket of this.sockets.values()) socket.close();
   }
 }
-

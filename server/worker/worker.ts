@@ -57,7 +57,10 @@ export class Worker {
         this.update(message.sequence, message.updates);
         break;
       case 'table':
-        (message.table === 'hosts' ? this.clusters.hostTable : this.clusters.breakerTable).add(message.index, message.memory);
+        (message.table === 'hosts' ? this.clusters.hostTable : this.clusters.breakerTable).add(
+          message.index,
+          message.memory,
+        );
         break;
       case 'listen_socket':
         this.listeners.addBoundSocket(message.key, message.socket);
@@ -97,19 +100,26 @@ export class Worker {
   private apply(update: ResourceUpdate): void {
     switch (update.kind) {
       case 'secret':
-        return this.resources.applySecret(update.name, update.bytes);
+        this.resources.applySecret(update.name, update.bytes);
+        break;
       case 'cluster':
-        return this.clusters.applyCluster(update);
+        this.clusters.applyCluster(update);
+        break;
       case 'endpoints':
-        return this.clusters.applyEndpoints(update);
+        this.clusters.applyEndpoints(update);
+        break;
       case 'route':
-        return this.resources.applyRoute(update.name, update.bytes);
+        this.resources.applyRoute(update.name, update.bytes);
+        break;
       case 'extension':
-        return this.resources.applyExtension(update.name, update.bytes);
+        this.resources.applyExtension(update.name, update.bytes);
+        break;
       case 'listener':
-        return this.listeners.apply(update);
+        this.listeners.apply(update);
+        break;
       case 'remove':
-        return this.remove(update.resource, update.name);
+        this.remove(update.resource, update.name);
+        break;
     }
   }
 

@@ -1,8 +1,11 @@
 // The FactoryContext of a worker: what main has sent, by name, as holders whose content changes when an update comes.
 // A compiled listener or cluster keeps the holder and reads it for each stream or handshake.
 
-import type { ConfigSource } from '../../xds-protos/generated/envoy/config/core/v3.ts';
-import type { ExtensionConfigSource, TypedExtensionConfig } from '../../xds-protos/generated/envoy/config/core/v3.ts';
+import type {
+  ConfigSource,
+  ExtensionConfigSource,
+  TypedExtensionConfig,
+} from '../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { Rds } from '../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { SdsSecretConfig } from '../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { decode } from '../../xds-protos/load.ts';
@@ -79,7 +82,10 @@ export class WorkerResources {
   }
 
   applySecret(name: string, bytes: Uint8Array): void {
-    holder(this.secrets, name).current = compileSecret(decode('envoy.extensions.transport_sockets.tls.v3.Secret', bytes), name);
+    holder(this.secrets, name).current = compileSecret(
+      decode('envoy.extensions.transport_sockets.tls.v3.Secret', bytes),
+      name,
+    );
   }
 
   applyRoute(name: string, bytes: Uint8Array): void {
@@ -106,7 +112,12 @@ export class WorkerResources {
     }
   }
 
-  private extension(key: string, filterName: string, context: FactoryContext, discovery: ExtensionConfigSource): Provider<HttpFilterConfig> {
+  private extension(
+    key: string,
+    filterName: string,
+    context: FactoryContext,
+    discovery: ExtensionConfigSource,
+  ): Provider<HttpFilterConfig> {
     const user = new ExtensionHolder(key, filterName, context);
     const users = this.extensionUsers.get(key) ?? new Set();
     users.add(new WeakRef(user));
@@ -114,14 +125,27 @@ export class WorkerResources {
     const message = this.extensions.get(key);
     if (message !== undefined) user.current = compileExtension(message, filterName, context);
     else if (discovery.default_config !== undefined) {
-      user.current = compileExtension({ name: filterName, typed_config: discovery.default_config }, filterName, context);
+      user.current = compileExtension(
+        { name: filterName, typed_config: discovery.default_config },
+        filterName,
+        context,
+      );
     }
     return user;
   }
 }
 
-function compileExtension(message: TypedExtensionConfig, filterName: string, context: FactoryContext): HttpFilterConfig {
-  const resolved = context.registry.resolve('envoy.filters.http', message.name, message.typed_config, 'typed_config');
+function compileExtension(
+  message: TypedExtensionConfig,
+  filterName: string,
+  context: FactoryContext,
+): HttpFilterConfig {
+  const resolved = context.registry.resolve(
+    'envoy.filters.http',
+    message.name,
+    message.typed_config,
+    'typed_config',
+  );
   return resolved.factory.compile(resolved.config, context, 'typed_config', filterName);
 }
 

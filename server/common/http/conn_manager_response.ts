@@ -18,10 +18,10 @@ export function mutateResponseHeaders(
   headers.remove('transfer-encoding');
   headers.remove('keep-alive');
   headers.remove('proxy-connection');
+  if (!headers.has('date')) headers.append('date', currentDate());
   if (config.serverHeader === 'OVERWRITE') headers.set('server', config.serverName);
   else if (config.serverHeader === 'APPEND_IF_ABSENT' && !headers.has('server'))
     headers.append('server', config.serverName);
-  if (!headers.has('date')) headers.append('date', currentDate());
   if (config.via !== '') {
     const before = headers.getAll('via');
     headers.set('via', before === undefined ? config.via : `${before},${config.via}`);

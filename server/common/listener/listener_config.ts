@@ -24,12 +24,40 @@ const DEFAULT_BUFFER_LIMIT_BYTES = 1_048_576;
 const DEFAULT_BACKLOG = 4096;
 
 const HANDLED = new Set([
-  'name', 'address', 'additional_addresses', 'stat_prefix', 'filter_chains', 'filter_chain_matcher', 'use_original_dst', 'default_filter_chain',
-  'per_connection_buffer_limit_bytes', 'metadata', 'deprecated_v1', 'drain_type', 'listener_filters', 'listener_filters_timeout',
-  'continue_on_listener_filters_timeout', 'traffic_direction', 'connection_balance_config', 'reuse_port', 'enable_reuse_port', 'access_log',
-  'tcp_backlog_size', 'bind_to_port', 'max_connections_to_accept_per_socket_event', 'ignore_global_conn_limit', 'bypass_overload_manager',
+  'name',
+  'address',
+  'additional_addresses',
+  'stat_prefix',
+  'filter_chains',
+  'filter_chain_matcher',
+  'use_original_dst',
+  'default_filter_chain',
+  'per_connection_buffer_limit_bytes',
+  'metadata',
+  'deprecated_v1',
+  'drain_type',
+  'listener_filters',
+  'listener_filters_timeout',
+  'continue_on_listener_filters_timeout',
+  'traffic_direction',
+  'connection_balance_config',
+  'reuse_port',
+  'enable_reuse_port',
+  'access_log',
+  'tcp_backlog_size',
+  'bind_to_port',
+  'max_connections_to_accept_per_socket_event',
+  'ignore_global_conn_limit',
+  'bypass_overload_manager',
 ]);
-const CHAIN_FIELDS = new Set(['filter_chain_match', 'filters', 'transport_socket', 'transport_socket_connect_timeout', 'metadata', 'name']);
+const CHAIN_FIELDS = new Set([
+  'filter_chain_match',
+  'filters',
+  'transport_socket',
+  'transport_socket_connect_timeout',
+  'metadata',
+  'name',
+]);
 
 /** A compiled filter chain. Equal chain messages of two versions of a listener share one: their connections stay. */
 export interface FilterChainConfig {
@@ -70,11 +98,20 @@ export interface ListenerConfig {
 }
 
 /** `previous` lends its compiled chains to equal messages. Throws ConfigError at the first field that cannot be honoured. */
-export function compileListener(listener: Listener, context: FactoryContext, path: string, previous?: ListenerConfig): ListenerConfig {
+export function compileListener(
+  listener: Listener,
+  context: FactoryContext,
+  path: string,
+  previous?: ListenerConfig,
+): ListenerConfig {
   rejectOtherFields(listener, HANDLED, path);
-  if (listener.api_listener !== undefined) throw new ConfigError(at(path, 'api_listener'), 'API listeners are not supported');
+  if (listener.api_listener !== undefined)
+    throw new ConfigError(at(path, 'api_listener'), 'API listeners are not supported');
   if (listener.connection_balance_config?.extend_balance !== undefined) {
-    throw new ConfigError(at(path, 'connection_balance_config.extend_balance'), "Didn't find a registered implementation for the connection balance extension");
+    throw new ConfigError(
+      at(path, 'connection_balance_config.extend_balance'),
+      "Didn't find a registered implementation for the connection balance extension",
+    );
   }
   const addresses = compileAddresses(listener, path);
   const statName = (listener.stat_prefix || addresses[0].text).replaceAll(':', '_');
@@ -91,7 +128,8 @@ export function compileListener(listener: Listener, context: FactoryContext, pat
     backlog: wrapperValue(listener.tcp_backlog_size) ?? DEFAULT_BACKLOG,
     perConnectionBufferLimitBytes: bufferLimit,
     listenerFilters: compileListenerFilters(listener, listenerContext, at(path, 'listener_filters')),
-    listenerFiltersTimeoutMs: durationMs(listener.listener_filters_timeout) ?? DEFAULT_LISTENER_FILTERS_TIMEOUT_MS,
+    listenerFiltersTimeoutMs:
+      durationMs(listener.listener_filters_timeout) ?? DEFAULT_LISTENER_FILTERS_TIMEOUT_MS,
     continueOnListenerFiltersTimeout: listener.continue_on_listener_filters_timeout,
     filterChains: chains.all,
     matcher: chains.matcher,
@@ -109,7 +147,9 @@ function compileAddresses(listener: Listener, path: string): Address[] {
   }
   return [
     parseAddress(listener.address, at(path, 'address')),
-    ...listener.additional_addresses.map((one, index) => parseAddress(one.address, at(at(at(path, 'additional_addresses'), index), 'address'))),
+    ...listener.additional_addresses.map((one, index) =>
+      parseAddress(one.address, at(at(at(path, 'additional_addresses'), index), 'address')),
+    ),
   ];
 }
 
@@ -127,9 +167,13 @@ function compileChains(
   previous: ListenerConfig | undefined,
 ): Chains {
   if (listener.filter_chains.length === 0 && listener.default_filter_chain === undefined) {
-    throw new ConfigError(path, `error adding listener '${listener.address?.socket_address?.address ?? listener.name}': no filter chains specified`);
+    throw new ConfigError(
+      path,
+      `error adding listener '${listener.address?.socket_address?.address ?? listener.name}': no filter chains specified`,
+    );
   }
-  if (listener.filter_chain_matcher !== undefined) throw new ConfigError(at(path, 'filter_chain_matcher'), 'filter chain matchers are not supported');
+  if (listener.filter_chain_matcher !== undefined)
+    throw new ConfigError(at(path, 'filter_chain_matcher'), 'filter chain matchers are not supported');
   const reusable = new Map(previous?.filterChains.map((chain) => [chain.key, chain]));
   const compileOne = (chain: FilterChain, where: string): FilterChainConfig => {
     const key = Buffer.from(encode('envoy.config.listener.v3.FilterChain', chain)).toString('latin1');
@@ -140,7 +184,10 @@ function compileChains(
     match: chain.filter_chain_match,
     chain: compileOne(chain, at(at(path, 'filter_chains'), index)),
   }));
-  const fallback = listener.default_filter_chain === undefined ? undefined : compileOne(listener.default_filter_chain, at(path, 'default_filter_chain'));
+  const fallback =
+    listener.default_filter_chain === undefined
+      ? undefined
+      : compileOne(listener.default_filter_chain, at(path, 'default_filter_chain'));
   const all = entries.map((entry) => entry.chain);
   if (fallback !== undefined) all.push(fallback);
   return { all, matcher: compileFilterChainMatch(entries, fallback, path) };
@@ -160,15 +207,26 @@ function compileChain(
   const context = withListener(outer, listener, statName, bufferLimit, drain);
   const filters = chain.filters.map((filter, index) => {
     const where = at(at(path, 'filters'), index);
-    if (filter.config_discovery !== undefined) throw new ConfigError(at(where, 'config_discovery'), 'dynamic network filters are not supported');
+    if (filter.config_discovery !== undefined)
+      throw new ConfigError(at(where, 'config_discovery'), 'dynamic network filters are not supported');
     const typed = at(where, 'typed_config');
-    const resolved = context.registry.resolve('envoy.filters.network', filter.name, filter.typed_config, typed);
+    const resolved = context.registry.resolve(
+      'envoy.filters.network',
+      filter.name,
+      filter.typed_config,
+      typed,
+    );
     const compiled = resolved.factory.compile(resolved.config, context, typed);
     const last = index === chain.filters.length - 1;
     if (compiled.isTerminal !== last) {
       const kind = last ? 'non-terminal' : 'terminal';
-      const must = last ? 'is the last filter in a network filter chain.' : 'must be the last filter in a network filter chain.';
-      throw new ConfigError(where, `${kind} filter named ${filter.name} of type ${resolved.typeName} ${must}`);
+      const must = last
+        ? 'is the last filter in a network filter chain.'
+        : 'must be the last filter in a network filter chain.';
+      throw new ConfigError(
+        where,
+        `${kind} filter named ${filter.name} of type ${resolved.typeName} ${must}`,
+      );
     }
     return compiled;
   });
@@ -183,23 +241,46 @@ function compileChain(
   });
 }
 
-function compileTransportSocket(chain: FilterChain, context: FactoryContext, path: string): DownstreamTransportSocketFactory | undefined {
+function compileTransportSocket(
+  chain: FilterChain,
+  context: FactoryContext,
+  path: string,
+): DownstreamTransportSocketFactory | undefined {
   const socket = chain.transport_socket;
   if (socket === undefined) return undefined;
   const where = at(path, 'transport_socket.typed_config');
-  const resolved = context.registry.resolve('envoy.transport_sockets.downstream', socket.name, socket.typed_config, where);
+  const resolved = context.registry.resolve(
+    'envoy.transport_sockets.downstream',
+    socket.name,
+    socket.typed_config,
+    where,
+  );
   const factory = resolved.factory.compile(resolved.config, context, where);
   return factory.secure ? factory : undefined;
 }
 
-function withListener(context: FactoryContext, listener: Listener, statName: string, bufferLimit: number, drain: DrainState): FactoryContext {
+function withListener(
+  context: FactoryContext,
+  listener: Listener,
+  statName: string,
+  bufferLimit: number,
+  drain: DrainState,
+): FactoryContext {
   return {
     ...context,
     listener: {
       name: listener.name,
       statName,
       trafficDirection: trafficDirection(listener),
-      metadata: listener.metadata === undefined ? undefined : Object.fromEntries(Object.entries(listener.metadata.filter_metadata).map(([name, struct]) => [name, structToJson(struct)])),
+      metadata:
+        listener.metadata === undefined
+          ? undefined
+          : Object.fromEntries(
+              Object.entries(listener.metadata.filter_metadata).map(([name, struct]) => [
+                name,
+                structToJson(struct),
+              ]),
+            ),
       draining: () => drain.drainClose(),
       perConnectionBufferLimitBytes: bufferLimit,
     },
@@ -207,10 +288,17 @@ function withListener(context: FactoryContext, listener: Listener, statName: str
 }
 
 function trafficDirection(listener: Listener): ListenerConfig['trafficDirection'] {
-  return listener.traffic_direction === 'INBOUND' || listener.traffic_direction === 'OUTBOUND' ? listener.traffic_direction : 'UNSPECIFIED';
+  return listener.traffic_direction === 'INBOUND' || listener.traffic_direction === 'OUTBOUND'
+    ? listener.traffic_direction
+    : 'UNSPECIFIED';
 }
 
 function shellKey(listener: Listener): string {
-  const shell = { ...listener, filter_chains: [], default_filter_chain: undefined, filter_chain_matcher: undefined };
+  const shell = {
+    ...listener,
+    filter_chains: [],
+    default_filter_chain: undefined,
+    filter_chain_matcher: undefined,
+  };
   return Buffer.from(encode('envoy.config.listener.v3.Listener', shell)).toString('latin1');
 }

@@ -1,7 +1,10 @@
 // Compiles a listener's listener_filters and the predicates that switch them off for some destination ports.
 // Document: config.listener.v3.ListenerFilter.
 
-import type { Listener, ListenerFilterChainMatchPredicate } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
+import type {
+  Listener,
+  ListenerFilterChainMatchPredicate,
+} from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { ListenerFilterConfig } from '../../api/network/filter.ts';
 import type { FactoryContext } from '../../api/registry.ts';
@@ -16,27 +19,44 @@ export interface ListenerFilterEntry {
   readonly disabled: Predicate | undefined;
 }
 
-export function compileListenerFilters(listener: Listener, context: FactoryContext, path: string): readonly ListenerFilterEntry[] {
+export function compileListenerFilters(
+  listener: Listener,
+  context: FactoryContext,
+  path: string,
+): readonly ListenerFilterEntry[] {
   return listener.listener_filters.map((filter, index): ListenerFilterEntry => {
     const where = at(path, index);
-    if (filter.config_discovery !== undefined) throw new ConfigError(at(where, 'config_discovery'), 'dynamic listener filters are not supported');
+    if (filter.config_discovery !== undefined)
+      throw new ConfigError(at(where, 'config_discovery'), 'dynamic listener filters are not supported');
     const typed = at(where, 'typed_config');
-    const resolved = context.registry.resolve('envoy.filters.listener', filter.name, filter.typed_config, typed);
+    const resolved = context.registry.resolve(
+      'envoy.filters.listener',
+      filter.name,
+      filter.typed_config,
+      typed,
+    );
     return {
       name: filter.name,
       config: resolved.factory.compile(resolved.config, context, typed),
-      disabled: filter.filter_disabled === undefined ? undefined : compilePredicate(filter.filter_disabled, at(where, 'filter_disabled')),
+      disabled:
+        filter.filter_disabled === undefined
+          ? undefined
+          : compilePredicate(filter.filter_disabled, at(where, 'filter_disabled')),
     };
   });
 }
 
 function compilePredicate(predicate: ListenerFilterChainMatchPredicate, path: string): Predicate {
   if (predicate.or_match !== undefined) {
-    const rules = predicate.or_match.rules.map((rule, index) => compilePredicate(rule, at(at(path, 'or_match.rules'), index)));
+    const rules = predicate.or_match.rules.map((rule, index) =>
+      compilePredicate(rule, at(at(path, 'or_match.rules'), index)),
+    );
     return (info) => rules.some((rule) => rule(info));
   }
   if (predicate.and_match !== undefined) {
-    const rules = predicate.and_match.rules.map((rule, index) => compilePredicate(rule, at(at(path, 'and_match.rules'), index)));
+    const rules = predicate.and_match.rules.map((rule, index) =>
+      compilePredicate(rule, at(at(path, 'and_match.rules'), index)),
+    );
     return (info) => rules.every((rule) => rule(info));
   }
   if (predicate.not_match !== undefined) {
@@ -44,7 +64,8 @@ function compilePredicate(predicate: ListenerFilterChainMatchPredicate, path: st
     return (info) => !rule(info);
   }
   const range = predicate.destination_port_range;
-  if (range !== undefined) return ({ localAddress }) => localAddress.port >= range.start && localAddress.port < range.end;
+  if (range !== undefined)
+    return ({ localAddress }) => localAddress.port >= range.start && localAddress.port < range.end;
   if (predicate.any_match === true) return () => true;
   throw new ConfigError(path, 'a rule is required');
 }

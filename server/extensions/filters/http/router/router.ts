@@ -124,11 +124,13 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { callbacks, headers } = this;
     const { values, base } = this.config.stats;
     const info = callbacks.streamInfo;
-    const uri = direct.newUri(headers);
+    const code = direct.responseCode;
+    // RFC 9110 10.2.2: Location means something in these answers only.
+    const uri = code === 201 || (code >= 300 && code < 400) ? direct.newUri(headers) : '';
     values[base + (uri === '' ? STAT.rq_direct_response : STAT.rq_redirect)]++;
     direct.rewritePathHeader(headers);
     const body = direct.responseBody(headers, info);
-    callbacks.sendLocalReply(direct.responseCode, body, 'direct_response', {
+    callbacks.sendLocalReply(code, body, 'direct_response', {
       modifyHeaders: (response) => {
         if (uri !== '') response.append('location', uri);
         if (direct.contentType !== '' && body !== '') response.set('content-type', direct.contentType);
@@ -422,11 +424,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     const text = resetReasonText(reason);
     const retried = this.attempts > 1 ? 'retried and the latest ' : '';
-    const because =
-      transportFailure === '' || reason === 'ProtocolError'
-        ? ''
-        : `, transport failure reason: ${transportFailure}`;
-    const body = `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}${because}`;
+    const body = `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}`;
     const details = `upstream_reset_before_response_started{${text}${transportFailure === '' ? '' : `|${transportFailure}`}}`;
     this.respondLocally(
       reason === 'ProtocolError' ? 502 : 503,
