@@ -197,9 +197,12 @@ function pad(value: number, width: number, filler: string): string {
   return String(value).padStart(width, filler);
 }
 
-/** The nine digits below the second. JavaScript clocks know microseconds at best, so the last three are 0. */
+/**
+ * The nine digits below the second. JavaScript clocks know microseconds at best, so the last three are 0.
+ * Rounded, since a double of milliseconds misses whole microseconds by a hair.
+ */
 function fraction(epochMs: number): string {
-  const microseconds = Math.floor((epochMs - Math.floor(epochMs / 1000) * 1000) * 1000);
+  const microseconds = Math.min(999_999, Math.round((epochMs - Math.floor(epochMs / 1000) * 1000) * 1000));
   return `${pad(microseconds, 6, '0')}000`;
 }
 

@@ -100,7 +100,7 @@ function compileQueryParams({ argument, maxLength, path }: CommandCall): Formatt
   const decoded = argument === 'DECODED';
   return new StringFormatterProvider(({ requestHeaders }) => {
     const query = queryOf(requestHeaders?.path);
-    return query === undefined || !decoded ? query : percentDecode(query);
+    return query === undefined || !decoded ? query : decodeVisible(query);
   }, maxLength);
 }
 
@@ -125,6 +125,34 @@ function percentDecode(value: string): string {
   return value.replace(/%([0-9a-fA-F]{2})/g, (_, hex: string) =>
     String.fromCharCode(Number.parseInt(hex, 16)),
   );
+}
+
+/** Characters that no URL has in the open: their escapes stay. */
+const NEVER_PLAIN = '"<>\\^{|}';
+
+/** As Envoy decodes a whole query: escapes of visible characters become these, other escapes stay, a `%` of none goes. */
+function decodeVisible(query: string): string {
+  let text = '';
+  for (let i = 0; i < query.length; i++) {
+    if (query[i] !== '%' || i + 2 >= query.length) {
+      text += query[i];
+      continue;
+    }
+    const code = hexDigit(query.charCodeAt(i + 1)) * 16 + hexDigit(query.charCodeAt(i + 2));
+    if (Number.isNaN(code)) continue;
+    const character = String.fromCharCode(code);
+    const visible = code > 0x20 && code < 0x7f && !NEVER_PLAIN.includes(character);
+    text += visible ? character : query.slice(i, i + 3);
+    i += 2;
+  }
+  return text;
+}
+
+/** 0–15, or NaN. */
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const lower = code | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : Number.NaN;
 }
 
 function compileGrpcStatus({ argument, path }: CommandCall): FormatterProvider {

@@ -13,11 +13,11 @@ interface JsonNode {
 }
 
 class FixedNode implements JsonNode {
-  private readonly json: string;
-  constructor(json: string) {
+  private readonly json: string | undefined;
+  constructor(json: string | undefined) {
     this.json = json;
   }
-  write(): string {
+  write(): string | undefined {
     return this.json;
   }
 }
@@ -117,7 +117,8 @@ function compileNode(
     return new OperatorNode(first, omitEmpty ? undefined : 'null');
   }
   if (Array.isArray(value)) return new ListNode(value.map((item) => compileNode(item, omitEmpty, parse)));
-  if (typeof value !== 'object' || value === null) return new FixedNode(jsonValue(value));
+  if (value === null) return new FixedNode(omitEmpty ? undefined : 'null');
+  if (typeof value !== 'object') return new FixedNode(jsonValue(value));
   const fields = Object.entries(value).sort(([a], [b]) => compareBytes(a, b));
   return new ObjectNode(
     fields.map(([key]) => `${jsonString(latin1Of(key))}:`),

@@ -70,7 +70,7 @@ describe('text formats', () => {
       print('%PATH%|%PATH(NQ)%|%PATH(NQ:ORIG)%|%QUERY_PARAM(a)%|%QUERY_PARAM(a):1%|%QUERY_PARAM(zz)%', facts),
       '/up/x?a=1%202&b=3|/up/x|-|1 2|1|-',
     );
-    assert.equal(print('%QUERY_PARAMS%|%QUERY_PARAMS(DECODED)%', facts), 'a=1%202&b=3|a=1 2&b=3');
+    assert.equal(print('%QUERY_PARAMS%|%QUERY_PARAMS(DECODED)%', facts), 'a=1%202&b=3|a=1%202&b=3');
     const original = requestHeaders({ ':path': '/dead', 'x-envoy-original-path': '/orig?q=1' });
     assert.equal(print('%PATH(NQ)%|%QUERY_PARAMS%', fakeLogContext({ requestHeaders: original })), '/orig|-');
   });
