@@ -68,8 +68,7 @@ class ResourceDocument {
   }
 
   #resource(node: Node): ServedResource {
-    const json = node.toJS(this.#document, { maxAliasCount: 100 }) as unknown;
-    const any = this.#any(node, json);
+    const any = this.#any(node);
     const type = resourceType(any.type_url);
     if (type.service === undefined) {
       throw new Error(
@@ -85,11 +84,12 @@ class ResourceDocument {
     };
   }
 
-  #any(node: Node, json: unknown): Any {
+  #any(node: Node): Any {
     try {
-      return fromJson('google.protobuf.Any', json);
+      return fromJson('google.protobuf.Any', node.toJS(this.#document, { maxAliasCount: 100 }));
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
+      // The YAML reader's own, about aliases.
+      if (!(error instanceof ConfigError)) throw new Error(`${this.#at(node)}: ${(error as Error).message}`);
       // An unknown field is told as its message's fault; its own place says more.
       const unknown = /no such field: '([^']+)'/.exec(error.reason)?.[1];
       const where = unknown === undefined ? error.path : at(error.path, unknown);

@@ -74,9 +74,9 @@ export class GrpcStream {
 
   #onMessage(bytes: Uint8Array): void {
     this.#answered = true;
-    this.#backOff.reset();
     try {
       this.#callbacks.onMessage(bytes);
+      this.#backOff.reset();
     } catch (error) {
       this.#call?.cancel();
       this.#onClosed(`unreadable response: ${error instanceof Error ? error.message : error}`);
