@@ -59,13 +59,3 @@ export const DNS_CARES_STATS = statSchema('dns_cares', {
   resolve_total: 'counter',
   timeouts: 'counter',
 });
-
-/** Below `overload.`. */
-export const OVERLOAD_STATS = statSchema('overload', {
-  refresh_interval_delay: 'histogram:ms',
-});
-
-/** Below `envoy.overload_actions.reset_high_memory_stream.`. */
-export const OVERLOAD_RESET_STATS = statSchema('overload_reset_high_memory_stream', {
-  count: 'counter',
-});

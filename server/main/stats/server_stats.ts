@@ -1,0 +1,73 @@
+// The `server.` stats that are facts of the moment: brought up to date when somebody reads.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/statistics
+
+import { getFips } from 'node:crypto';
+import type { ServerInfo_State } from '../../../xds-protos/generated/envoy/admin/v3.ts';
+import type { StatBlock, StatStore } from '../../api/stats.ts';
+import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import { COMPILATION_SETTINGS_STATS, SERVER_STATS } from '../../common/stats/families/server.ts';
+
+/** The numbers of envoy.admin.v3.ServerInfo.State. */
+const STATES: Readonly<Record<string, number>> = {
+  LIVE: 0,
+  DRAINING: 1,
+  PRE_INITIALIZING: 2,
+  INITIALIZING: 3,
+};
+/** What Envoy shows while there is no certificate. */
+const NO_CERTIFICATE_DAYS = 2 ** 32 - 1;
+
+export interface ServerFacts {
+  readonly concurrency: number;
+  readonly hotRestartEpoch: number;
+  /** As `Date.now()`. */
+  readonly startedAt: number;
+  state(): ServerInfo_State;
+  /** False after /healthcheck/fail. */
+  live(): boolean;
+  /** Undefined when no certificate is in use. */
+  daysUntilFirstCertExpiring(): number | undefined;
+  /** Open downstream connections, of the hot restart parent too. */
+  totalConnections(): number;
+  parentConnections(): number;
+}
+
+export class ServerStats {
+  readonly #block: StatBlock<keyof typeof SERVER_STATS.offset>;
+  readonly #facts: ServerFacts;
+
+  constructor(store: StatStore, aggregator: StatAggregator, facts: ServerFacts) {
+    this.#facts = facts;
+    this.#block = store.block(SERVER_STATS, 'server.');
+    this.#set('concurrency', facts.concurrency);
+    this.#set('hot_restart_epoch', facts.hotRestartEpoch);
+    const compilation = store.block(COMPILATION_SETTINGS_STATS, 'server.compilation_settings.');
+    compilation.values[compilation.base + COMPILATION_SETTINGS_STATS.offset.fips_mode] = getFips();
+    aggregator.beforeRead(() => this.#refresh());
+  }
+
+  /** The server takes traffic; `ms` since its start. */
+  initialized(ms: number): void {
+    this.#block.record(SERVER_STATS.offset.initialization_time_ms, ms);
+  }
+
+  #refresh(): void {
+    const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
+    this.#set('state', STATES[this.#facts.state()] ?? 0);
+    this.#set('live', this.#facts.live() ? 1 : 0);
+    this.#set('uptime', Math.floor((Date.now() - this.#facts.startedAt) / 1000));
+    this.#set('memory_allocated', heapUsed + external);
+    this.#set('memory_heap_size', heapTotal + external);
+    this.#set('memory_physical_size', rss);
+    this.#set(
+      'days_until_first_cert_expiring',
+      this.#facts.daysUntilFirstCertExpiring() ?? NO_CERTIFICATE_DAYS,
+    );
+    this.#set('total_connections', this.#facts.totalConnections());
+    this.#set('parent_connections', this.#facts.parentConnections());
+  }
+
+  #set(name: keyof typeof SERVER_STATS.offset, value: number): void {
+    this.#block.values[this.#block.base + SERVER_STATS.offset[name]] = value;
+  }
+}
