@@ -7,8 +7,12 @@ import { toNative } from '../../common/matcher/re2_syntax.ts';
 const RE2_WORDS: Readonly<Record<string, string>> = {
   'missing closing ]': 'missing ]',
   'missing closing )': 'missing )',
-  'unexpected )': 'unexpected )',
   'missing argument to repetition operator': 'no argument for repetition operator',
+  'invalid nested repetition operator': 'bad repetition operator',
+  'invalid repeat count': 'invalid repetition size',
+  'invalid named capture': 'invalid named capture group',
+  'invalid or unsupported Perl syntax': 'invalid perl operator',
+  'trailing backslash at end of expression': 'trailing \\',
 };
 
 export class RegexParamError extends Error {}
