@@ -3,8 +3,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Address } from '../../api/stream_info.ts';
+import { logger } from '../../common/log.ts';
 import { ipAddress, pipeAddress } from '../../common/network/address.ts';
 import type { AdminContext } from './context.ts';
+
+const log = logger('admin');
 
 export class AdminServer {
   readonly #context: AdminContext;
@@ -30,6 +33,8 @@ export class AdminServer {
       this.#server.once('error', reject);
       const listening = (): void => {
         this.#server.off('error', reject);
+        // Failing to accept (no file descriptors left) must not end the proxy.
+        this.#server.on('error', (error) => log.error(`admin listener: ${error.message}`));
         const bound = this.#server.address() as AddressInfo | string;
         resolve(typeof bound === 'string' ? pipeAddress(bound) : ipAddress(bound.address, bound.port));
       };
