@@ -102,10 +102,10 @@ export class AccessLogFile implements LogFile {
     return new Promise((resolve) => this.waiters.push(resolve));
   }
 
-  /** Writes what is left before the process goes; what a write in flight has not reported is not written twice. */
+  /** Writes what is left before the process goes. What a write in flight has not reported is not written twice. */
   flushSync(): void {
-    if (this.text === '') return;
-    const bytes = Buffer.from(this.text, 'latin1');
+    const waiting = this.retryTimer === undefined ? undefined : this.chunk?.subarray(this.written);
+    const bytes = Buffer.concat([waiting ?? Buffer.alloc(0), Buffer.from(this.text, 'latin1')]);
     this.text = '';
     try {
       let written = 0;
@@ -140,7 +140,10 @@ export class AccessLogFile implements LogFile {
 
   private onWritten(error: NodeJS.ErrnoException | null, bytes: number): void {
     if (error?.code === 'EAGAIN') {
-      this.retryTimer = setTimeout(() => this.writeChunk(), RETRY_MS);
+      this.retryTimer = setTimeout(() => {
+        this.retryTimer = undefined;
+        this.writeChunk();
+      }, RETRY_MS);
       return;
     }
     const chunk = this.chunk!;

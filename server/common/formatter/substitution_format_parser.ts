@@ -10,12 +10,14 @@ import { type CommandParser, type FormatterProvider, PlainString } from './forma
 import { HTTP_COMMANDS } from './http_formatter.ts';
 
 import { METADATA_COMMANDS } from './metadata_formatter.ts';
+import { PATH_COMMANDS } from './path_formatter.ts';
 import { SSL_COMMANDS } from './ssl_formatter.ts';
 import { STREAM_INFO_COMMANDS } from './stream_info_formatter.ts';
 import { TIME_COMMANDS } from './time_formatter.ts';
 
 const COMMANDS: CommandTable = {
   ...HTTP_COMMANDS,
+  ...PATH_COMMANDS,
   ...STREAM_INFO_COMMANDS,
   ...ADDRESS_COMMANDS,
   ...TIME_COMMANDS,

@@ -1,7 +1,6 @@
 // Who talks to whom in a stream, as the labels of Istio's metrics say it.
 // Istio: IstioStatsFilter::populatePeerInfo in source/extensions/filters/http/istio_stats/istio_stats.cc.
 
-import type { StatTag } from '../../../../api/stats.ts';
 import type { FilterState, StreamInfo } from '../../../../api/stream_info.ts';
 import type { Cluster } from '../../../../api/upstream/cluster.ts';
 import {
@@ -22,9 +21,8 @@ const WELL_KNOWN_CLUSTERS = new Set([
   'InboundPassthroughClusterIpv4',
   'InboundPassthroughClusterIpv6',
 ]);
-const EMPTY_WORKLOAD = new WorkloadMetadata({});
 
-interface Service {
+export interface Service {
   readonly host: string;
   readonly name: string;
   readonly namespace: string;
@@ -147,127 +145,4 @@ function readService(cluster: Cluster): Service | undefined {
     name: typeof name === 'string' ? name : hostText.split('.', 1)[0],
     namespace: typeof namespace === 'string' ? namespace : '',
   };
-}
-
-/** `spiffe://<domain>/ns/<namespace>/sa/<account>` → the namespace, or ''. */
-function namespaceOfPrincipal(principal: string): string {
-  return /\/ns\/([^/]*)/.exec(principal)?.[1] ?? '';
-}
-
-/** The labels about peers in the order Istio's proxy adds them. `local` is our own workload. */
-export function peerTags(reporter: Reporter, facts: PeerFacts, local: WorkloadMetadata): StatTag[] {
-  const peerNamespace = namespaceOfPrincipal(facts.peerPrincipal) || (facts.peer?.fields.namespaceName ?? '');
-  const peer = peerSide(facts.peer, peerNamespace, facts.peerPrincipal);
-  const ours = localSide(local, facts.localPrincipal);
-  const { service } = facts;
-  const tags: StatTag[] = [{ name: 'reporter', value: reporter }];
-  if (reporter === 'source') {
-    return tags.concat(
-      sourceTags(ours),
-      destinationTags(peer, {
-        host: service.host || 'unknown',
-        name: service.name || 'unknown',
-        namespace: service.namespace || peerNamespace || 'unknown',
-      }),
-    );
-  }
-  if (reporter === 'waypoint') {
-    const { endpoint } = facts;
-    const behind = peerSide(
-      endpoint,
-      endpoint?.fields.namespaceName ?? '',
-      endpoint?.fields.identity ?? '',
-      'unknown',
-    );
-    return tags.concat(
-      sourceTags(peer),
-      destinationTags(behind, {
-        host: service.host || 'unknown',
-        name: service.name || 'unknown',
-        namespace: service.namespace || 'unknown',
-      }),
-    );
-  }
-  return tags.concat(
-    sourceTags(peer),
-    destinationTags(ours, {
-      host: service.host || ours.canonicalService,
-      name: service.name || ours.canonicalService,
-      namespace: ours.namespace,
-    }),
-  );
-}
-
-/** One side of a call in label values. */
-interface Side {
-  readonly workload: string;
-  readonly canonicalService: string;
-  readonly canonicalRevision: string;
-  readonly namespace: string;
-  readonly principal: string;
-  readonly app: string;
-  readonly version: string;
-  readonly cluster: string;
-}
-
-function peerSide(
-  peer: WorkloadMetadata | undefined,
-  namespace: string,
-  principal: string,
-  noRevision = 'latest',
-): Side {
-  const { fields } = peer ?? EMPTY_WORKLOAD;
-  return {
-    workload: fields.workloadName || 'unknown',
-    canonicalService: fields.canonicalName || 'unknown',
-    canonicalRevision: fields.canonicalRevision || noRevision,
-    namespace: namespace || 'unknown',
-    principal: principal || 'unknown',
-    app: fields.appName || 'unknown',
-    version: fields.appVersion || 'unknown',
-    cluster: fields.clusterName || 'unknown',
-  };
-}
-
-/** Our own labels are as the node's metadata has them, empty where it has none. */
-function localSide({ fields }: WorkloadMetadata, principal: string): Side {
-  return {
-    workload: fields.workloadName,
-    canonicalService: fields.canonicalName,
-    canonicalRevision: fields.canonicalRevision,
-    namespace: fields.namespaceName,
-    principal: principal || 'unknown',
-    app: fields.appName,
-    version: fields.appVersion,
-    cluster: fields.clusterName,
-  };
-}
-
-function sourceTags(side: Side): StatTag[] {
-  return [
-    { name: 'source_workload', value: side.workload },
-    { name: 'source_canonical_service', value: side.canonicalService },
-    { name: 'source_canonical_revision', value: side.canonicalRevision },
-    { name: 'source_workload_namespace', value: side.namespace },
-    { name: 'source_principal', value: side.principal },
-    { name: 'source_app', value: side.app },
-    { name: 'source_version', value: side.version },
-    { name: 'source_cluster', value: side.cluster },
-  ];
-}
-
-function destinationTags(side: Side, service: Service): StatTag[] {
-  return [
-    { name: 'destination_workload', value: side.workload },
-    { name: 'destination_workload_namespace', value: side.namespace },
-    { name: 'destination_principal', value: side.principal },
-    { name: 'destination_app', value: side.app },
-    { name: 'destination_version', value: side.version },
-    { name: 'destination_service', value: service.host },
-    { name: 'destination_canonical_service', value: side.canonicalService },
-    { name: 'destination_canonical_revision', value: side.canonicalRevision },
-    { name: 'destination_service_name', value: service.name },
-    { name: 'destination_service_namespace', value: service.namespace },
-    { name: 'destination_cluster', value: side.cluster },
-  ];
 }

@@ -16,7 +16,8 @@ import { currentDurationMs } from '../../../../common/stream_info/stream_info.ts
 import { GrpcStatsObject } from '../grpc_stats/grpc_stats.ts';
 import type { AttributeContext } from './attribute_expression.ts';
 import type { IstioStatsConfig } from './config.ts';
-import { type PeerFacts, peerFacts, peerInfoRead, peerTags } from './peer_facts.ts';
+import { type PeerFacts, peerFacts, peerInfoRead } from './peer_facts.ts';
+import { peerTags } from './peer_tags.ts';
 
 export class IstioStatsFilter implements HttpFilter, TimerOwner {
   private readonly config: IstioStatsConfig;

@@ -13,7 +13,8 @@ import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
 import { responseFlagsToShortString } from '../../../../common/stream_info/response_flags.ts';
 import type { IstioStatsConfig } from '../../http/stats/config.ts';
 import type { MetricHandles } from '../../http/stats/istio_metrics.ts';
-import { peerFacts, peerInfoRead, peerTags } from '../../http/stats/peer_facts.ts';
+import { peerFacts, peerInfoRead } from '../../http/stats/peer_facts.ts';
+import { peerTags } from '../../http/stats/peer_tags.ts';
 
 export class IstioTcpStatsFilter implements NetworkFilter, ConnectionCallbacks, TimerOwner {
   private readonly config: IstioStatsConfig;
