@@ -5,13 +5,15 @@ import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstra
 import { ConfigError } from '../api/config_error.ts';
 import { logger, setLogLevel } from '../common/log.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
-import { finishBootstrap, type LoadedBootstrap, loadBootstrap } from './bootstrap/bootstrap.ts';
+import { type LoadedBootstrap, loadBootstrap } from './bootstrap/bootstrap.ts';
 import { type Options, parseCommandLine } from './bootstrap/command_line.ts';
 import { helpText } from './bootstrap/flags.ts';
 import { istiodBootstrap } from './bootstrap/istiod_bootstrap.ts';
+import { resourcesBootstrap } from './bootstrap/resources_bootstrap.ts';
 import { logLineFormatter } from './bootstrap/settings.ts';
 import { buildControl } from './control.ts';
 import { LogOutput } from './log_output.ts';
+import { type ResourceServer, startResourceServer } from './resource_server/resource_server.ts';
 import { HOT_RESTART_VERSION, VERSION, VERSION_LINE } from './version.ts';
 
 const log = logger('main');
@@ -40,9 +42,11 @@ export async function run(
   }
   const { options } = commandLine;
   let logOutput: LogOutput | undefined;
+  let folder: ResourceServer | undefined;
   try {
     logOutput = startLogging(options);
-    const loaded = load(options);
+    folder = await serveFolder(options.resources);
+    const loaded = load(options, folder);
     logOutput.format = logLineFormatter(loaded.bootstrap, options);
     report(loaded);
     if (options.mode === 'validate') {
@@ -57,6 +61,8 @@ export async function run(
     if (logOutput === undefined) console.error(text);
     else log.critical(text);
     return 1;
+  } finally {
+    folder?.close();
   }
 }
 
@@ -72,9 +78,18 @@ function startLogging(options: Options): LogOutput {
   return new LogOutput(options.logPath, logLineFormatter(undefined, options));
 }
 
-function load(options: Options): LoadedBootstrap {
-  if (options.istiod === undefined) return loadBootstrap(options);
-  return finishBootstrap(istiodBootstrap(options.istiod), options);
+function load(options: Options, folder: ResourceServer | undefined): LoadedBootstrap {
+  if (options.istiod !== undefined) return loadBootstrap(options, istiodBootstrap(options.istiod));
+  return loadBootstrap(options, folder && resourcesBootstrap(folder.address));
+}
+
+async function serveFolder(folder: string): Promise<ResourceServer | undefined> {
+  if (folder === '') return undefined;
+  try {
+    return await startResourceServer(folder);
+  } catch (error) {
+    throw new ConfigError('', `--resources ${folder}: ${(error as Error).message}`);
+  }
 }
 
 function report({ unknownFields, inertFields }: LoadedBootstrap): void {

@@ -20,30 +20,29 @@ export interface LoadedBootstrap {
   readonly inertFields: readonly InertField[];
 }
 
-/** Throws ConfigError with Envoy's reasons. */
-export function loadBootstrap(options: Options): LoadedBootstrap {
+/** Throws ConfigError with Envoy's reasons. `base` is a bootstrap that the user's is merged over, and then need not exist. */
+export function loadBootstrap(options: Options, base?: Bootstrap): LoadedBootstrap {
   const { configPath, configYaml } = options;
-  if (configPath === '' && configYaml === '') {
+  if (configPath === '' && configYaml === '' && base === undefined) {
     throw new ConfigError(
       '',
       'At least one of --config-path or --config-yaml or Options::configProto() should be non-empty',
     );
   }
   const unknown: string[] | undefined = options.allowUnknownStaticFields ? [] : undefined;
-  const parts: Uint8Array[] = [];
-  if (configPath !== '') parts.push(encode(BOOTSTRAP, readBootstrap(configPath, unknown)));
-  if (configYaml !== '') {
-    parts.push(encode(BOOTSTRAP, fromJson(BOOTSTRAP, parseYaml(configYaml), { unknownFields: unknown })));
-  }
-  // Bytes of two messages one after the other decode as their merge: that is protobuf's MergeFrom.
-  return finishBootstrap(decode(BOOTSTRAP, Buffer.concat(parts)), options, unknown ?? []);
+  const parts: Bootstrap[] = base === undefined ? [] : [base];
+  if (configPath !== '') parts.push(readBootstrap(configPath, unknown));
+  if (configYaml !== '') parts.push(fromJson(BOOTSTRAP, parseYaml(configYaml), { unknownFields: unknown }));
+  // Bytes of messages one after the other decode as their merge: that is protobuf's MergeFrom.
+  const bytes = Buffer.concat(parts.map((part) => encode(BOOTSTRAP, part)));
+  return finishBootstrap(decode(BOOTSTRAP, bytes), options, unknown ?? []);
 }
 
-/** Checks a bootstrap, wherever it is from, and puts what the command line says about the node into it. Throws ConfigError. */
-export function finishBootstrap(
+/** Checks it and puts what the command line says about the node into it. */
+function finishBootstrap(
   bootstrap: Bootstrap,
   options: Options,
-  unknownFields: readonly string[] = [],
+  unknownFields: readonly string[],
 ): LoadedBootstrap {
   assertValid(BOOTSTRAP, bootstrap, '');
   const inertFields = checkBootstrapFields(bootstrap);

@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import type { IstiodOptions } from './command_line.ts';
+import { DEFAULT_ADMIN, deltaAds, grpcCluster } from './grpc_cluster.ts';
 import { localIp } from './local_address.ts';
 
 const CLUSTER = 'xds-grpc';
@@ -16,7 +17,6 @@ const SDS_SOCKET = './var/run/secrets/workload-spiffe-uds/socket';
 const DOMAIN = 'cluster.local';
 /** The Istio version whose proxies we stand in for: istiod sends old proxies less. */
 const ISTIO_VERSION = '1.31.0';
-const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 /** `local` is this machine's address and name: the defaults of the node id. */
 export function istiodBootstrap(options: IstiodOptions, local: LocalHost = localHost()): Bootstrap {
@@ -41,17 +41,8 @@ export function istiodBootstrap(options: IstiodOptions, local: LocalHost = local
         WORKLOAD_NAME: options.labels['app'] ?? name,
       },
     },
-    admin: { address: { socket_address: { address: '127.0.0.1', port_value: 15000 } } },
-    dynamic_resources: {
-      ads_config: {
-        api_type: 'DELTA_GRPC',
-        transport_api_version: 'V3',
-        set_node_on_first_message_only: true,
-        grpc_services: [{ envoy_grpc: { cluster_name: CLUSTER } }],
-      },
-      cds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
-      lds_config: { ads: {}, resource_api_version: 'V3', initial_fetch_timeout: '0s' },
-    },
+    admin: DEFAULT_ADMIN,
+    dynamic_resources: deltaAds(CLUSTER),
     layered_runtime: { layers: [{ name: 'admin', admin_layer: {} }] },
     static_resources: {
       clusters: [
@@ -62,25 +53,6 @@ export function istiodBootstrap(options: IstiodOptions, local: LocalHost = local
       ],
     },
   });
-}
-
-function grpcCluster(name: string, type: string, address: object): object {
-  return {
-    name,
-    type,
-    connect_timeout: '1s',
-    lb_policy: 'ROUND_ROBIN',
-    typed_extension_protocol_options: {
-      [HTTP_PROTOCOL_OPTIONS]: {
-        '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}`,
-        explicit_http_config: { http2_protocol_options: {} },
-      },
-    },
-    load_assignment: {
-      cluster_name: name,
-      endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
-    },
-  };
 }
 
 export interface LocalHost {
