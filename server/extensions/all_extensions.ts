@@ -20,6 +20,7 @@ import { directResponseFactory } from './filters/network/direct_response/config.
 import { echoFactory } from './filters/network/echo/config.ts';
 import { httpConnectionManagerFactory } from './filters/network/http_connection_manager/config.ts';
 import { metadataExchangeFactory } from './filters/network/metadata_exchange/config.ts';
+import { mongoProxyFactory } from './filters/network/mongo_proxy/config.ts';
 import { rbacFactory } from './filters/network/rbac/config.ts';
 import { setFilterStateFactory } from './filters/network/set_filter_state/config.ts';
 import { sniClusterFactory } from './filters/network/sni_cluster/config.ts';
@@ -54,6 +55,7 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   echoFactory,
   httpConnectionManagerFactory,
   metadataExchangeFactory,
+  mongoProxyFactory,
   rbacFactory,
   setFilterStateFactory,
   sniClusterFactory,

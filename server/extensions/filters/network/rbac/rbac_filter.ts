@@ -95,7 +95,10 @@ export class RbacFilter implements NetworkFilter, TimerOwner {
     this.#decided = 'denied';
     const policy = (result.policyId ?? 'none').replaceAll(' ', '_');
     this.#details = `rbac_access_denied_matched_policy[${policy}]`;
-    if (this.#options.delayDenyMs === 0) return this.#close();
+    if (this.#options.delayDenyMs === 0) {
+      this.#close();
+      return;
+    }
     this.#callbacks!.connection.readDisable(true);
     this.#delay = new Timer(this);
     this.#delay.enable(this.#options.delayDenyMs, monotonicNow());
