@@ -54,11 +54,16 @@ export interface SslConnectionInfo {
   readonly uriSanLocal: readonly string[];
   readonly dnsSanPeer: readonly string[];
   readonly dnsSanLocal: readonly string[];
+  readonly ipSanPeer: readonly string[];
+  readonly ipSanLocal: readonly string[];
+  readonly emailSanPeer: readonly string[];
+  readonly emailSanLocal: readonly string[];
   readonly subjectPeer: string;
   readonly subjectLocal: string;
   readonly issuerPeer: string;
   readonly serialNumberPeer: string;
   readonly sha256PeerCertificateDigest: string;
+  readonly sha1PeerCertificateDigest: string;
   readonly peerCertificatePem: string;
   readonly validFromPeerMs: number;
   readonly expirationPeerMs: number;

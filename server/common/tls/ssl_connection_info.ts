@@ -54,6 +54,22 @@ export class TlsConnectionInfo implements SslConnectionInfo {
     return names(this.#local, 'DNS');
   }
 
+  get ipSanPeer(): readonly string[] {
+    return names(this.#peer, 'IP_ADDRESS');
+  }
+
+  get ipSanLocal(): readonly string[] {
+    return names(this.#local, 'IP_ADDRESS');
+  }
+
+  get emailSanPeer(): readonly string[] {
+    return names(this.#peer, 'EMAIL');
+  }
+
+  get emailSanLocal(): readonly string[] {
+    return names(this.#local, 'EMAIL');
+  }
+
   get subjectPeer(): string {
     return distinguishedName(this.#peer?.subject);
   }
@@ -72,6 +88,10 @@ export class TlsConnectionInfo implements SslConnectionInfo {
 
   get sha256PeerCertificateDigest(): string {
     return this.#peer?.fingerprint256.replaceAll(':', '').toLowerCase() ?? '';
+  }
+
+  get sha1PeerCertificateDigest(): string {
+    return this.#peer?.fingerprint.replaceAll(':', '').toLowerCase() ?? '';
   }
 
   get peerCertificatePem(): string {
