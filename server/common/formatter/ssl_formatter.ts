@@ -24,12 +24,8 @@ function validity(side: Side, extract: (ssl: SslConnectionInfo) => number): Comm
   }, false);
 }
 
-/** As Envoy's url-encoded PEM: everything but unreserved characters is escaped. */
-const urlEncodedPem = (ssl: SslConnectionInfo): string =>
-  encodeURIComponent(ssl.peerCertificatePem).replace(
-    /[!'()*]/g,
-    (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+/** As Envoy's URL-encoded PEM: of what a PEM holds, `encodeURIComponent` escapes exactly the newline, space, `+`, `/` and `=`. */
+const urlEncodedPem = (ssl: SslConnectionInfo): string => encodeURIComponent(ssl.peerCertificatePem);
 
 export const SSL_COMMANDS: CommandTable = {
   DOWNSTREAM_PEER_URI_SAN: fact(downstream, (ssl) => ssl.uriSanPeer.join(',')),

@@ -14,7 +14,7 @@ import {
 import { fromJson } from '../../../xds-protos/json.ts';
 import type { LogContext } from '../../api/access_log.ts';
 import { ConfigError } from '../../api/config_error.ts';
-import { ResponseFlag } from '../../api/stream_info.ts';
+import { ResponseFlag, type SslConnectionInfo } from '../../api/stream_info.ts';
 import { StringAccessor } from '../stream_info/filter_state.ts';
 import { setDynamicMetadata } from '../stream_info/stream_info.ts';
 import { compileFormat, compileSubstitutionFormatString, DEFAULT_FORMAT } from './substitution_formatter.ts';
@@ -168,6 +168,24 @@ describe('text formats', () => {
     streamInfo.connection.requestedServerName = 'a b.c';
     assert.equal(print('%REQUESTED_SERVER_NAME%', fakeLogContext({ streamInfo })), 'invalid:a_b.c');
     assert.equal(print('%REQUESTED_SERVER_NAME(HOST_FIRST)%', fakeLogContext({ streamInfo })), 'example.com');
+  });
+
+  test('TLS facts, and nothing on plaintext', () => {
+    const format =
+      '%DOWNSTREAM_PEER_URI_SAN%|%DOWNSTREAM_PEER_SUBJECT%|%DOWNSTREAM_PEER_CERT%|%DOWNSTREAM_PEER_CERT_V_END(%s)%';
+    assert.equal(print(format), '-|-|-|-');
+    const streamInfo = fakeStreamInfo();
+    streamInfo.connection.ssl = {
+      peerCertificatePresented: true,
+      uriSanPeer: ['spiffe://a', 'spiffe://b'],
+      subjectPeer: '',
+      peerCertificatePem: '-----BEGIN CERTIFICATE-----\na+/=\n',
+      expirationPeerMs: 5000,
+    } as unknown as SslConnectionInfo;
+    assert.equal(
+      print(format, fakeLogContext({ streamInfo })),
+      'spiffe://a,spiffe://b|-|-----BEGIN%20CERTIFICATE-----%0Aa%2B%2F%3D%0A|5',
+    );
   });
 
   test('two percent signs are one', () => assert.equal(print('%%|100%%'), '%|100%'));
