@@ -120,12 +120,14 @@ async function replay(stream: RecordedStream, server: FakeXdsServer<Request>): P
       await until(() => server.streams.length === 2, 'the client comes back');
     }
     step = message.step;
-    const current = server.streams.at(-1)!;
-    await until(
-      () => server.requests.some((r) => r.stream === current && r.request.type_url === response.type_url),
-      `${stream.name} ${message.seq}: a request for ${message.type}`,
+    const asked = await until(
+      () =>
+        server.requests.find(
+          (one) => one.stream === server.streams.at(-1) && one.request.type_url === response.type_url,
+        ),
+      () => `${stream.name} ${message.seq}: a request for ${message.type}, after NACKs ${nacks.join('\n')}`,
     );
-    current.sendBytes(message.bytes);
+    asked.stream.sendBytes(message.bytes);
     const answer = await until(
       () => server.requests.find(({ request }) => request.response_nonce === response.nonce),
       `${stream.name} ${message.seq}: an answer to ${message.type}`,
@@ -157,7 +159,7 @@ function inactive({ store }: Control): string[] {
 }
 
 async function until<T>(condition: () => T | undefined | false, what: string | (() => string)): Promise<T> {
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + 2000;
   for (;;) {
     const result = condition();
     if (result) return result;

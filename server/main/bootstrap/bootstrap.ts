@@ -105,18 +105,25 @@ function nodeOf(bootstrap: Bootstrap, options: Options): object {
   };
 }
 
-/** Who asks a control plane must say who it is. */
-function checkNode({ node, dynamic_resources: dynamic }: Bootstrap): void {
+/** Who asks for resources, even from files, must say who it is. */
+function checkNode({ node, dynamic_resources: dynamic, static_resources: statics }: Bootstrap): void {
   if (node?.id && node.cluster) return;
-  const reason =
-    "node 'id' and 'cluster' are required. Set it either in 'node' config or via --service-node and --service-cluster options.";
-  for (const [field, type] of [
-    ['cds_config', 'envoy.config.cluster.v3.Cluster'],
-    ['lds_config', 'envoy.config.listener.v3.Listener'],
-  ] as const) {
-    const source = dynamic?.[field];
-    if (source === undefined || source.path_config_source !== undefined || source.path !== undefined)
-      continue;
-    throw new ConfigError(`dynamic_resources.${field}`, `type.googleapis.com/${type}: ${reason}`);
+  const missing = (path: string, type: string): ConfigError =>
+    new ConfigError(
+      path,
+      `type.googleapis.com/${type}: node 'id' and 'cluster' are required. Set it either in 'node' config or via --service-node and --service-cluster options.`,
+    );
+  const eds = statics?.clusters.findIndex(({ type }) => type === 'EDS') ?? -1;
+  if (eds >= 0 && statics?.clusters[eds]?.eds_cluster_config !== undefined) {
+    throw missing(
+      `static_resources.clusters[${eds}].eds_cluster_config`,
+      'envoy.config.endpoint.v3.ClusterLoadAssignment',
+    );
+  }
+  if (dynamic?.cds_config !== undefined) {
+    throw missing('dynamic_resources.cds_config', 'envoy.config.cluster.v3.Cluster');
+  }
+  if (dynamic?.lds_config !== undefined) {
+    throw missing('dynamic_resources.lds_config', 'envoy.config.listener.v3.Listener');
   }
 }
