@@ -140,7 +140,7 @@ function askOurs(config: RouteConfig, request: RequestCase): Answer {
     };
   }
   const entry = route.routeEntry!;
-  if (!CLUSTERS.includes(entry.clusterName(headers))) {
+  if (!CLUSTERS.includes(entry.clusterName(headers, 12345))) {
     route.finalizeResponseHeaders(response, headers, info);
     return {
       status: entry.clusterNotFoundResponseCode,

@@ -76,23 +76,18 @@ export class CompiledRegex {
   }
 }
 
-/** A rewrite text: `\0` to `\9` are groups, `\\` is a backslash. */
+/** A rewrite text: `\0` to `\9` are groups, `\\` is a backslash. RE2 stops at any other escape, and Envoy accepts that. */
 export class Substitution {
   private readonly parts: readonly (string | number)[];
   readonly maxGroup: number;
 
-  /** Throws ConfigError for another escape. */
-  constructor(text: string, path: string) {
+  constructor(text: string) {
     const parts: (string | number)[] = [];
     for (const [part] of latin1Of(text).matchAll(/\\[\s\S]?|[^\\]+/g)) {
       if (part[0] !== '\\') parts.push(part);
       else if (part === '\\\\') parts.push('\\');
       else if (/^\\\d$/.test(part)) parts.push(Number(part[1]));
-      else
-        throw new ConfigError(
-          path,
-          `invalid substitution '${text}': only \\0 to \\9 and \\\\ may follow a backslash`,
-        );
+      else break;
     }
     this.parts = Object.freeze(parts);
     this.maxGroup = parts.reduce<number>(

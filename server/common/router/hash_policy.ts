@@ -182,7 +182,7 @@ function compileMethod(config: RouteAction_HashPolicy, path: string): readonly H
     if (rewrite === undefined) return [new HeaderHashMethod(terminal, name)];
     const inside = at(path, 'header.regex_rewrite');
     const regex = compileRegex(rewrite.pattern, at(inside, 'pattern'));
-    return [new HeaderHashMethod(terminal, name, regex, new Substitution(rewrite.substitution, inside))];
+    return [new HeaderHashMethod(terminal, name, regex, new Substitution(rewrite.substitution))];
   }
   if (config.cookie !== undefined) return [new CookieHashMethod(terminal, config.cookie)];
   if (config.connection_properties !== undefined) {

@@ -47,7 +47,7 @@ export class RegexRewrite implements PathRewrite {
   private readonly substitution: Substitution;
   constructor(config: RegexMatchAndSubstitute, path: string) {
     this.regex = compileRegex(config.pattern, at(path, 'pattern'));
-    this.substitution = new Substitution(config.substitution, at(path, 'substitution'));
+    this.substitution = new Substitution(config.substitution);
   }
   rewrite(path: string): string {
     const end = pathEnd(path);

@@ -3,12 +3,12 @@
 
 import { ConfigError } from '../../../api/config_error.ts';
 
-// What a path may hold (RFC 3986 pchar) without the signs that templates use themselves.
-const LITERAL = "a-zA-Z0-9\\-._~%!$&'()+,;:@";
+// What a path segment may hold: RFC 3986's pchar.
+const LITERAL = "a-zA-Z0-9\\-._~%!$&'()*+,;:@=";
 const LITERAL_TEXT = new RegExp(`^[${LITERAL}]+$`);
 const REWRITE_TEXT = new RegExp(`^[${LITERAL}/]+$`);
-const ONE_SEGMENT = `[${LITERAL}=]+`;
-const ANY_SEGMENTS = `[${LITERAL}=/]*`;
+const ONE_SEGMENT = `[${LITERAL}]+`;
+const ANY_SEGMENTS = `[${LITERAL}/]*`;
 
 const MAX_VARIABLES = 5;
 const MAX_VARIABLE_NAME_LENGTH = 16;
@@ -37,6 +37,10 @@ class Parser {
       const [piece, after] = this.segment(rest);
       source += piece;
       rest = after;
+      if (rest.startsWith('{') && !/[*}]$/.test(text.slice(0, -rest.length))) {
+        // A variable may follow a literal directly.
+        continue;
+      }
       if (rest.startsWith('/')) {
         source += '\\/';
         rest = rest.slice(1);
@@ -57,8 +61,7 @@ class Parser {
   private segment(text: string): [string, string] {
     if (text.startsWith('*')) return this.operator(text);
     if (text.startsWith('{')) return this.variable(text);
-    const slash = text.indexOf('/');
-    const literal = slash < 0 ? text : text.slice(0, slash);
+    const [literal] = /^[^/{]*/.exec(text)!;
     return [this.literal(literal), text.slice(literal.length)];
   }
 
@@ -69,7 +72,8 @@ class Parser {
   }
 
   private literal(text: string): string {
-    if (!LITERAL_TEXT.test(text)) throw this.error('Invalid literal');
+    if (!LITERAL_TEXT.test(text) || text.includes('**')) throw this.error(`Invalid literal: "${text}"`);
+    // Envoy leaves a `*` in a literal as it is, a repetition of the character before it.
     return text.replace(/[$()+.]/g, '\\$&');
   }
 
@@ -107,7 +111,11 @@ class Parser {
   private addVariable(name: string): void {
     if (!/^[a-zA-Z][a-zA-Z0-9_]*$/.test(name)) throw this.error('Invalid variable name');
     if (this.variables.length >= MAX_VARIABLES) throw this.error('Exceeded variable count limit');
-    if (name.length > MAX_VARIABLE_NAME_LENGTH) throw this.error('Invalid variable length');
+    if (name.length > MAX_VARIABLE_NAME_LENGTH) {
+      throw this.error(
+        `Invalid variable name length (length of "${name}" should be at least 1 and no more than ${MAX_VARIABLE_NAME_LENGTH})`,
+      );
+    }
     if (this.variables.includes(name)) throw this.error('Repeated variable name');
     this.variables.push(name);
   }
@@ -127,14 +135,11 @@ export type RewriteSegment = { readonly literal: string } | { readonly variable:
 
 /** Throws ConfigError for what is not literals and `{variable}`s. */
 export function parseUriTemplateRewrite(text: string, path: string): readonly RewriteSegment[] {
-  if (!text.startsWith('/')) throw new ConfigError(path, 'Invalid rewrite variable placement');
+  if (!text.startsWith('/') || text.startsWith('//')) throw new ConfigError(path, 'Invalid rewrite variable placement');
   const segments: RewriteSegment[] = [];
   for (const [piece, name] of text.matchAll(/\{([^{}]*)\}|[^{}]+|[{}]/g)) {
     if (name !== undefined) {
       if (!/^[a-zA-Z][a-zA-Z0-9_]*$/.test(name)) throw new ConfigError(path, 'Invalid variable name');
-      if (segments.length > 0 && 'variable' in segments.at(-1)!) {
-        throw new ConfigError(path, 'Invalid rewrite variable placement');
-      }
       segments.push(Object.freeze({ variable: name }));
     } else {
       if (!REWRITE_TEXT.test(piece)) throw new ConfigError(path, 'Invalid rewrite literal');
