@@ -14,7 +14,7 @@ import type {
 // Their messages are kept, with all that these refer to. v2 is gone from Envoy, and descriptor.proto describes protos.
 const ROOTS = [
   /^envoy\..*\.v3\.\w/,
-  /^(xds\.(?!annotations)|udpa\.type)\./,
+  /^(xds\.(?!annotations)|udpa\.type\.)/,
   /^google\.rpc\.Status$/,
   /^google\.protobuf\.(Any|Duration|Empty|FieldMask|Timestamp|Struct|\w*Value)$/,
   /^(istio|io\.istio|stats|envoy\.tcp\.metadataexchange)\./,
