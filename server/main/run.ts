@@ -98,7 +98,13 @@ function report({ unknownFields, inertFields }: LoadedBootstrap): void {
 }
 
 /** Checks as serving would, and asks nobody for anything. Throws ConfigError. */
-function validate(bootstrap: Bootstrap, options: Options): void {
+export function validate(bootstrap: Bootstrap, options: Options): void {
   const nowhere = { publish: () => undefined, onPiece: () => undefined, runtime: () => undefined };
-  buildControl(bootstrap, options, VERSION, new ThreadStatStore(() => undefined), nowhere).close();
+  const stats = new ThreadStatStore(() => undefined);
+  const control = buildControl(bootstrap, options, VERSION, stats, nowhere);
+  try {
+    control.store.checkSources();
+  } finally {
+    control.close();
+  }
 }

@@ -5,10 +5,9 @@ import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { ConfigError } from '../../server/api/config_error.ts';
 import { setLogLevel } from '../../server/common/log.ts';
-import { ThreadStatStore } from '../../server/common/stats/store.ts';
 import { loadBootstrap } from '../../server/main/bootstrap/bootstrap.ts';
 import { parseCommandLine } from '../../server/main/bootstrap/command_line.ts';
-import { buildControl } from '../../server/main/control.ts';
+import { validate } from '../../server/main/run.ts';
 import { ENVOY_BIN } from './envoy_process.ts';
 
 setLogLevel(undefined, 'off');
@@ -17,10 +16,9 @@ setLogLevel(undefined, 'off');
 function ours(yaml: string): string {
   const commandLine = parseCommandLine(['--mode', 'validate', '--config-yaml', yaml]);
   assert.ok(commandLine.type === 'run');
-  const output = { publish: () => undefined, onPiece: () => undefined, runtime: () => undefined };
   try {
     const { bootstrap } = loadBootstrap(commandLine.options);
-    buildControl(bootstrap, commandLine.options, '0', new ThreadStatStore(() => undefined), output).close();
+    validate(bootstrap, commandLine.options);
     return 'OK';
   } catch (error) {
     if (error instanceof ConfigError) return error.message;
@@ -73,7 +71,7 @@ const CASES: readonly [name: string, yaml: string, reason: RegExp][] = [
   ['a type nobody knows', filtered(', typed_config: {"@type": type.googleapis.com/nope.Nope}'), /could not find @type 'type.googleapis.com\/nope.Nope'/],
   ['a type that is no filter', filtered(', typed_config: {"@type": type.googleapis.com/google.protobuf.Duration, value: 1s}'), /Didn't find a registered implementation for 'x' with type URL: 'google.protobuf.Duration'/],
   ['a filter without configuration', filtered(''), /Didn't find a registered implementation for 'x' with type URL: ''/],
-  ['a TypedStruct of an unknown type', filtered(', typed_config: {"@type": type.googleapis.com/udpa.type.v1.TypedStruct, type_url: a/nope.X}'), /'x' with type URL: 'nope.X'/],
+  ['a TypedStruct of an unknown type', filtered(', typed_config: {"@type": type.googleapis.com/xds.type.v3.TypedStruct, type_url: a/nope.X}'), /'x' with type URL: 'nope.X'/],
   ['a secret twice', '{static_resources: {secrets: [{name: s, generic_secret: {secret: {inline_string: a}}}, {name: s, generic_secret: {secret: {inline_string: a}}}]}}', /Duplicate static GenericSecret secret name s/],
   ['a broken secret that nobody uses', '{static_resources: {secrets: [{name: s, tls_certificate: {certificate_chain: {inline_string: a}, private_key: {inline_string: b}}}]}}', /^OK$/],
   ['runtime layers', layers('{name: a, static_layer: {x: {y: 1}, f: {numerator: 5}}}', '{name: b, admin_layer: {}}'), /^OK$/],

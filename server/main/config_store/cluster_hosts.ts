@@ -9,6 +9,8 @@ import type { SlotAllocator } from './slot_allocator.ts';
 
 export class ClusterHosts {
   #slots = new Map<string, number>();
+  /** How often hosts came or went. */
+  changes = 0;
 
   get size(): number {
     return this.#slots.size;
@@ -17,6 +19,7 @@ export class ClusterHosts {
   /** Slots of the endpoints in the order of the message; health from EDS is written into them. */
   update(assignment: ClusterLoadAssignment, allocator: SlotAllocator): Int32Array {
     const before = this.#slots;
+    const sizeBefore = before.size;
     const after = new Map<string, number>();
     const order: number[] = [];
     for (const locality of assignment.endpoints) {
@@ -31,6 +34,8 @@ export class ClusterHosts {
         setEdsHealth(allocator.table, slot, edsHealthFlags(endpoint));
       }
     }
+    // Of `before` only those that left are still there.
+    if (before.size > 0 || after.size > sizeBefore) this.changes++;
     for (const slot of before.values()) allocator.free(slot);
     this.#slots = after;
     return Int32Array.from(order);

@@ -23,6 +23,8 @@ const log = logger('upstream');
 const AT = CLUSTER_MANAGER_STATS.offset;
 
 export interface ClusterVersion extends ResourceVersion {
+  /** The `<x>` of its stats' `cluster.<x>.`. */
+  readonly statName: string;
   readonly leases: readonly Lease[];
   /** Undefined for ORIGINAL_DST: its hosts appear as connections come. */
   readonly source: EndpointSource | undefined;
@@ -247,7 +249,12 @@ export class ClusterStore {
     const leases = leaseAll(this.#services, dependencies);
     let next: ClusterVersion;
     try {
-      next = { ...version, leases, source: this.#endpointSource(cluster, version.bytes, path) };
+      next = {
+        ...version,
+        statName: statName(cluster),
+        leases,
+        source: this.#endpointSource(cluster, version.bytes, path),
+      };
     } catch (error) {
       releaseAll(leases);
       throw error;

@@ -122,6 +122,16 @@ export class ConfigStore {
     });
   }
 
+  /** For `--mode validate`: can all config sources be honoured? Close the store at once: nothing was asked yet. Throws ConfigError. */
+  checkSources(): void {
+    const { cds_config: cds, lds_config: lds } = this.bootstrap.dynamic_resources ?? {};
+    const path = 'dynamic_resources';
+    this.clusters.startSecondary();
+    this.listeners.startStatic();
+    if (cds !== undefined) this.clusters.startCds(cds, () => undefined, at(path, 'cds_config'));
+    if (lds !== undefined) this.listeners.startLds(lds, () => undefined, at(path, 'lds_config'));
+  }
+
   /** Everything the workers have now, in order. Pieces of the tables come first: `hostSlots.memory`, `breakerSlots.memory`. */
   snapshot(): ResourceUpdate[] {
     return this.#publisher.snapshot();
