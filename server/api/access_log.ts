@@ -7,6 +7,7 @@ import type { StreamInfo } from './stream_info.ts';
 /** Envoy's AccessLogType by name (data/accesslog/v3). */
 export type AccessLogType =
   | 'NotSet'
+  | 'TcpConnectionStart'
   | 'TcpUpstreamConnected'
   | 'TcpPeriodic'
   | 'TcpConnectionEnd'

@@ -25,13 +25,22 @@ import { rbacFactory } from './filters/network/rbac/config.ts';
 import { setFilterStateFactory } from './filters/network/set_filter_state/config.ts';
 import { sniClusterFactory } from './filters/network/sni_cluster/config.ts';
 import { istioTcpStatsFactory } from './filters/network/stats/config.ts';
+import { tcpProxyFactory } from './filters/network/tcp_proxy/config.ts';
 import { metadataFormatter } from './formatter/metadata/config.ts';
 import { reqWithoutQueryFormatter } from './formatter/req_without_query/config.ts';
+import { preserveCaseFactory } from './http/header_formatters/preserve_case/config.ts';
+import { leastRequestFactory } from './load_balancing_policies/least_request/config.ts';
+import { randomFactory } from './load_balancing_policies/random/config.ts';
+import { roundRobinFactory } from './load_balancing_policies/round_robin/config.ts';
+import { uuidRequestIdFactory } from './request_id/uuid/config.ts';
+import { previousHostsFactory } from './retry/host/previous_hosts/config.ts';
+import { previousPrioritiesFactory } from './retry/priority/previous_priorities/config.ts';
 import {
   downstreamRawBufferFactory,
   upstreamRawBufferFactory,
 } from './transport_sockets/raw_buffer/config.ts';
 import { downstreamTlsFactory, upstreamTlsFactory } from './transport_sockets/tls/config.ts';
+import { httpProtocolOptionsFactory } from './upstreams/http/config.ts';
 
 /** Every extension of this build. */
 export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
@@ -60,10 +69,19 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   setFilterStateFactory,
   sniClusterFactory,
   istioTcpStatsFactory,
+  tcpProxyFactory,
   metadataFormatter,
   reqWithoutQueryFormatter,
+  preserveCaseFactory,
+  leastRequestFactory,
+  randomFactory,
+  roundRobinFactory,
+  uuidRequestIdFactory,
+  previousHostsFactory,
+  previousPrioritiesFactory,
   downstreamRawBufferFactory,
   upstreamRawBufferFactory,
   downstreamTlsFactory,
   upstreamTlsFactory,
+  httpProtocolOptionsFactory,
 ];

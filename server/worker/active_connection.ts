@@ -141,5 +141,6 @@ function begin(
   if (connection.state !== 'open') return;
   ActiveConnection.attach(connection, chain, listener, terminal);
   if (first !== undefined) connection.onRead(first, 0, first.length);
-  if (connection.state === 'open') readable.start();
+  // A filter that is not ready for bytes (tcp_proxy without an upstream) starts reading itself.
+  if (connection.state === 'open' && !connection.readDisabled) readable.start();
 }

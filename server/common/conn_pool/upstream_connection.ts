@@ -23,7 +23,7 @@ const STAT = CLUSTER_TRAFFIC_STATS.offset;
 export interface UpstreamConnectionOwner {
   onUpstreamConnected(): void;
   /** `timeout`: the connect timeout fired. */
-  onUpstreamConnectFailed(timeout: boolean): void;
+  onUpstreamConnectFailed(timeout: boolean, event: ConnectionEvent): void;
   /** The connection was up and is gone. */
   onUpstreamClosed(event: ConnectionEvent): void;
 }
@@ -33,8 +33,6 @@ export class UpstreamConnection implements TimerOwner {
   readonly connection: SocketConnection;
   readonly host: Host;
   readonly cluster: ThreadLocalCluster;
-  /** Only with `bulk`: lend its bytes to another socket without copying. */
-  readonly privateBuffer: PrivateReadBuffer | undefined;
   connected = false;
   /** `performance.now()` ms. */
   readonly connectStart: number;
@@ -64,7 +62,7 @@ export class UpstreamConnection implements TimerOwner {
     const { config } = cluster;
     const bind = config.bindAddress;
     const secure = host.transportSocket;
-    this.privateBuffer = bulk && secure === undefined ? new PrivateReadBuffer() : undefined;
+    const privateBuffer = bulk && secure === undefined ? new PrivateReadBuffer() : undefined;
     const raw = connectSocket(
       {
         ip: host.address.ip,
@@ -74,7 +72,7 @@ export class UpstreamConnection implements TimerOwner {
         localPort: bind?.port ?? 0,
       },
       secure === undefined,
-      this.privateBuffer,
+      privateBuffer,
     );
     const id = newConnectionId();
     const info = new ConnectionInfoRecord(id, host.address, UNKNOWN_ADDRESS, '');
@@ -100,6 +98,7 @@ export class UpstreamConnection implements TimerOwner {
       new ConnectionStreamInfoRecord(info, now, this.connectStart),
       config.perConnectionBufferLimitBytes,
     );
+    this.connection.privateBuffer = privateBuffer;
     this.readable.setReader(this.connection);
     this.connection.stats = {
       block: cluster.stats,
@@ -182,7 +181,7 @@ export class UpstreamConnection implements TimerOwner {
     }
     values[base + STAT.upstream_cx_connect_fail]++;
     this.host.add(HostSlot.ConnectFail, 1);
-    this.owner.onUpstreamConnectFailed(this.timedOut);
+    this.owner.onUpstreamConnectFailed(this.timedOut, event);
   }
 }
 

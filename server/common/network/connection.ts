@@ -3,6 +3,7 @@
 // `data` events. Follows Envoy's source/common/network/connection_impl.cc.
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type {
   Connection,
   ConnectionCallbacks,
@@ -14,7 +15,8 @@ import type { ConnectionInfo, StreamInfo } from '../../api/stream_info.ts';
 import { enter, type Flushable, leave, monotonicNow, requestFlush } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import { OutputBuffer } from './output_buffer.ts';
-import type { PrivateReadBuffer } from './socket.ts';
+import { type PrivateReadBuffer, unsentBytes } from './socket.ts';
+import { transportFailure } from './transport_failure.ts';
 
 /** Takes what a connection reads. `bytes[start, end)` is valid during the call only; `endStream` is the peer's FIN. */
 export interface ByteReader {
@@ -56,13 +58,20 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   stats: ConnectionStats | undefined = undefined;
   /** Where it reads, if that is not the thread's shared buffer: then its bytes may be lent to another socket. */
   privateBuffer: PrivateReadBuffer | undefined = undefined;
-  /** Why the transport failed (`connection reset by peer`, a TLS error), '' while it has not. */
+  /** Why the transport failed (a connect error, a TLS error), '' while it has not. */
   transportFailureReason = '';
   localCloseReason = '';
-  /** ms that FlushWriteAndDelay waits for the peer's FIN. Source: HttpConnectionManager.delayed_close_timeout, 1 s. */
-  delayedCloseTimeoutMs = 1000;
+  /** The peer ended the connection with RST. Envoy: DetectedCloseType::RemoteReset. */
+  remoteReset = false;
+  /**
+   * ms that a local close waits for a peer that neither reads nor ends; 0 = as long as it takes (FlushWriteAndDelay closes
+   * after the flush then). Source: HttpConnectionManager.delayed_close_timeout; Envoy has none for other connections.
+   */
+  delayedCloseTimeoutMs = 0;
 
   private readonly output: OutputBuffer = new OutputBuffer();
+  /** TLS encrypts what it is given before `write` returns, so that the memory may be used again at once. */
+  private readonly copiesWrites: boolean;
   private callbacks: ConnectionCallbacks[] = [];
   private dirty = false;
   private bufferLimit: number;
@@ -72,6 +81,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   private endAfterFlush = false;
   private readEnded = false;
   private delayedClose: Timer | undefined = undefined;
+  private unsentAtDelayedClose = 0;
   private heldBytes: Uint8Array | undefined = undefined;
   private heldEnd = false;
 
@@ -82,10 +92,12 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     this.info = info;
     this.streamInfo = streamInfo;
     this.bufferLimit = bufferLimit;
+    this.copiesWrites = socket instanceof TLSSocket;
     socket.on('error', (error: NodeJS.ErrnoException) => this.onSocketError(error));
     socket.on('end', () => this.onSocketEnd());
     socket.on('close', () => this.onSocketClose());
     socket.on('drain', () => this.onSocketDrain());
+    socket.on('finish', () => this.onSocketFinish());
   }
 
   /** A read. Called by the socket layer, once per read event. Returns false to stop reading. */
@@ -133,21 +145,22 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   }
 
   /**
-   * Sends bytes at once, after what is gathered. True when the kernel took them all, so that their memory may be read into
-   * again; false when the socket keeps them until they are sent.
+   * Sends bytes at once, after what is gathered. True when their memory may be read into again; false when the socket needs
+   * it until the bytes are sent: whoever reads into it stops reading (callbacks hear of the high watermark), or detaches it.
    */
   writeThrough(bytes: Uint8Array): boolean {
     if (this.state !== 'open') return true;
-    if (this.writer !== undefined) {
-      this.writeBytes(bytes);
-      return false;
-    }
+    if (this.writer !== undefined && !this.writer.onWrite(bytes, false)) return false;
     if (!this.output.empty) this.flush();
     const stats = this.stats;
     if (stats !== undefined) stats.block.values[stats.block.base + stats.txBytesTotal] += bytes.length;
-    this.socket.write(bytes);
-    this.checkHighWatermark();
-    return this.socket.writableLength === 0;
+    const { socket } = this;
+    const free = this.copiesWrites && socket.writableLength === 0;
+    socket.write(bytes);
+    if (socket.writableLength === 0) return true;
+    if (free) this.checkHighWatermark();
+    else if (socket.writableNeedDrain) this.raiseAboveHighWatermark();
+    return free;
   }
 
   endWrite(): void {
@@ -198,7 +211,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     if (this.state === 'closing') return;
     this.flush();
     this.state = 'closing';
-    if (this.readEnded || type === 'FlushWrite') {
+    if (this.readEnded || type === 'FlushWrite' || this.delayedCloseTimeoutMs === 0) {
       if (this.socket.writableLength === 0) {
         this.markClosed('LocalClose');
         this.socket.end();
@@ -211,17 +224,34 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
       if (!this.socket.writableEnded) this.socket.end();
     }
     this.socket.resume();
+    if (this.delayedCloseTimeoutMs === 0) return;
     this.delayedClose = new Timer(this);
-    this.delayedClose.enable(this.delayedCloseTimeoutMs, monotonicNow());
+    this.waitForClose();
+  }
+
+  private waitForClose(): void {
+    this.unsentAtDelayedClose = unsentBytes(this.socket);
+    this.delayedClose!.enable(this.delayedCloseTimeoutMs, monotonicNow());
   }
 
   onTimeout(): void {
+    if (this.state !== 'closing') return;
     // Bytes still on their way to a slow reader are given more time as long as they move.
-    if (this.state === 'closing') this.close('NoFlush', this.localCloseReason);
+    if (unsentBytes(this.socket) < this.unsentAtDelayedClose) this.waitForClose();
+    else this.close('NoFlush', this.localCloseReason);
   }
 
   get writeBufferBytes(): number {
     return this.output.length + this.socket.writableLength;
+  }
+
+  /** Bytes that the kernel has not taken yet. */
+  get unsentBytes(): number {
+    return this.output.length + unsentBytes(this.socket);
+  }
+
+  get readDisabled(): boolean {
+    return this.readDisableCount > 0;
   }
 
   addConnectionCallbacks(callbacks: ConnectionCallbacks): void {
@@ -252,8 +282,14 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   }
 
   private checkHighWatermark(): void {
-    if (this.aboveHighWatermark || this.bufferLimit === 0 || this.socket.writableLength <= this.bufferLimit)
-      return;
+    const { socket } = this;
+    // A socket that does not need to drain would never tell us when it has.
+    if (this.bufferLimit !== 0 && socket.writableLength > this.bufferLimit && socket.writableNeedDrain)
+      this.raiseAboveHighWatermark();
+  }
+
+  private raiseAboveHighWatermark(): void {
+    if (this.aboveHighWatermark) return;
     this.aboveHighWatermark = true;
     for (const callbacks of this.callbacks) callbacks.onAboveWriteBufferHighWatermark?.();
   }
@@ -266,6 +302,18 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
       for (const callbacks of this.callbacks) callbacks.onBelowWriteBufferLowWatermark?.();
     } catch (error) {
       this.onFailure(error);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Everything is sent, our FIN too. */
+  private onSocketFinish(): void {
+    this.onSocketDrain();
+    if (!this.readEnded || this.state !== 'open' || !this.halfClose || this.heldEnd) return;
+    enter();
+    try {
+      this.markClosed('LocalClose');
     } finally {
       leave();
     }
@@ -302,6 +350,8 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     try {
       if (this.halfClose && this.reader !== undefined) {
         this.reader.onData(NO_BYTES, 0, 0, true);
+        // Both directions are done; where ours still has bytes or its FIN to send, `finish` comes later.
+        if (this.socket.writableEnded && this.socket.writableLength === 0) this.markClosed('RemoteClose');
       } else {
         this.flush();
         this.markClosed('RemoteClose');
@@ -315,7 +365,8 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   }
 
   private onSocketError(error: NodeJS.ErrnoException): void {
-    if (this.transportFailureReason === '') this.transportFailureReason = error.message;
+    if (error.code === 'ECONNRESET') this.remoteReset = true;
+    if (this.transportFailureReason === '') this.transportFailureReason = transportFailure(error);
   }
 
   private onSocketClose(): void {

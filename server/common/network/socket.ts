@@ -12,9 +12,15 @@ import {
 
 /** Bytes of one read at most. Source: measured; Envoy reads 16 KiB slices, larger reads cost fewer system calls. */
 const SHARED_BUFFER_BYTES = 65_536;
-/** Bounds of a private read buffer, bytes: it grows when reads fill it, so that bulk TCP is read in large pieces. */
-const PRIVATE_BUFFER_MIN_BYTES = 16_384;
+/**
+ * Bounds of a private read buffer, bytes: small for the many connections that say little, growing when reads fill it, so
+ * that bulk TCP is read in large pieces.
+ */
+const PRIVATE_BUFFER_MIN_BYTES = 4096;
 const PRIVATE_BUFFER_MAX_BYTES = 262_144;
+const PRIVATE_BUFFER_STEP = 8;
+/** So many reads in a row that a smaller buffer would have held make it smaller. */
+const SMALL_READS_TO_SHRINK = 32;
 
 let sharedBuffer: Uint8Array | undefined;
 function shared(): Uint8Array {
@@ -37,6 +43,7 @@ class ReadTarget {
  */
 export class PrivateReadBuffer {
   private buffer: Uint8Array = Buffer.allocUnsafeSlow(PRIVATE_BUFFER_MIN_BYTES);
+  private smallReads = 0;
 
   get current(): Uint8Array {
     return this.buffer;
@@ -46,12 +53,17 @@ export class PrivateReadBuffer {
     this.buffer = Buffer.allocUnsafeSlow(this.buffer.length);
   }
 
-  /** Grows after a read that filled the buffer. */
+  /** Fits the buffer to what is read. A buffer that was lent meanwhile is left alone: the next read goes to another. */
   adapt(bytesRead: number): void {
-    if (bytesRead === this.buffer.length && bytesRead < PRIVATE_BUFFER_MAX_BYTES) {
-      this.buffer = Buffer.allocUnsafeSlow(
-        bytesRead * 4 > PRIVATE_BUFFER_MAX_BYTES ? PRIVATE_BUFFER_MAX_BYTES : bytesRead * 4,
-      );
+    const size = this.buffer.length;
+    if (bytesRead === size) {
+      this.smallReads = 0;
+      if (size < PRIVATE_BUFFER_MAX_BYTES) this.buffer = Buffer.allocUnsafeSlow(size * PRIVATE_BUFFER_STEP);
+    } else if (size === PRIVATE_BUFFER_MIN_BYTES || bytesRead > size / PRIVATE_BUFFER_STEP) {
+      this.smallReads = 0;
+    } else if (++this.smallReads === SMALL_READS_TO_SHRINK) {
+      this.smallReads = 0;
+      this.buffer = Buffer.allocUnsafeSlow(size / PRIVATE_BUFFER_STEP);
     }
   }
 }
@@ -76,6 +88,12 @@ function onread(target: ReadTarget, privateBuffer: PrivateReadBuffer | undefined
 
 interface HandleOwner {
   _handle: unknown;
+}
+
+/** Bytes that the kernel has not taken yet. `writableLength` counts a write until all of it is sent, this shrinks with it. */
+export function unsentBytes(socket: Socket): number {
+  const handle = (socket as unknown as HandleOwner)._handle as { readonly writeQueueSize: number } | null;
+  return handle === null ? 0 : socket.writableLength + handle.writeQueueSize;
 }
 
 /** A socket that reads through `onread`, and the way to start it. */

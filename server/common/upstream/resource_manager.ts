@@ -79,6 +79,10 @@ export class SharedResourceManager implements ResourceManager {
   tryAcquireRequest(): boolean {
     return this.tryAcquire(REQUESTS, this.maxRequests);
   }
+  /** TCP connections count as requests without being limited by their number. */
+  acquireRequest(): void {
+    Atomics.add(this.table, this.slot + REQUESTS, 1);
+  }
   releaseRequest(): void {
     Atomics.sub(this.table, this.slot + REQUESTS, 1);
   }
