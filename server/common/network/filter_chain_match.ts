@@ -97,7 +97,7 @@ const STEPS: readonly Step[] = [
 
 function serverNames(match: FilterChainMatch, path: string): string[] {
   return match.server_names.map((name, index) => {
-    if (name.startsWith('*.') && !name.includes('*', 1)) return name.slice(1).toLowerCase();
+    if (name.startsWith('*.')) return name.slice(1).toLowerCase();
     if (!name.includes('*')) return name.toLowerCase();
     throw new ConfigError(
       at(at(path, 'server_names'), index),
