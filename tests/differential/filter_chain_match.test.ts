@@ -27,15 +27,7 @@ const LISTENERS = 12;
 
 // Not 0.0.0.0/0: beside a chain without ranges, Envoy's choice between the two changes from start to start.
 const range = fc
-  .constantFrom(
-    '127.0.0.0/8',
-    '127.0.0.0/30',
-    '127.0.0.2/32',
-    '127.0.0.3/32',
-    '10.0.0.0/8',
-    '0.0.0.0/0',
-    '127.0.0.2/40',
-  )
+  .constantFrom('127.0.0.0/8', '127.0.0.0/30', '127.0.0.2/32', '127.0.0.3/32', '10.0.0.0/8', '127.0.0.2/40')
   .map((text) => ({ address_prefix: text.split('/')[0], prefix_len: Number(text.split('/')[1]) }));
 const ranges = fc.oneof(
   { weight: 2, arbitrary: fc.constant([]) },
