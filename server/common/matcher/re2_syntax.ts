@@ -32,6 +32,7 @@ interface Group {
   /** Closing parentheses that flags opened inside: `a(?i)b` is written `a(?i:b)`. */
   extra: number;
   dotAll: boolean;
+  /** Captures opened before what is inside it. */
   readonly capturesBefore: number;
 }
 
@@ -76,8 +77,8 @@ export function toNative(pattern: string): NativePattern | undefined {
       const [text, name, on = '', off = '', end] = open;
       if (end === undefined) {
         // A plain or a named capture. Names have no use here.
-        groups.push({ extra: 0, dotAll: group.dotAll, capturesBefore: captures });
         captures++;
+        groups.push({ extra: 0, dotAll: group.dotAll, capturesBefore: captures });
         source += '(';
         if (text.startsWith('(?') && name === undefined) return undefined;
       } else {
@@ -97,7 +98,7 @@ export function toNative(pattern: string): NativePattern | undefined {
       source += ')'.repeat(group.extra + 1);
       at++;
       // Its own capture is the last turn's in both engines; one inside it is what differs.
-      if (/^[*+?{]/.test(pattern.slice(at, at + 1)) && captures - group.capturesBefore > 1)
+      if (/^[*+?{]/.test(pattern.slice(at, at + 1)) && captures > group.capturesBefore)
         repeatsCaptures = true;
     } else if (char === '|' && group.extra > 0) {
       // The flags reach beyond the alternation bar: `a(?i)b|c` is (a(?i:b))|(?i:c).
