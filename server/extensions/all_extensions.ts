@@ -32,6 +32,8 @@ import { preserveCaseFactory } from './http/header_formatters/preserve_case/conf
 import { leastRequestFactory } from './load_balancing_policies/least_request/config.ts';
 import { randomFactory } from './load_balancing_policies/random/config.ts';
 import { roundRobinFactory } from './load_balancing_policies/round_robin/config.ts';
+import { uriTemplateMatcherFactory } from './path/match/uri_template/config.ts';
+import { uriTemplateRewriterFactory } from './path/rewrite/uri_template/config.ts';
 import { uuidRequestIdFactory } from './request_id/uuid/config.ts';
 import { previousHostsFactory } from './retry/host/previous_hosts/config.ts';
 import { previousPrioritiesFactory } from './retry/priority/previous_priorities/config.ts';
@@ -76,6 +78,8 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   leastRequestFactory,
   randomFactory,
   roundRobinFactory,
+  uriTemplateMatcherFactory,
+  uriTemplateRewriterFactory,
   uuidRequestIdFactory,
   previousHostsFactory,
   previousPrioritiesFactory,

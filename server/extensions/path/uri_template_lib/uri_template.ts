@@ -135,7 +135,8 @@ export type RewriteSegment = { readonly literal: string } | { readonly variable:
 
 /** Throws ConfigError for what is not literals and `{variable}`s. */
 export function parseUriTemplateRewrite(text: string, path: string): readonly RewriteSegment[] {
-  if (!text.startsWith('/') || text.startsWith('//')) throw new ConfigError(path, 'Invalid rewrite variable placement');
+  if (!text.startsWith('/') || text.startsWith('//'))
+    throw new ConfigError(path, 'Invalid rewrite variable placement');
   const segments: RewriteSegment[] = [];
   for (const [piece, name] of text.matchAll(/\{([^{}]*)\}|[^{}]+|[{}]/g)) {
     if (name !== undefined) {

@@ -22,7 +22,7 @@ export class UriTemplateMatcher implements PathTemplateMatcher {
   }
 }
 
-export const uriTemplateMatcher: SettingsFactory<UriTemplateMatchConfig> = {
+export const uriTemplateMatcherFactory: SettingsFactory<UriTemplateMatchConfig> = {
   category: 'envoy.path.match',
   name: 'envoy.path.match.uri_template.uri_template_matcher',
   configTypes: ['envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig'],

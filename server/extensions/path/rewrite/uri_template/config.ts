@@ -48,7 +48,7 @@ class UriTemplateRewriter implements PathTemplateRewriter {
   }
 }
 
-export const uriTemplateRewriter: SettingsFactory<UriTemplateRewriteConfig> = {
+export const uriTemplateRewriterFactory: SettingsFactory<UriTemplateRewriteConfig> = {
   category: 'envoy.path.rewrite',
   name: NAME,
   configTypes: ['envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig'],
