@@ -138,7 +138,6 @@ function askOurs(
     };
     if (filter.onAccept(callbacks) !== 0) filter.onData!(bytes);
   }
-  if (info.detectedTransportProtocol === '') info.detectedTransportProtocol = 'raw_buffer';
   return matcher.find(info);
 }
 

@@ -32,7 +32,6 @@ function chain(name: string, match: Partial<FilterChainMatch>): FilterChainEntry
 function connection(facts: Partial<ConnectionInfo>): ConnectionInfo {
   const remote = facts.directRemoteAddress ?? facts.remoteAddress ?? ipAddress('10.9.9.9', 5555);
   const info = new ConnectionInfoRecord(1, remote, ipAddress('10.0.0.1', 80), 'l');
-  info.detectedTransportProtocol = 'raw_buffer';
   const { directRemoteAddress: _, ...rest } = facts;
   return Object.assign(info, rest);
 }
@@ -216,7 +215,9 @@ function oracle(entries: FilterChainEntry<string>[], info: ConnectionInfo): stri
     (match) => prefix(info.localAddress.ip, match.prefix_ranges),
     (match) => choice(match.server_names, names),
     (match) =>
-      choice(match.transport_protocol ? [match.transport_protocol] : [], [info.detectedTransportProtocol]),
+      choice(match.transport_protocol ? [match.transport_protocol] : [], [
+        info.detectedTransportProtocol || 'raw_buffer',
+      ]),
     (match) => choice(match.application_protocols, info.requestedApplicationProtocols),
     (match) => prefix(info.directRemoteAddress.ip, match.direct_source_prefix_ranges),
     (match) => (match.source_type === 'ANY' ? 0 : match.source_type === local ? 1 : -1),

@@ -64,7 +64,7 @@ const STEPS: readonly Step[] = [
     kind: 'key',
     name: 'transport protocol',
     configured: (match) => (match.transport_protocol === '' ? [] : [match.transport_protocol]),
-    candidates: (info) => [info.detectedTransportProtocol],
+    candidates: (info) => [transportProtocol(info)],
   },
   {
     kind: 'key',
@@ -94,6 +94,11 @@ const STEPS: readonly Step[] = [
     candidates: (info) => [info.remoteAddress.port],
   },
 ];
+
+/** What no listener filter detected is plain. Envoy: ActiveTcpSocket::newConnection. */
+export function transportProtocol(info: ConnectionInfo): string {
+  return info.detectedTransportProtocol === '' ? 'raw_buffer' : info.detectedTransportProtocol;
+}
 
 function serverNames(match: FilterChainMatch, path: string): string[] {
   return match.server_names.map((name, index) => {

@@ -11,7 +11,7 @@ import type { Address, ConnectionInfo } from '../../api/stream_info.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { compileMatchTree, type MatchInput, type MatchTree } from '../matcher/match_tree.ts';
 import { isSameIpOrLoopback } from './address.ts';
-import type { FilterChainEntry, FilterChainMatcher } from './filter_chain_match.ts';
+import { type FilterChainEntry, type FilterChainMatcher, transportProtocol } from './filter_chain_match.ts';
 
 const INPUT_PACKAGE = 'envoy.extensions.matching.common_inputs.network.v3.';
 const ACTION_TYPE = 'google.protobuf.StringValue';
@@ -25,7 +25,7 @@ const INPUTS: Readonly<Record<string, (info: ConnectionInfo) => string | undefin
   SourceTypeInput: ({ remoteAddress, localAddress }) =>
     isSameIpOrLoopback(remoteAddress, localAddress) ? 'local' : undefined,
   ServerNameInput: ({ requestedServerName }) => requestedServerName || undefined,
-  TransportProtocolInput: ({ detectedTransportProtocol }) => detectedTransportProtocol || undefined,
+  TransportProtocolInput: transportProtocol,
   ApplicationProtocolInput: ({ requestedApplicationProtocols: protocols }) =>
     protocols.length === 0 ? undefined : protocols.map((protocol) => `'${protocol}'`).join(','),
 };

@@ -2,7 +2,7 @@
 // handshake, which keeps it native. Envoy: source/common/tls/server_ssl_socket.cc, server_context_impl.cc.
 
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { TLSSocket, type TLSSocketOptions } from 'node:tls';
 import type { DownstreamTransportSocketFactory } from '../../../api/network/transport_socket.ts';
 import type { Provider } from '../../../api/registry.ts';
 import type { Secret } from '../../../api/secret.ts';
@@ -35,8 +35,7 @@ export interface DownstreamTlsOptions {
 
 interface ClientWishes {
   readonly serverName: string;
-  /** Undefined when it is not known what the client offers. */
-  readonly protocols: readonly string[] | undefined;
+  readonly protocols: readonly string[];
 }
 
 type Done = (error: string | undefined, ssl: SslConnectionInfo | undefined) => void;
@@ -59,7 +58,7 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
     if (!this.ready()) return this.#refuse(socket, done);
     const { common, stats } = this.#options;
     const wishes = wishesOf(socket, info);
-    const certificates = this.#select(wishes.serverName);
+    const certificates = this.#select(wishes?.serverName ?? '');
     const validator = common.validation?.current;
     const required = this.#options.requireClientCertificate || validator?.requiresCertificate === true;
     const tls = new TLSSocket(socket, {
@@ -67,7 +66,8 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
       secureContext: this.#context(certificates),
       requestCert: required || validator?.requestsCertificate === true,
       rejectUnauthorized: false,
-      ...alpnOptions(common.alpnProtocols, wishes.protocols),
+      ...alpnOptions(common.alpnProtocols, wishes?.protocols),
+      ...(wishes === undefined ? this.#lateChoice() : {}),
     });
     const finish = () => {
       const peer = tls.getPeerX509Certificate();
@@ -81,10 +81,12 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
         if (!validator!.acceptUntrusted) return fail(failure.reason);
       }
       stats.handshake(tls, tls.isSessionReused(), peer !== undefined);
-      const local = certificates.length === 1 ? leafCertificate(certificates[0]) : tls.getX509Certificate();
+      const single = wishes !== undefined && certificates.length === 1;
+      const local = single ? leafCertificate(certificates[0]) : tls.getX509Certificate();
+      const sni = wishes?.serverName ?? (tls.servername || '');
       const validated =
         peer !== undefined && failure === undefined && validator?.requestsCertificate === true;
-      done(undefined, new TlsConnectionInfo(tls, wishes.serverName, peer, local, validated));
+      done(undefined, new TlsConnectionInfo(tls, sni, peer, local, validated));
     };
     const fail = (reason: string) => {
       tls.destroy();
@@ -100,8 +102,16 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
       factoryStats.base + SSL_SOCKET_FACTORY_STATS.offset.downstream_context_secrets_not_ready
     ]++;
     socket.destroy();
-    done('TLS error: Secret is not supplied by SDS', undefined);
+    process.nextTick(done, 'TLS error: Secret is not supplied by SDS', undefined);
     return socket;
+  }
+
+  /** When the ClientHello has not come yet, node asks for the certificate once it has. */
+  #lateChoice(): Pick<TLSSocketOptions, 'SNICallback'> {
+    if (this.#options.common.certificateProviders.length < 2) return {};
+    return {
+      SNICallback: (name, done) => done(null, this.#context(this.#select(name.toLowerCase()))),
+    };
   }
 
   #select(serverName: string): ReturnType<CertificateSelector['select']> {
@@ -131,16 +141,16 @@ function same(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((one, index) => one === b[index]);
 }
 
-/** What tls_inspector found, or what the bytes say when it is not configured. */
-function wishesOf(socket: Socket, info: ConnectionInfo): ClientWishes {
+/** What tls_inspector found, or what the bytes say when it is not configured. Undefined while there are none. */
+function wishesOf(socket: Socket, info: ConnectionInfo): ClientWishes | undefined {
   if (info.detectedTransportProtocol === 'tls') {
     return { serverName: info.requestedServerName, protocols: info.requestedApplicationProtocols };
   }
   const bytes = socket.read() as Buffer | null;
-  if (bytes === null) return { serverName: '', protocols: undefined };
+  if (bytes === null) return undefined;
   socket.unshift(bytes);
   const hello = parseClientHello(bytes);
-  if (hello.type !== 'client_hello') return { serverName: '', protocols: undefined };
+  if (hello.type !== 'client_hello') return undefined;
   return { serverName: hello.serverName, protocols: hello.applicationProtocols ?? [] };
 }
 

@@ -47,23 +47,30 @@ function compileDownstream(config: object, overrides: Partial<FactoryContext> = 
   return { factory, value: (name: string) => stats.value(`listener.0.0.0.0_1.${name}`) };
 }
 
-/** A server that wraps what it accepts and echoes; `outcome` resolves for each accepted socket in turn. */
-async function serve(config: object, overrides: Partial<FactoryContext> = {}) {
+/**
+ * A server that wraps what it accepts and echoes; `outcome` resolves for each accepted socket in turn. Without `peek` it wraps
+ * before the ClientHello has come.
+ */
+async function serve(config: object, overrides: Partial<FactoryContext> = {}, peek = true) {
   const { factory, value } = compileDownstream(config, overrides);
   const outcomes: Outcome[] = [];
   const server: Server = createServer((socket: Socket) => {
     open.add(socket);
     socket.on('error', () => {});
-    socket.once('readable', () => {
-      const bytes = socket.read() as Buffer | null;
-      if (bytes === null) return;
-      socket.unshift(bytes);
+    const wrap = () => {
       const info = new ConnectionInfoRecord(1, ipAddress('127.0.0.1', 1), ipAddress('127.0.0.1', 2), 'l');
       const wrapped = factory.wrap(socket, info, (error, ssl) => {
         outcomes.push({ error, ssl });
         server.emit('outcome');
         if (error === undefined) wrapped.on('data', (data: Buffer) => wrapped.write(data));
       });
+    };
+    if (!peek) return wrap();
+    socket.once('readable', () => {
+      const bytes = socket.read() as Buffer | null;
+      if (bytes === null) return;
+      socket.unshift(bytes);
+      wrap();
     });
   });
   open.add(server);
@@ -237,17 +244,27 @@ describe('downstream', () => {
 
   test('the certificate follows the SNI', async () => {
     const certificates = [certificate('server'), certificate('second'), certificate('server_rsa')];
-    const { port } = await serve({ common_tls_context: { tls_certificates: certificates } });
-    const subject = async (servername: string, options: ConnectionOptions = {}) => {
-      const socket = await nodeClient(port, { servername, ...options });
-      assert.equal(typeof socket, 'object', String(socket));
-      return (socket as TLSSocket).getPeerX509Certificate()!.subject.split('CN=')[1];
-    };
-    assert.equal(await subject('second.example.com'), 'second');
-    assert.equal(await subject('a.wild.example.com'), 'server');
-    assert.equal(await subject('other.example.com'), 'server');
-    const onlyRsa = { sigalgs: 'rsa_pss_rsae_sha256' };
-    assert.equal(await subject('server.example.com', onlyRsa), 'server rsa');
+    for (const peek of [true, false]) {
+      const { port, outcome } = await serve(
+        { common_tls_context: { tls_certificates: certificates } },
+        {},
+        peek,
+      );
+      const subject = async (servername: string, options: ConnectionOptions = {}) => {
+        const socket = await nodeClient(port, { servername, ...options });
+        assert.equal(typeof socket, 'object', String(socket));
+        const { ssl } = await outcome();
+        assert.equal(ssl!.sni, servername);
+        const seen = (socket as TLSSocket).getPeerX509Certificate()!.subject.split('CN=')[1];
+        assert.match(ssl!.subjectLocal, new RegExp(`^CN=${seen},`));
+        return seen;
+      };
+      assert.equal(await subject('second.example.com'), 'second');
+      assert.equal(await subject('a.wild.example.com'), 'server');
+      assert.equal(await subject('other.example.com'), 'server');
+      const onlyRsa = { sigalgs: 'rsa_pss_rsae_sha256' };
+      assert.equal(await subject('server.example.com', onlyRsa), 'server rsa');
+    }
   });
 
   test('ALPN without anything in common goes on without', async () => {

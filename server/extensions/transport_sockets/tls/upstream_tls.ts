@@ -116,7 +116,7 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
     );
     block.values[block.base + SSL_SOCKET_FACTORY_STATS.offset.upstream_context_secrets_not_ready]++;
     socket.destroy();
-    done('TLS error: Secret is not supplied by SDS', undefined);
+    process.nextTick(done, 'TLS error: Secret is not supplied by SDS', undefined);
     return socket;
   }
 
