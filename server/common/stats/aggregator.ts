@@ -72,6 +72,15 @@ export class StatAggregator {
     for (const family of this.families()) family.resetCounters();
   }
 
+  /** One stat of a family's schema, summed over all prefixes. Does not run what `beforeRead` registered. */
+  sum<Name extends string>(schema: StatSchema<Name>, name: Name): number {
+    let sum = 0;
+    for (const family of this.#families.get(schema.id)?.values() ?? []) {
+      sum += family.value(schema.offset[name]);
+    }
+    return sum;
+  }
+
   /** The value of a counter or gauge by its full name, undefined when there is none. Looks at every family. */
   value(name: string): number | undefined {
     let sum: number | undefined;

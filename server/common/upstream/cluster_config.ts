@@ -227,7 +227,8 @@ function clusterType(cluster: ClusterMessage, path: string): ClusterType {
   return type;
 }
 
-function compileCircuitBreakers(cluster: ClusterMessage, path: string): [Thresholds, Thresholds] {
+/** Limits of the default and of the high priority. Throws ConfigError. */
+export function compileCircuitBreakers(cluster: ClusterMessage, path: string): [Thresholds, Thresholds] {
   const result: [Thresholds, Thresholds] = [DEFAULT_THRESHOLDS, DEFAULT_THRESHOLDS];
   const breakers = cluster.circuit_breakers;
   if (breakers === undefined) return result;

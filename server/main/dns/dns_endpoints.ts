@@ -9,7 +9,7 @@ import type {
 import { create, decode, encode } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { StatBlock, StatStore } from '../../api/stats.ts';
-import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
+import { CLUSTER_CONFIG_UPDATE_STATS, CLUSTER_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { statName } from '../../common/upstream/cluster_config.ts';
 import type { EndpointSource, Endpoints } from '../config_store/endpoint_source.ts';
 import { equalBytes } from '../config_store/resource.ts';
@@ -19,7 +19,8 @@ import { DnsResolver } from './dns_resolver.ts';
 import { ResolveTarget } from './resolve_target.ts';
 
 const TYPE = 'envoy.config.endpoint.v3.ClusterLoadAssignment';
-const AT = CLUSTER_CONFIG_UPDATE_STATS.offset;
+const AT = CLUSTER_UPDATE_STATS.offset;
+const NO_REBUILD = CLUSTER_CONFIG_UPDATE_STATS.offset.update_no_rebuild;
 const NO_ASSIGNMENT = create(TYPE);
 
 /** Throws ConfigError; resolution starts at once. */
@@ -49,6 +50,7 @@ export class DnsEndpoints extends Observable implements EndpointSource {
   readonly #targets = new Map<string, ResolveTarget>();
   readonly #store: StatStore;
   readonly #stats: StatBlock;
+  readonly #configStats: StatBlock;
   #bytes: Uint8Array;
 
   constructor(cluster: Cluster, assignment: ClusterLoadAssignment, config: DnsConfig, stats: StatStore) {
@@ -58,7 +60,9 @@ export class DnsEndpoints extends Observable implements EndpointSource {
     this.#firstOnly = cluster.type === 'LOGICAL_DNS';
     this.#resolver = new DnsResolver(config.resolver);
     this.#store = stats;
-    this.#stats = stats.block(CLUSTER_CONFIG_UPDATE_STATS, `cluster.${statName(cluster)}.`);
+    const prefix = `cluster.${statName(cluster)}.`;
+    this.#stats = stats.block(CLUSTER_UPDATE_STATS, prefix);
+    this.#configStats = stats.block(CLUSTER_CONFIG_UPDATE_STATS, prefix);
     for (const name of names(assignment)) {
       this.#targets.set(
         name,
@@ -68,7 +72,7 @@ export class DnsEndpoints extends Observable implements EndpointSource {
     this.#bytes = this.#synthesize();
     this.ready = !config.waitForWarm || this.#targets.size === 0;
     for (const target of this.#targets.values()) {
-      this.#bump(AT.update_attempt);
+      bump(this.#stats, AT.update_attempt);
       target.start();
     }
   }
@@ -81,14 +85,15 @@ export class DnsEndpoints extends Observable implements EndpointSource {
     for (const target of this.#targets.values()) target.close();
     this.#resolver.close();
     this.#store.release(this.#stats);
+    this.#store.release(this.#configStats);
   }
 
   #resolved(succeeded: boolean): void {
-    this.#bump(succeeded ? AT.update_success : AT.update_failure);
+    bump(this.#stats, succeeded ? AT.update_success : AT.update_failure);
     const bytes = this.#synthesize();
     const changed = !equalBytes(bytes, this.#bytes);
     if (changed) this.#bytes = bytes;
-    else if (succeeded) this.#bump(AT.update_no_rebuild);
+    else if (succeeded) bump(this.#configStats, NO_REBUILD);
     const wasReady = this.ready;
     this.ready ||= [...this.#targets.values()].every((target) => target.attempted);
     if (changed || !wasReady) this.changed();
@@ -115,11 +120,10 @@ export class DnsEndpoints extends Observable implements EndpointSource {
       endpoint: { ...endpoint, hostname, address: { socket_address: { ...socket, address } } },
     }));
   }
+}
 
-  #bump(offset: number): void {
-    const slot = this.#stats.base + offset;
-    this.#stats.values[slot] = (this.#stats.values[slot] as number) + 1;
-  }
+function bump({ values, base }: StatBlock, offset: number): void {
+  values[base + offset] = (values[base + offset] as number) + 1;
 }
 
 function names(assignment: ClusterLoadAssignment): Set<string> {

@@ -8,13 +8,17 @@ export const CLUSTER_CONFIG_UPDATE_STATS = statSchema('cluster_config_update', {
   assignment_stale: 'counter',
   assignment_timeout_received: 'counter',
   assignment_use_cached: 'counter',
-  update_attempt: 'counter',
   update_empty: 'counter',
-  update_failure: 'counter',
   update_no_rebuild: 'counter',
+  warming_state: 'gauge',
+});
+
+/** Below `cluster.<name>.` where it is not EDS; there the subscription has stats of these names. */
+export const CLUSTER_UPDATE_STATS = statSchema('cluster_update', {
+  update_attempt: 'counter',
+  update_failure: 'counter',
   update_success: 'counter',
   version: 'gauge',
-  warming_state: 'gauge',
 });
 
 /** Below `cluster.<name>.`: its hosts. Kept by the main thread. */

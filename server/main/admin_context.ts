@@ -1,0 +1,137 @@
+// Plugs the parts of the server into the admin endpoints, and opens the admin listener.
+// Envoy: source/server/server.cc (InstanceBase::initializeOrThrow), source/server/admin/admin.cc.
+
+import { writeFileSync } from 'node:fs';
+import { create, decode } from '../../xds-protos/load.ts';
+import { ConfigError } from '../api/config_error.ts';
+import { allLoggers, LOG_LEVELS, logger, parseLogLevel, setLogLevel } from '../common/log.ts';
+import { parseAddress } from '../common/network/address.ts';
+import type { StatAggregator } from '../common/stats/aggregator.ts';
+import { compileStatsConfig, type StatsSettings } from '../common/stats/stats_config.ts';
+import { AdminServer } from './admin/admin.ts';
+import type { AdminContext, Logging } from './admin/context.ts';
+import type { Options } from './bootstrap/command_line.ts';
+import { configDumpSources } from './config_store/config_dump.ts';
+import { TYPE_NAMES } from './config_store/resource.ts';
+import type { Control } from './control.ts';
+import type { LogOutput } from './log_output.ts';
+import type { CertificatesInUse } from './status/certificates_in_use.ts';
+import { clusterStatuses } from './status/cluster_status.ts';
+import { commandLineOptions } from './status/command_line_options.ts';
+import type { ListenerDrain } from './status/drain_listeners.ts';
+import type { ServerState } from './status/server_state.ts';
+import type { Supervisor } from './supervisor/supervisor.ts';
+import { HOT_RESTART_VERSION, VERSION_LINE } from './version.ts';
+
+const log = logger('admin');
+
+/** The parts that the endpoints show and command. */
+export interface ServerParts {
+  readonly options: Options;
+  readonly control: Control;
+  readonly supervisor: Supervisor;
+  readonly aggregator: StatAggregator;
+  readonly statsSettings: StatsSettings;
+  readonly state: ServerState;
+  readonly certificates: CertificatesInUse;
+  readonly drain: ListenerDrain;
+  readonly logOutput: LogOutput;
+  /** Ends the process in order. */
+  quit(): void;
+}
+
+export function adminContext(parts: ServerParts): AdminContext {
+  const { options, control, supervisor, state } = parts;
+  const { store, runtime } = control;
+  return {
+    stats: parts.aggregator,
+    statsSettings: parts.statsSettings,
+    configTracker: configDumpSources(store, state.startedAt),
+    server: {
+      version: VERSION_LINE,
+      hotRestartVersion: HOT_RESTART_VERSION,
+      commandLineOptions: commandLineOptions(options),
+      node: control.bootstrap.node ?? create('envoy.config.core.v3.Node'),
+      state: () => state.current,
+      uptime: () => ({ currentEpoch: state.uptimeMs / 1000, allEpochs: state.uptimeMs / 1000 }),
+      hotRestartInitializing: () => false,
+    },
+    logging: loggingOf(supervisor),
+    runtime,
+    clusters: () => clusterStatuses(store),
+    listeners: () => listenerStatuses(control, supervisor),
+    unreadyTargets: () => store.unreadyTargets(),
+    certificates: () => parts.certificates.all(),
+    drainListeners: (request) => parts.drain.start(request),
+    failHealthChecks: (fail) => {
+      state.live = !fail;
+    },
+    reopenLogs: () => {
+      parts.logOutput.reopen();
+      supervisor.reopenLogs();
+    },
+    quit: () => parts.quit(),
+  };
+}
+
+/** Opens the bootstrap's admin address and writes it to --admin-address-path. Undefined without one. Throws ConfigError. */
+export async function startAdmin(parts: ServerParts): Promise<AdminServer | undefined> {
+  const config = parts.control.bootstrap.admin?.address;
+  if (config === undefined) {
+    log.warning('No admin address given, so no admin HTTP server started.');
+    return undefined;
+  }
+  const address = parseAddress(config, 'admin.address');
+  const server = new AdminServer(adminContext(parts));
+  try {
+    const bound = await server.listen(address);
+    log.info(`admin address: ${bound.text}`);
+    if (parts.options.adminAddressPath !== '') writeFileSync(parts.options.adminAddressPath, bound.text);
+  } catch (error) {
+    await server.close();
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'EADDRINUSE' ? 'Address already in use' : message;
+    throw new ConfigError('admin.address', `cannot bind '${address.text}': ${reason}`);
+  }
+  return server;
+}
+
+/** stats_config with the tags of --stats-tag. Throws ConfigError. */
+export function statsSettings({ bootstrap }: Control, { statsTags }: Options): StatsSettings {
+  const config = bootstrap.stats_config;
+  const tags = statsTags.map(({ name, value }) => ({ tag_name: name, fixed_value: value }));
+  return compileStatsConfig(
+    create('envoy.config.metrics.v3.StatsConfig', {
+      ...config,
+      stats_tags: [...(config?.stats_tags ?? []), ...tags],
+    }),
+    'stats_config',
+  );
+}
+
+function loggingOf(supervisor: Supervisor): Logging {
+  return {
+    levels: LOG_LEVELS,
+    loggers: allLoggers,
+    setLevel(name, text) {
+      const level = parseLogLevel(text);
+      if (level === undefined || !setLogLevel(name, level)) return false;
+      supervisor.setLogLevel(name, level);
+      return true;
+    },
+  };
+}
+
+/** A line for each address of each active listener. */
+function* listenerStatuses(
+  { store }: Control,
+  { sockets }: Supervisor,
+): ReturnType<AdminContext['listeners']> {
+  for (const { name, active } of store.listeners.all) {
+    if (active === undefined) continue;
+    const { address, additional_addresses: more } = decode(TYPE_NAMES.listener, active.bytes);
+    for (const each of [address, ...more.map((additional) => additional.address)]) {
+      yield { name, localAddress: sockets.localAddress(name, parseAddress(each, 'address')) };
+    }
+  }
+}

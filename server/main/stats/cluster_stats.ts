@@ -1,0 +1,107 @@
+// The stats of clusters that are the main thread's: every family's names at 0 from the start, who is a member, which limit
+// is reached. Brought up to date when somebody reads, so that ten thousand clusters cost nothing until then.
+// https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
+
+import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
+import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
+import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import {
+  CLUSTER_CIRCUIT_BREAKER_STATS,
+  CLUSTER_CONFIG_UPDATE_STATS,
+  CLUSTER_ENDPOINT_STATS,
+  CLUSTER_LB_STATS,
+  CLUSTER_TRAFFIC_STATS,
+  CLUSTER_UPDATE_STATS,
+} from '../../common/stats/families/cluster.ts';
+import { SharedTable } from '../../common/upstream/shared_table.ts';
+import type { ClusterRecord } from '../config_store/cluster_store.ts';
+import type { ConfigStore } from '../config_store/config_store.ts';
+import { EdsEndpoints } from '../config_store/endpoint_source.ts';
+
+const AT = CLUSTER_ENDPOINT_STATS.offset;
+const DEGRADED = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
+
+interface Listed {
+  readonly statName: string;
+  readonly families: readonly (readonly [schema: StatSchema, prefix: string])[];
+  readonly endpoints: StatBlock<keyof typeof AT>;
+  /** The refresh that saw it last. */
+  seen: number;
+}
+
+export class ClusterStats {
+  readonly #store: ConfigStore;
+  readonly #aggregator: StatAggregator;
+  readonly #stats: StatStore & { flush(): void };
+  readonly #listed = new Map<ClusterRecord, Listed>();
+  #refreshes = 0;
+
+  constructor(store: ConfigStore, aggregator: StatAggregator, stats: StatStore & { flush(): void }) {
+    this.#store = store;
+    this.#aggregator = aggregator;
+    this.#stats = stats;
+    aggregator.beforeRead(() => this.#refresh());
+  }
+
+  #refresh(): void {
+    this.#refreshes++;
+    for (const record of this.#store.clusters.all) {
+      if (record.active === undefined) continue;
+      let listed = this.#listed.get(record);
+      if (listed?.statName !== record.active.statName) {
+        if (listed !== undefined) this.#drop(record, listed);
+        listed = this.#list(record, record.active.statName);
+      }
+      listed.seen = this.#refreshes;
+      this.#countHosts(record, listed.endpoints);
+    }
+    for (const [record, listed] of this.#listed) {
+      if (listed.seen !== this.#refreshes) this.#drop(record, listed);
+    }
+    // What was made just now is to be read at once.
+    this.#stats.flush();
+  }
+
+  #list(record: ClusterRecord, statName: string): Listed {
+    const prefix = `cluster.${statName}.`;
+    const families: (readonly [StatSchema, string])[] = [
+      [CLUSTER_CONFIG_UPDATE_STATS, prefix],
+      [CLUSTER_LB_STATS, prefix],
+      [CLUSTER_TRAFFIC_STATS, prefix],
+      [CLUSTER_CIRCUIT_BREAKER_STATS, `${prefix}circuit_breakers.default.`],
+      [CLUSTER_CIRCUIT_BREAKER_STATS, `${prefix}circuit_breakers.high.`],
+    ];
+    // An EDS cluster's subscription has stats of the same names.
+    if (!(record.active?.source instanceof EdsEndpoints)) families.push([CLUSTER_UPDATE_STATS, prefix]);
+    for (const [schema, each] of families) this.#aggregator.declare(schema, each);
+    const endpoints = this.#stats.block(CLUSTER_ENDPOINT_STATS, prefix);
+    const listed = { statName, families, endpoints, seen: this.#refreshes };
+    this.#listed.set(record, listed);
+    return listed;
+  }
+
+  #drop(record: ClusterRecord, { families, endpoints }: Listed): void {
+    for (const [schema, prefix] of families) this.#aggregator.undeclare(schema, prefix);
+    this.#stats.release(endpoints);
+    this.#listed.delete(record);
+  }
+
+  #countHosts({ hostSlots, hosts }: ClusterRecord, { values, base }: StatBlock): void {
+    const { table } = this.#store.hostSlots;
+    let healthy = 0;
+    let degraded = 0;
+    let excluded = 0;
+    for (const slot of hostSlots) {
+      const flags = Atomics.load(table.view(slot), SharedTable.offset(slot) + HostSlot.HealthFlags);
+      if (flags === 0) healthy++;
+      else if ((flags & ~DEGRADED) === 0) degraded++;
+      else if ((flags & (HostHealthFlag.PendingActiveHc | HostHealthFlag.ExcludedViaImmediateHcFail)) !== 0)
+        excluded++;
+    }
+    values[base + AT.membership_total] = hostSlots.length;
+    values[base + AT.membership_healthy] = healthy;
+    values[base + AT.membership_degraded] = degraded;
+    values[base + AT.membership_excluded] = excluded;
+    values[base + AT.membership_change] = hosts.changes;
+  }
+}

@@ -1,0 +1,73 @@
+// What /clusters shows, out of the store: limits from the cluster's message, hosts from the endpoints that serve, live
+// numbers where the workers write them. Made cluster by cluster while the answer is sent.
+
+import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
+import { decode } from '../../../xds-protos/load.ts';
+import { compileCircuitBreakers } from '../../common/upstream/cluster_config.ts';
+import { compileLoadAssignment } from '../../common/upstream/load_assignment.ts';
+import { SharedTable } from '../../common/upstream/shared_table.ts';
+import type { ClusterStatus, HostStatus } from '../admin/context.ts';
+import type { ClusterRecord } from '../config_store/cluster_store.ts';
+import type { ConfigStore } from '../config_store/config_store.ts';
+import { currentAssignment } from '../config_store/endpoints_dump.ts';
+import { TYPE_NAMES } from '../config_store/resource.ts';
+
+/** The active clusters. */
+export function* clusterStatuses(store: ConfigStore): Generator<ClusterStatus> {
+  for (const record of store.clusters.all) {
+    if (record.active === undefined) continue;
+    const message = decode(TYPE_NAMES.cluster, record.active.bytes);
+    const [defaultPriority, highPriority] = compileCircuitBreakers(message, '');
+    yield {
+      name: record.name,
+      observabilityName: message.alt_stat_name || record.name,
+      edsServiceName: message.type === 'EDS' ? serviceName(message) : '',
+      addedViaApi: !record.isStatic,
+      defaultPriority,
+      highPriority,
+      outlier: undefined,
+      hosts: hostStatuses(store.hostSlots.table, record),
+    };
+  }
+}
+
+function serviceName({ name, eds_cluster_config: eds }: Cluster): string {
+  return eds?.service_name || name;
+}
+
+function* hostStatuses(table: SharedTable, record: ClusterRecord): Generator<HostStatus> {
+  const assignment = currentAssignment(record);
+  const statuses = (assignment?.endpoints ?? []).flatMap((locality) =>
+    locality.lb_endpoints.map((endpoint) => endpoint.health_status),
+  );
+  const { endpoints } = compileLoadAssignment(assignment, '');
+  for (const [index, endpoint] of endpoints.entries()) {
+    const slot = record.hostSlots[index];
+    // The endpoints of a version that is about to be published have no slots yet.
+    if (slot === undefined) return;
+    const { address, hostname, region, zone, subZone, priority, weight, metadata } = endpoint;
+    yield {
+      description: {
+        address,
+        hostname,
+        locality: { region, zone, subZone },
+        priority,
+        weight,
+        metadata,
+        clusterName: record.name,
+        table: table.view(slot),
+        slot: SharedTable.offset(slot),
+      },
+      pendingRequests: 0,
+      canary: metadata?.['envoy.lb']?.['canary'] === true,
+      edsHealthStatus: edsHealthStatus(statuses[index] as string),
+      successRate: -1,
+      localOriginSuccessRate: -1,
+    };
+  }
+}
+
+/** Envoy shows a host that EDS says nothing of as healthy. */
+function edsHealthStatus(status: string): string {
+  return status === 'UNKNOWN' ? 'HEALTHY' : status;
+}
