@@ -97,41 +97,46 @@ function mergeRound(accHigh: number, accLow: number): void {
 }
 
 const accumulators = new Int32Array(8);
+const MERGE_ROTATIONS = [1, 7, 12, 18];
+
+/** accumulators[n] = the word. */
+function store(n: number): void {
+  accumulators[2 * n] = high;
+  accumulators[2 * n + 1] = low;
+}
+
+function load(n: number): void {
+  set(accumulators[2 * n], accumulators[2 * n + 1]);
+}
 
 /** Reads whole stripes of 32 bytes; the result is where they end. */
 function stripes(text: string, seedHigh: number, seedLow: number): number {
-  const start = (n: number, h: number, l: number): void => {
-    set(seedHigh, seedLow);
-    add(h, l);
-    accumulators[2 * n] = high;
-    accumulators[2 * n + 1] = low;
-  };
-  set(P1H, P1L);
+  set(seedHigh, seedLow);
+  store(2);
   add(P2H, P2L);
-  start(0, high, low);
-  start(1, P2H, P2L);
-  start(2, 0, 0);
+  store(1);
+  add(P1H, P1L);
+  store(0);
+  set(seedHigh, seedLow);
   // seed - P1 is seed + ~P1 + 1.
-  set(~P1H, ~P1L);
+  add(~P1H, ~P1L);
   add(0, 1);
-  start(3, high, low);
+  store(3);
 
   let at = 0;
   for (; at + 32 <= text.length; at += 32) {
     for (let n = 0; n < 4; n++) {
-      set(accumulators[2 * n], accumulators[2 * n + 1]);
+      load(n);
       round(word(text, at + n * 8 + 4), word(text, at + n * 8));
-      accumulators[2 * n] = high;
-      accumulators[2 * n + 1] = low;
+      store(n);
     }
   }
 
   let sumHigh = 0;
   let sumLow = 0;
   for (let n = 0; n < 4; n++) {
-    set(accumulators[2 * n], accumulators[2 * n + 1]);
-    if (n < 3) rotate([1, 7, 12][n]);
-    else rotate(18);
+    load(n);
+    rotate(MERGE_ROTATIONS[n]);
     add(sumHigh, sumLow);
     sumHigh = high;
     sumLow = low;
