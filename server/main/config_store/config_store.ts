@@ -89,6 +89,11 @@ export class ConfigStore {
     this.#init = new InitSequence(options.bootstrap, this.clusters, this.listeners);
   }
 
+  /** All clusters are there; listeners may still wait for what they need. */
+  get clustersInitialized(): boolean {
+    return this.#init.clustersReady;
+  }
+
   /** Everything is there and the workers listen. */
   get initialized(): boolean {
     return this.#init.finished;

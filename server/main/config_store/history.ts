@@ -51,6 +51,11 @@ export class ResourceHistory {
     return this.#entries.get(`${kind}/${name}`) ?? [];
   }
 
+  /** All entries, by resource, each oldest first. */
+  *all(): Iterable<HistoryEntry> {
+    for (const versions of this.#entries.values()) yield* versions;
+  }
+
   /** What an entry changed against the last accepted version before it; undefined when that one is gone. */
   diff(entry: HistoryEntry): readonly Difference[] | undefined {
     const versions = this.versions(entry.kind, entry.name);

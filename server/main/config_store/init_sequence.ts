@@ -30,6 +30,11 @@ export class InitSequence {
     return this.#step === 'finished';
   }
 
+  /** All clusters are warm. */
+  get clustersReady(): boolean {
+    return this.#step === 'listeners' || this.#step === 'finished';
+  }
+
   /** For /init_dump. */
   get waitingFor(): readonly string[] {
     const answer = this.#step === 'clusters' ? 'CDS' : 'LDS';
