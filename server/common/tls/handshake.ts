@@ -1,5 +1,6 @@
 // Waits for a handshake to end, on either side, and takes OpenSSL's verdict on the peer's chain from node.
 
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ChainError } from './certificate_validator.ts';
 import type { SslStats } from './ssl_stats.ts';
@@ -18,7 +19,7 @@ export function chainErrorOf(socket: TLSSocket): ChainError | undefined {
 
 /**
  * Calls `finish` once, when the handshake is done ('secure' for servers, 'secureConnect' for clients), or `fail` once with
- * the reason that it was not. The 'error' handler stays for good: it keeps a late error from ending the process.
+ * the reason that it was not. An 'error' handler stays for good: it keeps a late error from ending the process.
  */
 export function onHandshake(
   socket: TLSSocket,
@@ -27,22 +28,42 @@ export function onHandshake(
   finish: () => void,
   fail: (reason: string) => void,
 ): void {
-  let pending = true;
-  const failOnce = (reason: string) => {
-    if (!pending) return;
-    pending = false;
-    fail(reason);
+  // Idle connections are many: nothing of the handshake stays with them.
+  const stop = () => {
+    socket.off(event, onSecure);
+    socket.off('error', onError);
+    socket.off('close', onClose);
+    socket.on('error', ignoreError);
   };
-  socket.once(event, () => {
-    if (!pending) return;
-    pending = false;
+  const onSecure = () => {
+    stop();
     finish();
-  });
-  socket.on('error', (error: NodeJS.ErrnoException) => {
-    if (!pending) return;
+  };
+  const onError = (error: NodeJS.ErrnoException) => {
+    stop();
     const reason = tlsErrorOf(error);
     if (reason !== undefined) stats.count('connection_error');
-    failOnce(reason ?? `connection error during TLS handshake: ${error.code ?? error.message}`);
-  });
-  socket.once('close', () => failOnce('connection closed during TLS handshake'));
+    fail(reason ?? `connection error during TLS handshake: ${error.code ?? error.message}`);
+  };
+  const onClose = () => {
+    stop();
+    fail('connection closed during TLS handshake');
+  };
+  socket.on(event, onSecure);
+  socket.on('error', onError);
+  socket.on('close', onClose);
+}
+
+function ignoreError(): void {}
+
+/** Ends a connection for which no handshake can begin. `done` hears of it after the caller has its socket. */
+export function refuse(
+  socket: Socket,
+  reason: string,
+  done: (error: string | undefined, ssl: undefined) => void,
+): Socket {
+  socket.on('error', ignoreError);
+  socket.destroy();
+  process.nextTick(done, reason, undefined);
+  return socket;
 }

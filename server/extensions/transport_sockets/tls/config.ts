@@ -52,7 +52,7 @@ function compileDownstream(
   }
   const timeoutMs = durationMs(config.session_timeout);
   const listener = `listener.${context.listener?.statName ?? ''}.`;
-  return new DownstreamTlsSocketFactory({
+  const factory = new DownstreamTlsSocketFactory({
     common,
     requireClientCertificate: config.require_client_certificate?.value ?? false,
     fullScanCertificates: config.full_scan_certs_on_sni_mismatch?.value ?? false,
@@ -66,6 +66,18 @@ function compileDownstream(
     stats: new SslStats(context.stats, `${listener}ssl.`),
     factoryStats: context.stats.block(SSL_SOCKET_FACTORY_STATS, `${listener}server_ssl_socket_factory.`),
   });
+  checkMaterial(factory, context, commonPath);
+  return factory;
+}
+
+/** What the main thread accepts must work in the workers, which make their OpenSSL contexts when they need them. */
+function checkMaterial(factory: { check(): void }, context: FactoryContext, path: string): void {
+  if (context.thread !== 'main') return;
+  try {
+    factory.check();
+  } catch (error) {
+    throw new ConfigError(path, `Failed to load TLS certificates or keys: ${(error as Error).message}`);
+  }
 }
 
 function ticketKeys(
@@ -101,7 +113,7 @@ function compileUpstream(
   if (config.auto_sni_san_validation && common.validation === undefined) {
     throw new ConfigError(path, "'auto_sni_san_validation' was configured without a validation context");
   }
-  return new UpstreamTlsSocketFactory({
+  const factory = new UpstreamTlsSocketFactory({
     common,
     sni: config.sni,
     autoHostSni: config.auto_host_sni,
@@ -110,6 +122,8 @@ function compileUpstream(
     secureOptions: config.allow_renegotiation ? 0 : SSL_OP_NO_RENEGOTIATION,
     stats: context.stats,
   });
+  checkMaterial(factory, context, commonPath);
+  return factory;
 }
 
 export const downstreamTlsFactory: DownstreamTransportSocketExtension<DownstreamTlsContext> = {

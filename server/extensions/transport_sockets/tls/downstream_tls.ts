@@ -2,7 +2,7 @@
 // handshake, which keeps it native. Envoy: source/common/tls/server_ssl_socket.cc, server_context_impl.cc.
 
 import type { Socket } from 'node:net';
-import { TLSSocket, type TLSSocketOptions } from 'node:tls';
+import { type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
 import type { DownstreamTransportSocketFactory } from '../../../api/network/transport_socket.ts';
 import type { Provider } from '../../../api/registry.ts';
 import type { Secret } from '../../../api/secret.ts';
@@ -12,7 +12,7 @@ import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts'
 import { CertificateSelector } from '../../../common/tls/certificate_selector.ts';
 import { parseClientHello } from '../../../common/tls/client_hello.ts';
 import type { CommonTlsConfig } from '../../../common/tls/context_config.ts';
-import { chainErrorOf, onHandshake } from '../../../common/tls/handshake.ts';
+import { chainErrorOf, onHandshake, refuse } from '../../../common/tls/handshake.ts';
 import {
   leafCertificate,
   type SecureContextOptions,
@@ -54,16 +54,33 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
     return common.ready() && (ticketKeys === undefined || ticketKeys.current !== undefined);
   }
 
+  /** Throws when OpenSSL cannot use what is there. Secrets that have not come are not checked. */
+  check(): void {
+    if (this.ready())
+      for (const certificate of this.#options.common.certificates()) this.#context([certificate]);
+  }
+
   wrap(socket: Socket, info: ConnectionInfo, done: Done): Socket {
-    if (!this.ready()) return this.#refuse(socket, done);
-    const { common, stats } = this.#options;
+    const { common, stats, factoryStats } = this.#options;
+    if (!this.ready()) {
+      const { downstream_context_secrets_not_ready: offset } = SSL_SOCKET_FACTORY_STATS.offset;
+      factoryStats.values[factoryStats.base + offset]++;
+      return refuse(socket, 'TLS error: Secret is not supplied by SDS', done);
+    }
     const wishes = wishesOf(socket, info);
     const certificates = this.#select(wishes?.serverName ?? '');
+    let context: SecureContext;
+    try {
+      context = this.#context(certificates);
+    } catch (error) {
+      stats.count('connection_error');
+      return refuse(socket, `TLS error: ${(error as Error).message}`, done);
+    }
     const validator = common.validation?.current;
     const required = this.#options.requireClientCertificate || validator?.requiresCertificate === true;
     const tls = new TLSSocket(socket, {
       isServer: true,
-      secureContext: this.#context(certificates),
+      secureContext: context,
       requestCert: required || validator?.requestsCertificate === true,
       rejectUnauthorized: false,
       ...alpnOptions(common.alpnProtocols, wishes?.protocols),
@@ -96,16 +113,6 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
     return tls;
   }
 
-  #refuse(socket: Socket, done: Done): Socket {
-    const { factoryStats } = this.#options;
-    factoryStats.values[
-      factoryStats.base + SSL_SOCKET_FACTORY_STATS.offset.downstream_context_secrets_not_ready
-    ]++;
-    socket.destroy();
-    process.nextTick(done, 'TLS error: Secret is not supplied by SDS', undefined);
-    return socket;
-  }
-
   /** When the ClientHello has not come yet, node asks for the certificate once it has. */
   #lateChoice(): Pick<TLSSocketOptions, 'SNICallback'> {
     if (this.#options.common.certificateProviders.length < 2) return {};
@@ -124,7 +131,7 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
     return selector.select(serverName);
   }
 
-  #context(certificates: SecureContextOptions['certificates']): ReturnType<typeof secureContext> {
+  #context(certificates: SecureContextOptions['certificates']): SecureContext {
     const { common, ticketKeys, context } = this.#options;
     const keys = ticketKeys?.current;
     return secureContext({

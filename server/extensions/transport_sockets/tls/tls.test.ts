@@ -458,6 +458,34 @@ describe('upstream', () => {
   });
 });
 
+test('material that OpenSSL cannot use is refused by main, and costs a worker one connection', async () => {
+  const key = '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n';
+  const provider = {
+    name: 'broken',
+    current: {
+      kind: 'tls_certificate',
+      certificateChainPem: pem('server.pem'),
+      privateKeyPem: key,
+    } as Secret,
+  };
+  const sds = [{ name: 'broken', sds_config: { ads: {} } }];
+  const config = { common_tls_context: { tls_certificate_sds_secret_configs: sds } };
+  const secret = () => provider;
+  assert.throws(
+    () => compileDownstream(config, { thread: 'main', secret }),
+    /Failed to load TLS certificates or keys/,
+  );
+  assert.throws(
+    () => upstream(config, { thread: 'main', secret }),
+    /Failed to load TLS certificates or keys/,
+  );
+  const { port, outcome, value } = await serve(config, { secret });
+  await nodeClient(port);
+  assert.match((await outcome()).error!, /^TLS error: /);
+  assert.equal(value('ssl.connection_error'), 1);
+  assert.match((await upstream(config, { secret }).connect(port)).error!, /^TLS error: /);
+});
+
 test('configurations that cannot be honoured', () => {
   const certificates = { tls_certificates: [certificate('server')] };
   const downstream = (config: object, reason: RegExp) =>

@@ -11,7 +11,7 @@ import type { StatStore } from '../../../api/stats.ts';
 import type { SslConnectionInfo } from '../../../api/stream_info.ts';
 import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts';
 import type { CommonTlsConfig } from '../../../common/tls/context_config.ts';
-import { chainErrorOf, onHandshake } from '../../../common/tls/handshake.ts';
+import { chainErrorOf, onHandshake, refuse } from '../../../common/tls/handshake.ts';
 import { leafCertificate, secureContext } from '../../../common/tls/secure_context.ts';
 import { TlsConnectionInfo } from '../../../common/tls/ssl_connection_info.ts';
 import { SslStats } from '../../../common/tls/ssl_stats.ts';
@@ -53,13 +53,27 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
     return this.#options.common.ready();
   }
 
+  /** Throws when OpenSSL cannot use what is there. Secrets that have not come are not checked. */
+  check(): void {
+    if (this.ready()) this.#context(this.#options.common.certificates());
+  }
+
   wrap(socket: Socket, options: UpstreamTransportSocketOptions, done: Done): Socket {
-    const statName = options.host.clusterName.replaceAll(':', '_');
-    if (!this.ready()) return this.#refuse(socket, statName, done);
     const { common } = this.#options;
-    const stats = (this.#stats ??= new SslStats(this.#options.stats, `cluster.${statName}.ssl.`));
+    const statPrefix = `cluster.${options.host.clusterName.replaceAll(':', '_')}.`;
+    if (!this.ready()) {
+      this.#countNotReady(statPrefix);
+      return refuse(socket, 'TLS error: Secret is not supplied by SDS', done);
+    }
+    const stats = (this.#stats ??= new SslStats(this.#options.stats, `${statPrefix}ssl.`));
     const certificates = common.certificates();
-    const context = this.#context(certificates);
+    let context: SecureContext;
+    try {
+      context = this.#context(certificates);
+    } catch (error) {
+      stats.count('connection_error');
+      return refuse(socket, `TLS error: ${(error as Error).message}`, done);
+    }
     const sni = this.#sni(options);
     const sans =
       options.sanOverride ?? (this.#options.autoSniSanValidation && sni !== '' ? [sni] : undefined);
@@ -109,15 +123,12 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
     return tls;
   }
 
-  #refuse(socket: Socket, statName: string, done: Done): Socket {
-    const block = this.#options.stats.block(
+  #countNotReady(statPrefix: string): void {
+    const { values, base } = this.#options.stats.block(
       SSL_SOCKET_FACTORY_STATS,
-      `cluster.${statName}.client_ssl_socket_factory.`,
+      `${statPrefix}client_ssl_socket_factory.`,
     );
-    block.values[block.base + SSL_SOCKET_FACTORY_STATS.offset.upstream_context_secrets_not_ready]++;
-    socket.destroy();
-    process.nextTick(done, 'TLS error: Secret is not supplied by SDS', undefined);
-    return socket;
+    values[base + SSL_SOCKET_FACTORY_STATS.offset.upstream_context_secrets_not_ready]++;
   }
 
   #sni(options: UpstreamTransportSocketOptions): string {
