@@ -18,4 +18,7 @@ setFlagsFromString('--max-semi-space-size=32');
 
 const { run } = await import('./main/run.ts');
 const { serve } = await import('./main/serve.ts');
-process.exitCode = await run(process.argv.slice(2), serve);
+const { dieLoudly } = await import('./main/last_words.ts');
+process.on('uncaughtException', dieLoudly);
+// What is still open (an admin connection, a watched file) must not keep a process that has ended in order.
+process.exit(await run(process.argv.slice(2), serve));

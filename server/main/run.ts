@@ -5,6 +5,7 @@ import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstra
 import { ConfigError } from '../api/config_error.ts';
 import { logger, setLogLevel } from '../common/log.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
+import type { ServerParts } from './admin_context.ts';
 import { type LoadedBootstrap, loadBootstrap } from './bootstrap/bootstrap.ts';
 import { type Options, parseCommandLine } from './bootstrap/command_line.ts';
 import { helpText } from './bootstrap/flags.ts';
@@ -24,6 +25,8 @@ export interface Start {
   readonly options: Options;
   readonly bootstrap: Bootstrap;
   readonly logOutput: LogOutput;
+  /** Called once the workers listen. */
+  readonly onServing?: (server: ServerParts) => void;
 }
 
 /** The exit code. `serve` runs until the process is to end. */

@@ -1,18 +1,28 @@
-// Serves: the control side and the workers come up, and the process runs until a signal ends it.
+// Serves: admin, control side and workers come up, and the process runs until a signal or /quitquitquit ends it.
 // Envoy: source/server/server.cc (InstanceBase::run).
 
 import { allLoggers, logger } from '../common/log.ts';
 import { StatAggregator } from '../common/stats/aggregator.ts';
+import { LISTENER_STATS } from '../common/stats/families/listener.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
+import { type ServerParts, startAdmin, statsSettings } from './admin_context.ts';
 import { buildControl, type Control } from './control.ts';
 import type { Start } from './run.ts';
-import { Supervisor } from './supervisor/supervisor.ts';
+import { handleSignals } from './signals.ts';
+import { ClusterStats } from './stats/cluster_stats.ts';
+import { ServerStats } from './stats/server_stats.ts';
+import { StatsFlusher } from './stats/stats_flusher.ts';
+import { CertificatesInUse } from './status/certificates_in_use.ts';
+import { ListenerDrain } from './status/drain_listeners.ts';
+import { ServerState } from './status/server_state.ts';
+import { Supervisor, type SupervisorOptions } from './supervisor/supervisor.ts';
 import { VERSION } from './version.ts';
 
 const log = logger('main');
 
 /** The exit code, once the process is to end. Throws ConfigError for a bootstrap that cannot be served. */
-export async function serve({ bootstrap, options, logOutput }: Start): Promise<number> {
+export async function serve(start: Start): Promise<number> {
+  const { bootstrap, options, logOutput } = start;
   const aggregator = new StatAggregator();
   const stats = new ThreadStatStore((message) => aggregator.apply('main_thread', message));
   let supervisor: Supervisor | undefined;
@@ -21,46 +31,89 @@ export async function serve({ bootstrap, options, logOutput }: Start): Promise<n
     onPiece: (table, index, memory) => supervisor?.addPiece(table, index, memory),
     runtime: (values) => supervisor?.runtime(values),
   });
-  supervisor = new Supervisor({
+  supervisor = new Supervisor(supervisorOptions(start, control, aggregator, stats));
+  const { promise: ended, resolve: end } = Promise.withResolvers<string>();
+  const parts: ServerParts = {
+    options,
+    control,
+    supervisor,
+    aggregator,
+    statsSettings: statsSettings(control, options),
+    state: new ServerState(control.store),
+    certificates: new CertificatesInUse(control.store),
+    drain: new ListenerDrain(supervisor, options.drainTimeS * 1000),
+    logOutput,
+    quit: () => end('told to quit'),
+  };
+  handleSignals(end, () => {
+    logOutput.reopen();
+    supervisor.reopenLogs();
+  });
+  new ClusterStats(control.store, aggregator, stats);
+  const serverStats = serverStatsOf(parts, stats);
+  const flusher = new StatsFlusher(bootstrap, aggregator);
+  const admin = await startAdmin(parts);
+  await supervisor.start();
+  const initialized = startStore(control).then(() => {
+    serverStats.initialized(parts.state.uptimeMs);
+    if (options.mode === 'init_only') end('initialized');
+    else start.onServing?.(parts);
+  });
+  const reason = await Promise.race([ended, initialized.then(() => ended)]);
+  log.info(`${reason}, exiting`);
+  parts.drain.close();
+  control.close();
+  // The admin answers to the last: whoever told us to go may want to see how far we are.
+  await supervisor.shutdown(options.shutdownGraceS * 1000);
+  flusher.close();
+  // Not awaited: a client that reads slowly must not keep the process.
+  void admin?.close();
+  return 0;
+}
+
+function supervisorOptions(
+  { options, logOutput }: Start,
+  { server, runtime, store }: Control,
+  aggregator: StatAggregator,
+  stats: ThreadStatStore,
+): SupervisorOptions {
+  return {
     concurrency: options.concurrency,
     workerOptions: (index) => ({
       index,
-      server: control.server,
-      runtime: control.runtime.values,
+      server,
+      runtime: runtime.values,
       drainTimeMs: options.drainTimeS * 1000,
       drainStrategy: options.drainStrategy,
       logLevels: Object.fromEntries(allLoggers().map(({ name, level }) => [name, level])),
     }),
-    snapshot: () => control.store.snapshot(),
+    snapshot: () => store.snapshot(),
     pieces: () => [
-      ...control.store.hostSlots.memory.map((memory, index) => ({ table: 'hosts', index, memory }) as const),
-      ...control.store.breakerSlots.memory.map(
+      ...store.hostSlots.memory.map((memory, index) => ({ table: 'hosts', index, memory }) as const),
+      ...store.breakerSlots.memory.map(
         (memory, index) => ({ table: 'circuit_breakers', index, memory }) as const,
       ),
     ],
     aggregator,
     stats,
     onLog: (record, worker) => logOutput.write(record, worker + 1),
+  };
+}
+
+function serverStatsOf(
+  { options, state, certificates, aggregator }: ServerParts,
+  stats: ThreadStatStore,
+): ServerStats {
+  return new ServerStats(stats, aggregator, {
+    concurrency: options.concurrency,
+    hotRestartEpoch: options.restartEpoch,
+    startedAt: state.startedAt,
+    state: () => state.current,
+    live: () => state.live,
+    daysUntilFirstCertExpiring: () => certificates.daysUntilFirstExpiring(),
+    totalConnections: () => aggregator.sum(LISTENER_STATS, 'downstream_cx_active'),
+    parentConnections: () => 0,
   });
-  const ended = new Promise<string>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        resolve(signal);
-        // A second one means: now.
-        for (const again of ['SIGTERM', 'SIGINT'] as const) process.on(again, () => process.exit(1));
-      });
-    }
-  });
-  await supervisor.start();
-  const initialized = startStore(control);
-  const reason = await Promise.race([
-    initialized.then(() => (options.mode === 'init_only' ? 'init_only' : ended)),
-    ended,
-  ]);
-  log.info(`caught ${reason}, exiting`);
-  control.close();
-  await supervisor.shutdown(options.shutdownGraceS * 1000);
-  return 0;
 }
 
 function startStore(control: Control): Promise<void> {

@@ -3,15 +3,21 @@
 
 import type { ServerInfo_State } from '../../../xds-protos/generated/envoy/admin/v3.ts';
 
+/** The configuration store, as far as it is asked here. */
+export interface InitProgress {
+  readonly clustersInitialized: boolean;
+  readonly initialized: boolean;
+}
+
 export class ServerState {
   /** As `Date.now()`. */
   readonly startedAt = Date.now();
   /** False after /healthcheck/fail: it serves on, but asks for no more traffic. */
   live = true;
-  #progress: 'starting' | 'initializing' | 'initialized' = 'starting';
+  readonly #progress: InitProgress;
 
-  get initialized(): boolean {
-    return this.#progress === 'initialized';
+  constructor(progress: InitProgress) {
+    this.#progress = progress;
   }
 
   /** ms since the start. */
@@ -19,19 +25,9 @@ export class ServerState {
     return Date.now() - this.startedAt;
   }
 
-  /** Listeners wait for what they need. */
-  initializing(): void {
-    this.#progress = 'initializing';
-  }
-
-  /** The workers listen. */
-  finished(): void {
-    this.#progress = 'initialized';
-  }
-
   get current(): ServerInfo_State {
-    if (this.#progress === 'starting') return 'PRE_INITIALIZING';
-    if (this.#progress === 'initializing') return 'INITIALIZING';
+    if (!this.#progress.clustersInitialized) return 'PRE_INITIALIZING';
+    if (!this.#progress.initialized) return 'INITIALIZING';
     return this.live ? 'LIVE' : 'DRAINING';
   }
 }
