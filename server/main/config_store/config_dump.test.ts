@@ -29,7 +29,7 @@ const TYPES = {
 function dump(store: ConfigStore, section: keyof typeof TYPES, matches = (_name: string) => true): unknown {
   const message = configDumpSources(store, STARTED_AT).get(section)!(matches);
   const type: string = `envoy.admin.v3.${TYPES[section]}`;
-  const json = toJson(type, create<object>(type, message), { preserveProtoFieldNames: true });
+  const json = toJson(type, create(type, message), { preserveProtoFieldNames: true });
   return JSON.parse(JSON.stringify(json, (key, value) => (/^last_/.test(key) ? undefined : value)));
 }
 
