@@ -4,7 +4,6 @@
 import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
 import type {
   Matcher,
-  Matcher_MatcherList_Predicate,
   Matcher_MatcherTree,
   Matcher_OnMatch,
 } from '../../../xds-protos/generated/xds/type/matcher/v3.ts';
@@ -12,14 +11,9 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { ExplainNode } from '../../api/router.ts';
 import { allOf, anyOf, leaf } from './explain.ts';
 import { latin1Of } from './latin1.ts';
-import { compileStringMatcher, type StringMatcher } from './string_matcher.ts';
+import { compilePredicate, type MatchInput, type Predicate } from './match_predicate.ts';
 
-/** Where a predicate's value comes from. */
-export interface MatchInput<Data> {
-  readonly name: string;
-  /** Latin1 text; undefined where there is none, which nothing matches. */
-  get(data: Data): string | undefined;
-}
+export type { MatchInput };
 
 /** What one kind of tree may ask and where it may lead. Both throw ConfigError. */
 export interface MatchTreeFactory<Data, Action> {
@@ -30,75 +24,6 @@ export interface MatchTreeFactory<Data, Action> {
 export interface MatchTree<Data, Action> {
   match(data: Data): Action | undefined;
   explain(data: Data): ExplainNode;
-}
-
-interface Predicate<Data> {
-  match(data: Data): boolean;
-  explain(data: Data): ExplainNode;
-}
-
-class InputPredicate<Data> implements Predicate<Data> {
-  private readonly input: MatchInput<Data>;
-  private readonly matcher: StringMatcher;
-  constructor(input: MatchInput<Data>, matcher: StringMatcher) {
-    this.input = input;
-    this.matcher = matcher;
-  }
-  match(data: Data): boolean {
-    const value = this.input.get(data);
-    return value !== undefined && this.matcher.match(value);
-  }
-  explain(data: Data): ExplainNode {
-    const value = this.input.get(data);
-    if (value !== undefined) return this.matcher.explain(value, this.input.name);
-    return leaf(`${this.input.name} ${this.matcher.describe()}`, false, 'there is no value');
-  }
-}
-
-class EveryPredicate<Data> implements Predicate<Data> {
-  private readonly parts: readonly Predicate<Data>[];
-  constructor(parts: readonly Predicate<Data>[]) {
-    this.parts = parts;
-  }
-  match(data: Data): boolean {
-    return this.parts.every((part) => part.match(data));
-  }
-  explain(data: Data): ExplainNode {
-    return allOf(
-      'all of',
-      this.parts.map((part) => part.explain(data)),
-    );
-  }
-}
-
-class SomePredicate<Data> implements Predicate<Data> {
-  private readonly parts: readonly Predicate<Data>[];
-  constructor(parts: readonly Predicate<Data>[]) {
-    this.parts = parts;
-  }
-  match(data: Data): boolean {
-    return this.parts.some((part) => part.match(data));
-  }
-  explain(data: Data): ExplainNode {
-    return anyOf(
-      'any of',
-      this.parts.map((part) => part.explain(data)),
-    );
-  }
-}
-
-class NotPredicate<Data> implements Predicate<Data> {
-  private readonly part: Predicate<Data>;
-  constructor(part: Predicate<Data>) {
-    this.part = part;
-  }
-  match(data: Data): boolean {
-    return !this.part.match(data);
-  }
-  explain(data: Data): ExplainNode {
-    const part = this.part.explain(data);
-    return { what: 'not', matched: !part.matched, reason: part.reason, children: [part] };
-  }
 }
 
 /** An action, or a tree to go on with. */
@@ -222,7 +147,9 @@ export function compileMatchTree<Data, Action>(
     const inside = at(path, 'matcher_list.matchers');
     const { matchers } = config.matcher_list;
     return new ListTree(
-      matchers.map((one, i) => compilePredicate(one.predicate, factory, at(at(inside, i), 'predicate'))),
+      matchers.map((one, i) =>
+        compilePredicate(one.predicate, factory.input, at(at(inside, i), 'predicate')),
+      ),
       matchers.map((one, i) => compileOnMatch(one.on_match, factory, at(at(inside, i), 'on_match'))),
       onNoMatch,
     );
@@ -266,32 +193,4 @@ function compileOnMatch<Data, Action>(
     return new OnMatch<Data, Action>(factory.action(config.action, at(path, 'action')), undefined);
   }
   throw new ConfigError(path, 'on_match must be specified');
-}
-
-function compilePredicate<Data, Action>(
-  config: Matcher_MatcherList_Predicate | undefined,
-  factory: MatchTreeFactory<Data, Action>,
-  path: string,
-): Predicate<Data> {
-  if (config?.single_predicate !== undefined) {
-    const inside = at(path, 'single_predicate');
-    const { input, value_match: value } = config.single_predicate;
-    if (input === undefined) throw new ConfigError(at(inside, 'input'), 'value is required');
-    if (value === undefined)
-      throw new ConfigError(at(inside, 'custom_match'), 'custom_match is not supported');
-    return new InputPredicate(
-      factory.input(input, at(inside, 'input')),
-      compileStringMatcher(value, at(inside, 'value_match')),
-    );
-  }
-  const each = (list: readonly Matcher_MatcherList_Predicate[], field: string): Predicate<Data>[] =>
-    list.map((one, i) => compilePredicate(one, factory, at(at(path, `${field}.predicate`), i)));
-  if (config?.or_matcher !== undefined)
-    return new SomePredicate(each(config.or_matcher.predicate, 'or_matcher'));
-  if (config?.and_matcher !== undefined)
-    return new EveryPredicate(each(config.and_matcher.predicate, 'and_matcher'));
-  if (config?.not_matcher !== undefined) {
-    return new NotPredicate(compilePredicate(config.not_matcher, factory, at(path, 'not_matcher')));
-  }
-  throw new ConfigError(path, 'match_type must be specified');
 }

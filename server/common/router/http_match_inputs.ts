@@ -7,7 +7,7 @@ import { ConfigError } from '../../api/config_error.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import { headerName } from '../matcher/header_matcher.ts';
-import type { MatchInput } from '../matcher/match_tree.ts';
+import type { MatchInput } from '../matcher/match_predicate.ts';
 
 const HEADER_INPUT = 'envoy.type.matcher.v3.HttpRequestHeaderMatchInput';
 

@@ -15,7 +15,6 @@ import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { compileDirectResponse, RedirectResponse } from './direct_response.ts';
-import { milliseconds, optionalMilliseconds } from './durations.ts';
 import { checkFields } from './handled_fields.ts';
 import { compileHashPolicy } from './hash_policy.ts';
 import type { HeaderParser } from './header_parser.ts';
@@ -28,12 +27,10 @@ import { compileRetryPolicy } from './retry_policy.ts';
 import { CompiledRoute, RouteRule, type RouteSettings } from './route.ts';
 import { CompiledRouteEntry, type RouteEntrySettings } from './route_entry.ts';
 import { compileRouteMatch, type RouteMatch } from './route_match.ts';
+import { compileTimeouts } from './route_timeouts.ts';
 import { compileShadowPolicies } from './shadow_policy.ts';
 import { compileHeaderParsers, type VirtualHostScope } from './virtual_host_config.ts';
 import { WeightedChoice } from './weighted_clusters.ts';
-
-/** RouteAction.timeout. */
-const DEFAULT_TIMEOUT_MS = 15_000;
 
 const CLUSTER_NOT_FOUND_CODES = {
   SERVICE_UNAVAILABLE: 503,
@@ -190,39 +187,6 @@ function priorityOf(action: RouteAction, path: string): 0 | 1 {
   const priority = action.priority;
   if (typeof priority === 'number') throw new ConfigError(at(path, 'priority'), `unknown value ${priority}`);
   return priority === 'HIGH' ? HIGH_PRIORITY : DEFAULT_PRIORITY;
-}
-
-type Timeouts = Pick<
-  RouteEntrySettings,
-  | 'timeoutMs'
-  | 'idleTimeoutMs'
-  | 'maxStreamDurationMs'
-  | 'grpcTimeoutHeaderMaxMs'
-  | 'grpcTimeoutHeaderOffsetMs'
-  | 'maxGrpcTimeoutMs'
-  | 'grpcTimeoutOffsetMs'
->;
-
-function compileTimeouts(action: RouteAction, path: string): Timeouts {
-  const duration = action.max_stream_duration;
-  const inside = at(path, 'max_stream_duration');
-  const headerMax = at(inside, 'grpc_timeout_header_max');
-  const headerOffset = at(inside, 'grpc_timeout_header_offset');
-  const maxGrpcTimeout = optionalMilliseconds(action.max_grpc_timeout, at(path, 'max_grpc_timeout'));
-  const grpcTimeoutOffset = optionalMilliseconds(action.grpc_timeout_offset, at(path, 'grpc_timeout_offset'));
-  return {
-    timeoutMs: action.timeout ? milliseconds(action.timeout, at(path, 'timeout')) : DEFAULT_TIMEOUT_MS,
-    idleTimeoutMs: optionalMilliseconds(action.idle_timeout, at(path, 'idle_timeout')),
-    maxStreamDurationMs: optionalMilliseconds(
-      duration?.max_stream_duration,
-      at(inside, 'max_stream_duration'),
-    ),
-    grpcTimeoutHeaderMaxMs: optionalMilliseconds(duration?.grpc_timeout_header_max, headerMax),
-    grpcTimeoutHeaderOffsetMs: optionalMilliseconds(duration?.grpc_timeout_header_offset, headerOffset) ?? 0,
-    // Envoy looks at the deprecated pair only where max_stream_duration is absent.
-    maxGrpcTimeoutMs: duration === undefined ? maxGrpcTimeout : undefined,
-    grpcTimeoutOffsetMs: grpcTimeoutOffset ?? 0,
-  };
 }
 
 function compileUpgrades(
