@@ -6,6 +6,7 @@ import type { FilterChainMatch } from '../../../xds-protos/generated/envoy/confi
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { ExplainNode } from '../../api/router.ts';
 import type { Address, ConnectionInfo } from '../../api/stream_info.ts';
+import { leaf } from '../matcher/explain.ts';
 import { CidrRange, type CidrRangeMessage, isSameIpOrLoopback, parseIp } from './address.ts';
 import { CidrTable } from './cidr_table.ts';
 
@@ -202,22 +203,22 @@ class TreeMatcher<T> implements FilterChainMatcher<T> {
   }
 
   find(info: ConnectionInfo): T | undefined {
-    let at: Level<T> | Leaf<T> | undefined = this.#root;
-    while (at instanceof Level) at = at.next(info);
-    return at === undefined ? this.#default : at.entry.chain;
+    let node: Level<T> | Leaf<T> | undefined = this.#root;
+    while (node instanceof Level) node = node.next(info);
+    return node === undefined ? this.#default : node.entry.chain;
   }
 
   explain(info: ConnectionInfo): ExplainNode {
     const children: ExplainNode[] = [];
-    let at: Level<T> | Leaf<T> | undefined = this.#root;
-    while (at instanceof Level) {
-      const specific = at.specific(info);
-      children.push(explainStep(at, info, specific));
-      at = specific ?? at.any;
+    let node: Level<T> | Leaf<T> | undefined = this.#root;
+    while (node instanceof Level) {
+      const specific = node.specific(info);
+      children.push(explainStep(node, info, specific));
+      node = specific ?? node.any;
     }
     const fallback = this.#default === undefined ? 'no filter chain' : 'the default filter chain';
-    const reason = at === undefined ? fallback : `filter chain '${at.entry.name}'`;
-    return { what: 'filter chain match', matched: at !== undefined, reason, children };
+    const reason = node === undefined ? fallback : `filter chain '${node.entry.name}'`;
+    return { what: 'filter chain match', matched: node !== undefined, reason, children };
   }
 }
 
@@ -239,7 +240,7 @@ function explainStep<T>(
   if (specific === undefined) {
     reason = matched ? `'${value}' falls to the chains for any` : `no chain left takes '${value}'`;
   }
-  return { what: step.name, matched, reason, children: [] };
+  return leaf(step.name, matched, reason);
 }
 
 /**

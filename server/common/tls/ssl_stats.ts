@@ -12,6 +12,7 @@ const CURVES: Readonly<Record<string, string>> = {
   prime256v1: 'P-256',
   secp384r1: 'P-384',
   secp521r1: 'P-521',
+  x25519: 'X25519',
 };
 
 export class SslStats {
