@@ -57,6 +57,18 @@ describe('initialization', () => {
     store.close();
   });
 
+  test('a listener that goes before the workers start is never published', () => {
+    const { store, subscriptions, published } = testStore(DYNAMIC);
+    store.loadStatic();
+    store.start(() => undefined);
+    subscriptions.answer('Cluster/*', []);
+    subscriptions.answer('Listener/*', [listener('l', 80), listener('m', 81, 'rds:r')]);
+    subscriptions.answer('Listener/*', [], { removed: ['l', 'm'] });
+    assert.equal(store.initialized, true);
+    assert.deepEqual(published(), []);
+    store.close();
+  });
+
   test('a fetch that times out and a refused first answer do not hold the server up, a broken stream does', () => {
     const { store, subscriptions } = testStore(DYNAMIC);
     store.loadStatic();

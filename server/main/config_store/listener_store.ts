@@ -131,7 +131,10 @@ export class ListenerStore {
   startWorkers(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const record of held) if (record.active !== undefined) this.#publish(record, record.active);
+    for (const record of held) {
+      // One that was removed before the workers started is not in the table any more.
+      if (this.#records.get(record.name) === record) this.#publish(record, record.active!);
+    }
     this.#stats.values[this.#stats.base + AT.workers_started] = 1;
   }
 
