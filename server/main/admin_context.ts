@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { create, decode } from '../../xds-protos/load.ts';
 import { ConfigError } from '../api/config_error.ts';
+import type { Address } from '../api/stream_info.ts';
 import { allLoggers, LOG_LEVELS, logger, parseLogLevel, setLogLevel } from '../common/log.ts';
 import { parseAddress } from '../common/network/address.ts';
 import type { StatAggregator } from '../common/stats/aggregator.ts';
@@ -123,10 +124,10 @@ function loggingOf(supervisor: Supervisor): Logging {
 }
 
 /** A line for each address of each active listener. */
-function* listenerStatuses(
+export function* listenerStatuses(
   { store }: Control,
   { sockets }: Supervisor,
-): ReturnType<AdminContext['listeners']> {
+): Generator<{ readonly name: string; readonly localAddress: Address }> {
   for (const { name, active } of store.listeners.all) {
     if (active === undefined) continue;
     const { address, additional_addresses: more } = decode(TYPE_NAMES.listener, active.bytes);

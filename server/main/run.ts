@@ -4,8 +4,9 @@
 import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { ConfigError } from '../api/config_error.ts';
 import { logger, setLogLevel } from '../common/log.ts';
+import { parseAddress } from '../common/network/address.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
-import type { ServerParts } from './admin_context.ts';
+import { listenerStatuses, type ServerParts } from './admin_context.ts';
 import { type LoadedBootstrap, loadBootstrap } from './bootstrap/bootstrap.ts';
 import { type Options, parseCommandLine } from './bootstrap/command_line.ts';
 import { helpText } from './bootstrap/flags.ts';
@@ -13,6 +14,8 @@ import { istiodBootstrap } from './bootstrap/istiod_bootstrap.ts';
 import { resourcesBootstrap } from './bootstrap/resources_bootstrap.ts';
 import { logLineFormatter } from './bootstrap/settings.ts';
 import { buildControl } from './control.ts';
+import { type DemoBackends, startBackends } from './demo/backends.ts';
+import { DEMO_FOLDER, demoText, isDemo } from './demo/demo.ts';
 import { LogOutput } from './log_output.ts';
 import { type ResourceServer, startResourceServer } from './resource_server/resource_server.ts';
 import { HOT_RESTART_VERSION, VERSION, VERSION_LINE } from './version.ts';
@@ -26,7 +29,7 @@ export interface Start {
   readonly bootstrap: Bootstrap;
   readonly logOutput: LogOutput;
   /** Called once the workers listen. */
-  readonly onServing?: (server: ServerParts) => void;
+  readonly onServing?: ((server: ServerParts) => void) | undefined;
 }
 
 /** The exit code. `serve` runs until the process is to end. */
@@ -46,9 +49,12 @@ export async function run(
   const { options } = commandLine;
   let logOutput: LogOutput | undefined;
   let folder: ResourceServer | undefined;
+  let backends: DemoBackends | undefined;
+  const demo = isDemo(options);
   try {
     logOutput = startLogging(options);
-    folder = await serveFolder(options.resources);
+    if (demo) backends = await startBackends();
+    folder = await serveFolder(demo ? DEMO_FOLDER : options.resources);
     const loaded = load(options, folder);
     logOutput.format = logLineFormatter(loaded.bootstrap, options);
     report(loaded);
@@ -57,7 +63,8 @@ export async function run(
       console.log(`configuration '${options.configPath}' OK`);
       return 0;
     }
-    return await serve({ options, bootstrap: loaded.bootstrap, logOutput });
+    const onServing = demo ? announceDemo : undefined;
+    return await serve({ options, bootstrap: loaded.bootstrap, logOutput, onServing });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const text = `error initializing configuration '${options.configPath}': ${error.message}`;
@@ -66,6 +73,7 @@ export async function run(
     return 1;
   } finally {
     folder?.close();
+    backends?.close();
   }
 }
 
@@ -93,6 +101,15 @@ async function serveFolder(folder: string): Promise<ResourceServer | undefined> 
   } catch (error) {
     throw new ConfigError('', `--resources ${folder}: ${(error as Error).message}`);
   }
+}
+
+function announceDemo({ control, supervisor }: ServerParts): void {
+  const listeners = new Map<string, string>();
+  for (const { name, localAddress } of listenerStatuses(control, supervisor)) {
+    listeners.set(name, localAddress.text);
+  }
+  const admin = parseAddress(control.bootstrap.admin?.address, 'admin.address').text;
+  console.log(demoText({ listeners, admin }));
 }
 
 function report({ unknownFields, inertFields }: LoadedBootstrap): void {
