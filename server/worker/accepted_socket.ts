@@ -11,6 +11,7 @@ import {
 import { enter, leave, monotonicNow } from '../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../common/event/timer.ts';
 import type { ListenerConfig } from '../common/listener/listener_config.ts';
+import { type SocketHandle, socketOf } from '../common/network/socket.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
 import {
   type ConnectionInfoRecord,
@@ -22,7 +23,6 @@ import type { ActiveListener } from './active_listener.ts';
 const STAT = LISTENER_STATS.offset;
 
 export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
-  readonly socket: Socket;
   readonly info: ConnectionInfoRecord;
   readonly streamInfo: ConnectionStreamInfoRecord;
   /** Bytes read so far that the connection has not seen. */
@@ -39,17 +39,37 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
   private readonly onReadable = (): void => this.readMore();
   private readonly onError = (): void => this.fail(STAT.downstream_listener_filter_remote_close);
   private readonly onEnd = (): void => this.remoteClosed();
+  /** The connection as the kernel gave it; undefined once a socket was made around it. */
+  private handle: SocketHandle | undefined;
+  private made: Socket | undefined = undefined;
 
-  constructor(socket: Socket, info: ConnectionInfoRecord, listener: ActiveListener) {
-    this.socket = socket;
+  constructor(handle: SocketHandle, info: ConnectionInfoRecord, listener: ActiveListener) {
+    this.handle = handle;
     this.info = info;
     this.listener = listener;
     this.streamInfo = new ConnectionStreamInfoRecord(info, Date.now(), monotonicNow());
-    socket.on('error', this.onError);
+  }
+
+  /** An ordinary socket, made when somebody needs one: for peeking and for TLS. */
+  get socket(): Socket {
+    if (this.made === undefined) {
+      this.made = socketOf(this.handle!);
+      this.handle = undefined;
+      this.made.on('error', this.onError);
+    }
+    return this.made;
+  }
+
+  /** The bare connection, if no socket was made around it; the caller has it then. */
+  takeHandle(): SocketHandle | undefined {
+    const { handle } = this;
+    this.handle = undefined;
+    return handle;
   }
 
   get fd(): number {
-    return (this.socket as unknown as { _handle: { fd: number } | null })._handle?.fd ?? -1;
+    if (this.handle !== undefined) return this.handle.fd;
+    return (this.socket as unknown as { _handle: SocketHandle | null })._handle?.fd ?? -1;
   }
 
   /** Runs the listener filters of `config`. Ends in `onListenerFiltersDone`. */
@@ -172,7 +192,7 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
 
   /** Hands the socket over: this object no longer listens to it. */
   release(): void {
-    this.socket.off('error', this.onError);
+    this.made?.off('error', this.onError);
   }
 
   destroy(): void {
@@ -180,6 +200,7 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
       this.finish(false);
       return;
     }
-    this.socket.destroy();
+    if (this.made !== undefined) this.made.destroy();
+    else this.takeHandle()?.close();
   }
 }

@@ -12,7 +12,8 @@ import {
   fromDataEvents,
   PrivateReadBuffer,
   type ReadableSocket,
-  wrapAccepted,
+  takeHandle,
+  wrapHandle,
 } from '../common/network/socket.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
 import type { AcceptedSocket } from './accepted_socket.ts';
@@ -43,19 +44,33 @@ export class ActiveConnection {
     chain: FilterChainConfig,
     listener: ActiveListener,
   ): void {
-    const { socket, peeked } = accepted;
     const limit = listener.config.perConnectionBufferLimitBytes;
     const highWaterMark =
       limit === 0 ? MAX_WRITABLE_HIGH_WATER_MARK : Math.min(limit, MAX_WRITABLE_HIGH_WATER_MARK);
     const privateBuffer = chain.bulk ? new PrivateReadBuffer() : undefined;
+    const handle = accepted.takeHandle();
+    if (handle !== undefined) {
+      begin(
+        wrapHandle(handle, highWaterMark, privateBuffer),
+        accepted,
+        chain,
+        listener,
+        undefined,
+        privateBuffer,
+      );
+      return;
+    }
+    const { socket, peeked } = accepted;
     // Bytes (or the FIN) that came while listener filters were looking are still in the old stream.
     const late = socket.read() as Buffer | null;
+    const first = late === null ? peeked : peeked === undefined ? late : Buffer.concat([peeked, late]);
     const ended =
       socket.readableEnded ||
       (socket as unknown as { _readableState: { ended: boolean } })._readableState.ended;
-    const readable = ended ? fromDataEvents(socket) : wrapAccepted(socket, highWaterMark, privateBuffer);
-    const first = late === null ? peeked : peeked === undefined ? late : Buffer.concat([peeked, late]);
-    begin(readable, accepted, chain, listener, first, ended ? undefined : privateBuffer);
+    const taken = ended ? undefined : takeHandle(socket);
+    if (taken === undefined) begin(fromDataEvents(socket), accepted, chain, listener, first, undefined);
+    else
+      begin(wrapHandle(taken, highWaterMark, privateBuffer), accepted, chain, listener, first, privateBuffer);
   }
 
   private static createSecure(

@@ -1,7 +1,6 @@
 // A listener at work on one thread: takes accepted sockets through listener filters, filter chain match and transport
 // socket, and keeps its connections by filter chain. Follows Envoy's source/common/listener_manager/active_tcp_listener.cc.
 
-import type { Socket } from 'node:net';
 import type { LogContext } from '../api/access_log.ts';
 import type { StatBlock, StatStore } from '../api/stats.ts';
 import type { Address } from '../api/stream_info.ts';
@@ -10,6 +9,7 @@ import type { FilterChainConfig, ListenerConfig } from '../common/listener/liste
 import { ipAddress, pipeAddress } from '../common/network/address.ts';
 import type { SocketConnection } from '../common/network/connection.ts';
 import { newConnectionId } from '../common/network/connection.ts';
+import { handleAddress, type SocketHandle } from '../common/network/socket.ts';
 import { LISTENER_STATS, PER_HANDLER_LISTENER_STATS } from '../common/stats/families/listener.ts';
 import { ConnectionInfoRecord } from '../common/stream_info/stream_info.ts';
 import { AcceptedSocket } from './accepted_socket.ts';
@@ -47,15 +47,12 @@ export class ActiveListener {
     );
   }
 
-  /** A socket from a listening socket of this listener (paused, nothing read yet). */
-  onAccept(socket: Socket): void {
-    const info = connectionInfo(socket, this.config);
-    if (info === undefined) {
-      // It was gone before we looked.
-      socket.destroy();
-      return;
-    }
-    this.accept(new AcceptedSocket(socket, info, this));
+  /** A connection from a listening socket of this listener; nothing is read yet. */
+  onAccept(handle: SocketHandle): void {
+    const info = connectionInfo(handle, this.config);
+    // Without an address it was gone before we looked.
+    if (info === undefined) handle.close();
+    else this.accept(new AcceptedSocket(handle, info, this));
   }
 
   private accept(accepted: AcceptedSocket): void {
@@ -157,18 +154,19 @@ export class ActiveListener {
   }
 }
 
-function connectionInfo(socket: Socket, config: ListenerConfig): ConnectionInfoRecord | undefined {
+function connectionInfo(handle: SocketHandle, config: ListenerConfig): ConnectionInfoRecord | undefined {
   const id = newConnectionId();
-  const { remoteAddress, localAddress } = socket;
-  if (remoteAddress === undefined || localAddress === undefined) {
+  const remote = handleAddress(handle, 'peer');
+  const local = handleAddress(handle, 'local');
+  if (remote === undefined || local === undefined) {
     const first = config.addresses[0];
     if (first.ip !== '') return undefined;
     return new ConnectionInfoRecord(id, pipeAddress(''), pipeAddress(first.text), config.name);
   }
   return new ConnectionInfoRecord(
     id,
-    ipAddress(remoteAddress, socket.remotePort ?? 0),
-    ipAddress(localAddress, socket.localPort ?? 0),
+    ipAddress(remote.address, remote.port),
+    ipAddress(local.address, local.port),
     config.name,
   );
 }

@@ -2,10 +2,11 @@
 // which nobody accepts. Envoy: source/common/network/tcp_listener_impl.cc.
 
 import { existsSync, unlinkSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import type { Address } from '../api/stream_info.ts';
 import { enter, leave } from '../common/event/dispatcher.ts';
 import { logger } from '../common/log.ts';
+import { acceptHandles, type SocketHandle } from '../common/network/socket.ts';
 import type { ActiveListener } from './active_listener.ts';
 
 const log = logger('conn_handler');
@@ -21,9 +22,7 @@ export class ListenSocket {
   constructor(listener: ActiveListener, bound: BoundSocket | undefined, address: Address) {
     this.listener = listener;
     const { backlog } = listener.config;
-    this.server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
-      this.onConnection(socket),
-    );
+    this.server = createServer();
     this.server.on('error', (error) =>
       log.error(`listener ${this.listener.config.name} at ${address.text}: ${error.message}`),
     );
@@ -36,12 +35,13 @@ export class ListenSocket {
         backlog,
       });
     }
+    acceptHandles(this.server, (handle) => this.onConnection(handle));
   }
 
-  private onConnection(socket: Socket): void {
+  private onConnection(handle: SocketHandle): void {
     enter();
     try {
-      this.listener.onAccept(socket);
+      this.listener.onAccept(handle);
     } finally {
       leave();
     }

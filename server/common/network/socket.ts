@@ -5,6 +5,7 @@
 import {
   connect as netConnect,
   type OnReadOpts,
+  type Server,
   Socket,
   type SocketConstructorOpts,
   type TcpNetConnectOpts,
@@ -105,19 +106,71 @@ export interface ReadableSocket {
   start(): void;
 }
 
+/** What node calls a TCPWrap or PipeWrap: the socket below a net.Socket. */
+export interface SocketHandle {
+  readonly fd: number;
+  close(): void;
+  setNoDelay?(enable: boolean): void;
+  getpeername?(out: object): number;
+  getsockname?(out: object): number;
+}
+
+interface ServerHandle {
+  onconnection: (status: number, handle: SocketHandle | undefined) => void;
+}
+
 /**
- * Re-wraps an accepted, paused socket. The old object is done with: use the one returned.
+ * Gives accepted connections to `onHandle` as they are, before node makes a socket of each: most are wrapped only once
+ * then, which halves an accept's cost and garbage. Call it after `listen`.
+ */
+export function acceptHandles(server: Server, onHandle: (handle: SocketHandle) => void): void {
+  const listening = (server as unknown as { _handle: ServerHandle | null })._handle;
+  if (listening === null) return;
+  listening.onconnection = (status, handle) => {
+    if (status !== 0 || handle === undefined) {
+      server.emit('error', new Error(`accept failed: ${status}`));
+      return;
+    }
+    handle.setNoDelay?.(true);
+    onHandle(handle);
+  };
+}
+
+/** Address and port of one end; undefined where there are none (Unix sockets, a peer that is gone). */
+export function handleAddress(
+  handle: SocketHandle,
+  end: 'peer' | 'local',
+): { address: string; port: number } | undefined {
+  const out: { address?: string; port?: number } = {};
+  const status = end === 'peer' ? handle.getpeername?.(out) : handle.getsockname?.(out);
+  return status === 0 && out.address !== undefined && out.port !== undefined
+    ? { address: out.address, port: out.port }
+    : undefined;
+}
+
+/** An ordinary socket around an accepted handle, paused: for peeking and for TLS. */
+export function socketOf(handle: SocketHandle): Socket {
+  const options = { handle, allowHalfOpen: true, pauseOnCreate: true };
+  return new Socket(options as unknown as SocketConstructorOpts);
+}
+
+/** Takes the handle out of a paused socket, which is done with. Undefined when it has none any more. */
+export function takeHandle(socket: Socket): SocketHandle | undefined {
+  const owner = socket as unknown as HandleOwner;
+  const handle = owner._handle as SocketHandle | null;
+  owner._handle = null;
+  return handle ?? undefined;
+}
+
+/**
+ * A socket that reads through `onread` around an accepted handle.
  * `writableHighWaterMark` bytes: above it node tells us when the kernel has taken everything (`drain`).
  */
-export function wrapAccepted(
-  accepted: Socket,
+export function wrapHandle(
+  handle: SocketHandle,
   writableHighWaterMark: number,
   privateBuffer?: PrivateReadBuffer,
 ): ReadableSocket {
-  const owner = accepted as unknown as HandleOwner;
-  const handle = owner._handle;
-  if (handle === null || handle === undefined) return fromDataEvents(accepted);
-  owner._handle = null;
   const target = new ReadTarget();
   const options = {
     handle,
