@@ -1,8 +1,13 @@
 // The main thread's entry: sets node up, then hands the command line to server/main/run.ts.
 // Imports are dynamic, so that the compile cache already works for them.
 
-import { enableCompileCache } from 'node:module';
-import { setFlagsFromString } from 'node:v8';
+import { createRequire } from 'node:module';
+
+interface NodeSettings {
+  environment(): NodeJS.ProcessEnv;
+  isSetUp(): boolean;
+  nodeArguments(script: string): string[];
+}
 
 const NEEDED = 26;
 if (Number(process.versions.node.split('.')[0]) < NEEDED) {
@@ -11,10 +16,16 @@ if (Number(process.versions.node.split('.')[0]) < NEEDED) {
   );
   process.exit(1);
 }
-enableCompileCache();
-// bin/pilotfish.cjs gives these on the command line; here they cover a start without it.
-setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks');
-setFlagsFromString('--max-semi-space-size=32');
+const settings = createRequire(import.meta.url)('../bin/node_settings.cjs') as NodeSettings;
+if (!settings.isSetUp() && process.execve !== undefined) {
+  // The same process starts once more, with node's settings: some are only read at the very beginning.
+  const args = settings.nodeArguments(import.meta.filename);
+  process.execve(
+    process.execPath,
+    [process.execPath, ...args, ...process.argv.slice(2)],
+    settings.environment() as Record<string, string>,
+  );
+}
 
 const { run } = await import('./main/run.ts');
 const { serve } = await import('./main/serve.ts');

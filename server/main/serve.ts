@@ -1,6 +1,7 @@
 // Serves: admin, control side and workers come up, and the process runs until a signal or /quitquitquit ends it.
 // Envoy: source/server/server.cc (InstanceBase::run).
 
+import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
 import { allLoggers, logger } from '../common/log.ts';
 import { StatAggregator } from '../common/stats/aggregator.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
@@ -15,6 +16,7 @@ import { StatsFlusher } from './stats/stats_flusher.ts';
 import { CertificatesInUse } from './status/certificates_in_use.ts';
 import { ListenerDrain } from './status/drain_listeners.ts';
 import { ServerState } from './status/server_state.ts';
+import { ListenSockets } from './supervisor/listen_sockets.ts';
 import { Supervisor, type SupervisorOptions } from './supervisor/supervisor.ts';
 import { VERSION } from './version.ts';
 
@@ -25,13 +27,15 @@ export async function serve(start: Start): Promise<number> {
   const { bootstrap, options, logOutput } = start;
   const aggregator = new StatAggregator();
   const stats = new ThreadStatStore((message) => aggregator.apply('main_thread', message));
+  const sockets = new ListenSockets(options.concurrency);
   let supervisor: Supervisor | undefined;
   const control = buildControl(bootstrap, options, VERSION, stats, {
     publish: (updates) => supervisor?.publish(updates),
     onPiece: (table, index, memory) => supervisor?.addPiece(table, index, memory),
     runtime: (values) => supervisor?.runtime(values),
+    sockets,
   });
-  supervisor = new Supervisor(supervisorOptions(start, control, aggregator, stats));
+  supervisor = new Supervisor(sockets, supervisorOptions(start, control, aggregator, stats));
   const { promise: ended, resolve: end } = Promise.withResolvers<string>();
   const parts: ServerParts = {
     options,
@@ -56,6 +60,7 @@ export async function serve(start: Start): Promise<number> {
   await supervisor.start();
   const initialized = startStore(control).then(() => {
     serverStats.initialized(parts.state.uptimeMs);
+    releaseStartupGarbage();
     if (options.mode === 'init_only') end('initialized');
     else start.onServing?.(parts);
   });

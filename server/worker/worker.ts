@@ -3,6 +3,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import { FileLogManager } from '../common/access_log/file_log_manager.ts';
+import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
 import { onStreamFailure } from '../common/http/active_stream.ts';
 import { logger, setLogLevel, setLogSink } from '../common/log.ts';
 import { onConnectionFailure, setConnectionIdRange } from '../common/network/connection.ts';
@@ -25,6 +26,7 @@ export class Worker {
   private readonly resources: WorkerResources;
   private readonly logFiles: FileLogManager;
   private readonly runtime: RuntimeSnapshot;
+  private started = false;
 
   constructor(port: MessagePort, options: WorkerOptions) {
     this.port = port;
@@ -84,6 +86,10 @@ export class Worker {
   }
 
   private update(sequence: number, updates: readonly ResourceUpdate[]): void {
+    if (!this.started) {
+      this.started = true;
+      releaseStartupGarbage();
+    }
     const cpuBefore = performance.now();
     const failures: Failures = [];
     for (const update of updates) {

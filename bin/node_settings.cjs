@@ -1,0 +1,41 @@
+// How node is to run pilotfish, in one place: V8's flags and the environment that node and the C library read when they
+// start. Both entries (bin/pilotfish.cjs and server/main.ts) use it.
+'use strict';
+
+const os = require('node:os');
+const path = require('node:path');
+
+/**
+ * A young generation of 4 MB stays in the processor's cache: measured faster than 16 or 32 MB, and 30 MB smaller.
+ * The second flag makes RegExp linear on patterns that would backtrack without end.
+ */
+const FLAGS = ['--max-semi-space-size=4', '--enable-experimental-regexp-engine-on-excessive-backtracks'];
+
+/**
+ * NODE_COMPILE_CACHE: with it, also worker threads find their stripped and compiled sources and never load the type
+ * stripper, which costs 17 MB a thread. MALLOC_ARENA_MAX: glibc keeps what threads free in arenas of their own; two are enough.
+ */
+const ENVIRONMENT = {
+  NODE_COMPILE_CACHE: path.join(os.tmpdir(), `pilotfish-compile-cache-${process.getuid?.() ?? 'user'}`),
+  MALLOC_ARENA_MAX: '2',
+};
+
+/** The environment to run in; what the user has set stays. */
+function environment() {
+  return { ...ENVIRONMENT, ...process.env };
+}
+
+/** True when this process was started with all of it. */
+function isSetUp() {
+  return (
+    FLAGS.every((flag) => process.execArgv.includes(flag)) &&
+    Object.keys(ENVIRONMENT).every((name) => process.env[name] !== undefined)
+  );
+}
+
+/** Node's arguments before the script's own. Flags that the caller gave (`--cpu-prof`) stay. */
+function nodeArguments(script) {
+  return [...FLAGS, ...process.execArgv.filter((flag) => !FLAGS.includes(flag)), script];
+}
+
+module.exports = { environment, isSetUp, nodeArguments };

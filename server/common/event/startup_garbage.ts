@@ -1,0 +1,18 @@
+// Frees what starting up has left behind. V8 gives memory back only when it collects in full, and an idle proxy would not
+// do so for hours; one collection after the start is worth some 15 MB a thread.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/** ms after the start, when nothing more is being compiled. */
+const DELAY_MS = 1000;
+
+/** Collects once, soon. Costs this thread some 20 ms then. */
+export function releaseStartupGarbage(): void {
+  setTimeout(() => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    setFlagsFromString('--no-expose-gc');
+    collect();
+  }, DELAY_MS).unref();
+}
