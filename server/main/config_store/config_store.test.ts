@@ -269,6 +269,17 @@ describe('listeners', () => {
     store.close();
   });
 
+  test('a listener takes over the routes of one that goes in the same response', () => {
+    const { store, subscriptions, published } = started();
+    subscriptions.answer('Listener/*', [listener('l', 80, 'rds:r')], { full: true });
+    subscriptions.answer('RouteConfiguration/r', [resource('route', { name: 'r' })]);
+    published();
+    subscriptions.answer('Listener/*', [listener('m', 80, 'rds:r')], { full: true });
+    assert.deepEqual(published(), ['listener m', 'remove listener l']);
+    assert.equal(store.listeners.warmingCount, 0);
+    store.close();
+  });
+
   test('static listeners name what they lack with its path', () => {
     const { store } = testStore({
       static_resources: {

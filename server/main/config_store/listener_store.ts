@@ -56,6 +56,8 @@ export class ListenerStore {
   readonly #lds: Subscription[] = [];
   /** Warm listeners that wait until the workers start. Undefined once they have. */
   #held: ListenerRecord[] | undefined = [];
+  /** While a response is taken in: leases of what goes, given back only after what comes has taken its own. */
+  #parting: Lease[] | undefined;
   #warming = 0;
   #active = 0;
   /** version_info of the last LDS response that was taken in full. */
@@ -148,7 +150,9 @@ export class ListenerStore {
   ): RejectedResource[] {
     const rejected: RejectedResource[] = [];
     const names = new Set(added.map((resource) => resource.name));
-    // Removals first: the new listeners may take the addresses of those that go. The publisher still sends them last.
+    // Removals first: the new listeners may take the addresses of those that go. The publisher still sends them last,
+    // and their watches stay until the end: a control plane does not send routes again to who asks for the same again.
+    this.#parting = [];
     const gone = full ? this.#absentFrom(names) : removed;
     for (const name of gone) this.remove(name, source);
     const seen = new Set<string>();
@@ -162,6 +166,8 @@ export class ListenerStore {
         rejected.push(this.#reject(resource, error, source));
       }
     }
+    releaseAll(this.#parting);
+    this.#parting = undefined;
     if (rejected.length === 0) this.version = systemVersion;
     this.#count();
     return rejected;
@@ -174,7 +180,7 @@ export class ListenerStore {
     this.#dropWarming(record);
     if (record.active !== undefined) {
       this.#services.publisher.remove('listener', name);
-      releaseAll(record.active.leases);
+      this.#release(record.active.leases);
       this.#active--;
       this.#bump(AT.listener_removed);
       log.info(`lds: remove listener '${name}'`);
@@ -318,9 +324,14 @@ export class ListenerStore {
     if (record.warming === undefined) return;
     record.gate?.cancel();
     record.gate = undefined;
-    releaseAll(record.warming.leases);
+    this.#release(record.warming.leases);
     record.warming = undefined;
     this.#warming--;
+  }
+
+  #release(leases: readonly Lease[]): void {
+    if (this.#parting === undefined) releaseAll(leases);
+    else this.#parting.push(...leases);
   }
 
   #bump(offset: number): void {
