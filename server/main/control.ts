@@ -18,7 +18,7 @@ import {
   serverInfo,
 } from './bootstrap/settings.ts';
 import { ConfigStore } from './config_store/config_store.ts';
-import type { ResourceCompilers } from './config_store/services.ts';
+import type { ListenSocketBinder, ResourceCompilers } from './config_store/services.ts';
 import type { OnPiece } from './config_store/slot_allocator.ts';
 import { RuntimeLoader } from './runtime/runtime_loader.ts';
 import { discoveryNode } from './xds/node.ts';
@@ -35,6 +35,8 @@ export interface ControlOutput {
   publish(updates: readonly ResourceUpdate[]): void;
   readonly onPiece: OnPiece;
   runtime(values: RuntimeValues): void;
+  /** Undefined where nothing is to listen. */
+  readonly sockets?: ListenSocketBinder;
 }
 
 export interface Control {
@@ -81,6 +83,7 @@ export function buildControl(
     unknownFields: options.unknownDynamicFields,
     publish: (updates) => output.publish(updates),
     onPiece: output.onPiece,
+    sockets: output.sockets,
   });
   const close = (): void => {
     store.close();

@@ -23,12 +23,13 @@ const STRERROR: Readonly<Record<string, string>> = {
 /** The reason for an `error` event of a socket, or '' where Envoy gives none. */
 export function transportFailure(error: NodeJS.ErrnoException): string {
   if (error.syscall === 'connect' || error.syscall === 'bind')
-    return `delayed connect error: ${textOf(error)}`;
+    return `delayed connect error: ${strerror(error)}`;
   // Read and write errors of plain sockets; what has no system call comes from TLS and has words of its own.
   return error.syscall === undefined && error.code !== 'ECONNRESET' ? error.message : '';
 }
 
-function textOf(error: NodeJS.ErrnoException): string {
+/** What the C library says of a failed system call. */
+export function strerror(error: NodeJS.ErrnoException): string {
   const known = STRERROR[error.code ?? ''];
   if (known !== undefined) return known;
   return error.errno === undefined ? error.message : getSystemErrorMessage(error.errno);

@@ -26,7 +26,7 @@ import { Publisher } from './publisher.ts';
 import { TYPE_NAMES } from './resource.ts';
 import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
 import { RouteStore } from './route_store.ts';
-import type { Lease, ResourceCompilers, StoreServices } from './services.ts';
+import type { Lease, ListenSocketBinder, ResourceCompilers, StoreServices } from './services.ts';
 import { type OnPiece, SlotAllocator } from './slot_allocator.ts';
 import { WatchedResources } from './watched_resources.ts';
 
@@ -44,6 +44,8 @@ export interface ConfigStoreOptions {
   publish(updates: readonly ResourceUpdate[]): void;
   /** Gets new pieces of the shared tables, before any update that uses them. */
   readonly onPiece: OnPiece;
+  /** Undefined where nothing is to listen (`--mode validate`). */
+  readonly sockets?: ListenSocketBinder | undefined;
 }
 
 export class ConfigStore {
@@ -187,6 +189,7 @@ export class ConfigStore {
       history: this.history,
       hostSlots: this.hostSlots,
       breakerSlots: this.breakerSlots,
+      sockets: options.sockets,
       lease: (dependency) => this.#lease(dependency),
     };
   }

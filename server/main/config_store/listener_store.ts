@@ -22,10 +22,12 @@ export interface ListenerVersion extends ResourceVersion {
   readonly leases: readonly Lease[];
   /** For the check that no two listeners have the same. */
   readonly addresses: readonly string[];
+  readonly reusePort: boolean;
 }
 
 /** A version that compiled. */
 interface Prepared {
+  readonly listener: Listener;
   readonly version: ResourceVersion;
   readonly dependencies: readonly Dependency[];
   readonly addresses: readonly string[];
@@ -92,6 +94,7 @@ export class ListenerStore {
     if (this.#records.has(name)) return;
     const record = new ListenerRecord(name, true);
     record.prepared = this.#prepare(record, listener, { bytes, version: '', receivedAt: Date.now() }, path);
+    this.#services.sockets?.bind(name, listener);
     this.#records.set(name, record);
     this.#bump(AT.listener_added);
   }
@@ -177,6 +180,7 @@ export class ListenerStore {
     const record = this.#records.get(name);
     if (record === undefined || record.isStatic) return;
     this.#records.delete(name);
+    this.#services.sockets?.abandon(name);
     this.#dropWarming(record);
     if (record.active !== undefined) {
       this.#services.publisher.remove('listener', name);
@@ -189,15 +193,6 @@ export class ListenerStore {
     this.#services.history.add({ ...event, bytes: undefined, error: undefined });
     this.#count();
     this.#onChange();
-  }
-
-  /** A worker could not bring it up (a bind that failed): shown as the listener's error_state. */
-  reportFailure(name: string, reason: string): void {
-    const record = this.#records.get(name);
-    if (record?.active === undefined) return;
-    const { bytes, version } = record.active;
-    record.failure = { bytes, version, at: Date.now(), path: 'address', reason };
-    log.error(`listener '${name}' failed to listen on a worker: ${reason}`);
   }
 
   close(): void {
@@ -231,6 +226,7 @@ export class ListenerStore {
     if (record.warming !== undefined && equalBytes(record.warming.bytes, bytes)) {
       record.warming = { ...record.warming, version };
     } else if (record.active !== undefined && equalBytes(record.active.bytes, bytes)) {
+      this.#services.sockets?.abandon(record.name);
       this.#dropWarming(record);
       record.active = { ...record.active, version };
     } else return false;
@@ -244,13 +240,23 @@ export class ListenerStore {
     this.#services.compilers.listener(listener, context, path);
     const addresses = listenerAddresses(listener);
     this.#checkAddresses(record, addresses, at(path, 'address'));
-    return { version, dependencies, addresses };
+    const before = record.warming ?? record.active;
+    if (before !== undefined && before.reusePort !== reusesPort(listener)) {
+      throw new ConfigError('', `Listener ${record.name}: reuse port cannot be changed during an update`);
+    }
+    return { listener, version, dependencies, addresses };
   }
 
-  #enter(record: ListenerRecord, { version, dependencies, addresses }: Prepared): void {
+  #enter(record: ListenerRecord, { listener, version, dependencies, addresses }: Prepared): void {
     const leases = leaseAll(this.#services, dependencies);
+    try {
+      this.#services.sockets?.bind(record.name, listener);
+    } catch (error) {
+      releaseAll(leases);
+      throw error;
+    }
     this.#dropWarming(record);
-    const next: ListenerVersion = { ...version, leases, addresses };
+    const next: ListenerVersion = { ...version, leases, addresses, reusePort: reusesPort(listener) };
     const targets = leases.map((lease) => lease.target);
     if (targets.every((target) => target.ready)) {
       this.#activate(record, next);
@@ -343,4 +349,8 @@ export class ListenerStore {
     values[base + AT.total_listeners_warming] = this.#warming;
     values[base + AT.total_listeners_active] = this.#active;
   }
+}
+
+function reusesPort(listener: Listener): boolean {
+  return listener.enable_reuse_port?.value ?? true;
 }

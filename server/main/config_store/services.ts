@@ -26,6 +26,17 @@ export interface Lease {
   release(): void;
 }
 
+/** Holds the addresses of listeners. Envoy: ListenSocketFactory. */
+export interface ListenSocketBinder {
+  /**
+   * Binds what this version of a listener needs and an older one has not got; what an older version that never served had
+   * bound is closed. Throws ConfigError when an address cannot be had; everything is as before then.
+   */
+  bind(name: string, listener: Listener): void;
+  /** The version that `bind` was last called for will not serve. */
+  abandon(name: string): void;
+}
+
 export interface StoreServices {
   readonly compilers: ResourceCompilers;
   readonly environment: CompileEnvironment;
@@ -36,6 +47,8 @@ export interface StoreServices {
   readonly stats: StatStore;
   readonly hostSlots: SlotAllocator;
   readonly breakerSlots: SlotAllocator;
+  /** Undefined where nothing is to listen (`--mode validate`). */
+  readonly sockets: ListenSocketBinder | undefined;
   /** Starts watching a dependency. Throws ConfigError when its source cannot be honoured. */
   lease(dependency: Dependency): Lease;
 }

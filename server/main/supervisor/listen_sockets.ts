@@ -1,50 +1,39 @@
-// The listening sockets, bound here on the main thread so that a port that cannot be had is known at once, and handed to
-// the workers. Every worker has a socket of its own on the same port (SO_REUSEPORT): the kernel spreads connections.
+// The listening sockets, bound here on the main thread so that an address that cannot be had is known at once, and handed
+// to the workers. Every worker has a socket of its own on the same port (SO_REUSEPORT): the kernel spreads connections.
+// Without SO_REUSEPORT, and for Unix sockets, there is one socket, which the first worker has.
 // Envoy: source/common/listener_manager/listener_impl.cc (ListenSocketFactoryImpl).
 
-import * as net from 'node:net';
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { decode } from '../../../xds-protos/load.ts';
-import { ConfigError } from '../../api/config_error.ts';
+import type { ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
-import { listenSocketKey } from '../../common/listener/listen_socket_key.ts';
-import { parseAddress } from '../../common/network/address.ts';
+import { logger } from '../../common/log.ts';
+import type { ListenSocketBinder } from '../config_store/services.ts';
+import { type BoundSocket, bindSocket, portOf, type SocketToBind, socketsToBind } from './bound_socket.ts';
 
-/** node's net.BoundSocket (26.10), which the typings do not know yet. */
-interface BoundSocket {
-  address(): { readonly address: string; readonly port: number };
-  close(): void;
-}
-const { BoundSocket } = net as unknown as {
-  BoundSocket: new (options: {
-    host: string;
-    port: number;
-    reusePort: boolean;
-    ipv6Only?: boolean;
-  }) => BoundSocket;
-};
+const log = logger('config');
 
-interface Bound {
-  readonly address: Address;
-  readonly reusePort: boolean;
+/** A socket that the workers have. */
+interface Published {
+  readonly wanted: SocketToBind;
   /** The port in use, which the system chose where 0 was configured. */
-  port: number;
-  /** Listener names that use it. */
+  readonly port: number;
+  /** Names of the listeners that use it. */
   readonly users: Set<string>;
 }
 
 /** A socket for one worker. */
 export interface WorkerSocket {
   readonly key: string;
-  readonly socket: object;
+  readonly socket: BoundSocket;
 }
 
-export class ListenSockets {
+export class ListenSockets implements ListenSocketBinder {
   readonly #workers: number;
-  readonly #bound = new Map<string, Bound>();
+  readonly #published = new Map<string, Published>();
   readonly #keysOf = new Map<string, readonly string[]>();
-  /** Sockets that were bound before their listener was published. */
-  readonly #waiting = new Map<string, BoundSocket[]>();
+  /** By listener name, then key: bound for a version of the listener that the workers have not got yet. */
+  readonly #claims = new Map<string, Map<string, readonly BoundSocket[]>>();
 
   constructor(workers: number) {
     this.#workers = workers;
@@ -52,54 +41,61 @@ export class ListenSockets {
 
   /** The address a listener really has: the port the system chose instead of 0. */
   localAddress(listenerName: string, address: Address): Address {
-    const bound = this.#bound.get(listenSocketKey(listenerName, address));
-    if (bound === undefined || bound.port === address.port) return address;
-    return { ip: address.ip, port: bound.port, text: address.text.replace(/:0$/, `:${bound.port}`) };
+    if (address.ip === '' || address.port !== 0) return address;
+    const { port } = this.#published.get(`${listenerName}|${address.text}`) ?? address;
+    return { ip: address.ip, port, text: address.text.replace(/:0$/, `:${port}`) };
   }
 
-  /**
-   * Binds what the listener needs and has not got. Throws ConfigError when a port cannot be had; nothing stays bound then.
-   * A socket that the listener's older version has is kept.
-   */
-  bind(message: Listener): void {
-    const fresh: string[] = [];
+  bind(name: string, listener: Listener): void {
+    const before = this.#claims.get(name);
+    const claims = new Map<string, readonly BoundSocket[]>();
+    const fresh: BoundSocket[] = [];
     try {
-      for (const [key, address] of addressesOf(message)) {
-        if (this.#bound.has(key) || this.#waiting.has(key)) continue;
-        const reusePort = message.enable_reuse_port?.value ?? true;
-        this.#waiting.set(key, this.#bindAll(address, reusePort, message.name));
-        fresh.push(key);
+      for (const wanted of socketsToBind(name, listener)) {
+        const published = this.#published.get(wanted.key);
+        // Another listener's socket: it may be gone before this one is warm, so where a second one can be had, take it.
+        if (published?.users.has(name) || (published !== undefined && !wanted.reusePort)) continue;
+        let sockets = before?.get(wanted.key);
+        if (sockets === undefined) {
+          sockets = this.#bindAll(wanted);
+          fresh.push(...sockets);
+        }
+        claims.set(wanted.key, sockets);
       }
     } catch (error) {
-      for (const key of fresh) this.#closeWaiting(key);
+      for (const socket of fresh) socket.close();
       throw error;
     }
+    for (const [key, sockets] of before ?? []) if (!claims.has(key)) closeAll(sockets);
+    if (claims.size > 0) this.#claims.set(name, claims);
+    else this.#claims.delete(name);
+  }
+
+  abandon(name: string): void {
+    for (const sockets of this.#claims.get(name)?.values() ?? []) closeAll(sockets);
+    this.#claims.delete(name);
   }
 
   /** A listener goes to the workers: the sockets they have not got yet, per worker. */
-  publish(bytes: Uint8Array): readonly (readonly WorkerSocket[])[] {
-    const message = decode('envoy.config.listener.v3.Listener', bytes);
-    this.bind(message);
+  publish(name: string, bytes: Uint8Array): readonly (readonly WorkerSocket[])[] {
     const perWorker: WorkerSocket[][] = Array.from({ length: this.#workers }, () => []);
     const keys: string[] = [];
-    for (const [key, address] of addressesOf(message)) {
-      keys.push(key);
-      const sockets = this.#waiting.get(key);
-      if (sockets !== undefined) {
-        this.#waiting.delete(key);
-        this.#bound.set(key, {
-          address,
-          reusePort: message.enable_reuse_port?.value ?? true,
-          port: sockets[0].address().port,
-          users: new Set(),
-        });
-        sockets.forEach((socket, worker) => {
-          perWorker[worker].push({ key, socket });
-        });
+    for (const wanted of socketsToBind(name, decode('envoy.config.listener.v3.Listener', bytes))) {
+      const { key } = wanted;
+      const claimed = this.#takeClaim(name, key);
+      let published = this.#published.get(key);
+      if (published !== undefined) closeAll(claimed ?? []);
+      else {
+        const sockets = claimed ?? this.#bindLate(wanted);
+        if (sockets === undefined) continue;
+        published = { wanted, port: portOf(sockets[0]), users: new Set() };
+        this.#published.set(key, published);
+        for (const [worker, socket] of sockets.entries()) perWorker[worker].push({ key, socket });
       }
-      this.#bound.get(key)?.users.add(message.name);
+      published.users.add(name);
+      keys.push(key);
     }
-    this.#setKeys(message.name, keys);
+    this.#setKeys(name, keys);
     return perWorker;
   }
 
@@ -112,68 +108,62 @@ export class ListenSockets {
   /** Sockets for a worker that takes the place of one that died. */
   rebind(worker: number): readonly WorkerSocket[] {
     const sockets: WorkerSocket[] = [];
-    for (const [key, { address, port, reusePort }] of this.#bound) {
-      if (!reusePort && worker > 0) continue;
-      sockets.push({ key, socket: bindOne(address, port, reusePort) });
+    for (const [key, { wanted, port }] of this.#published) {
+      if (!wanted.reusePort && worker > 0) continue;
+      try {
+        sockets.push({ key, socket: bindSocket(wanted, port) });
+      } catch (error) {
+        log.critical(`worker_${worker}: ${(error as ConfigError).reason}`);
+      }
     }
     return sockets;
   }
 
   close(): void {
-    for (const key of [...this.#waiting.keys()]) this.#closeWaiting(key);
+    for (const name of [...this.#claims.keys()]) this.abandon(name);
+  }
+
+  #takeClaim(name: string, key: string): readonly BoundSocket[] | undefined {
+    const claims = this.#claims.get(name);
+    const sockets = claims?.get(key);
+    if (claims?.delete(key) && claims.size === 0) this.#claims.delete(name);
+    return sockets;
+  }
+
+  /** For a version that was superseded, or whose address another listener had until now. */
+  #bindLate(wanted: SocketToBind): readonly BoundSocket[] | undefined {
+    try {
+      return this.#bindAll(wanted);
+    } catch (error) {
+      log.critical((error as ConfigError).reason);
+      return undefined;
+    }
   }
 
   #setKeys(name: string, keys: readonly string[]): void {
     for (const key of this.#keysOf.get(name) ?? []) {
       if (keys.includes(key)) continue;
-      const bound = this.#bound.get(key);
-      if (bound?.users.delete(name) === true && bound.users.size === 0) this.#bound.delete(key);
+      const published = this.#published.get(key);
+      if (published?.users.delete(name) === true && published.users.size === 0) this.#published.delete(key);
     }
     this.#keysOf.set(name, keys);
   }
 
-  #bindAll(address: Address, reusePort: boolean, name: string): BoundSocket[] {
+  /** One for each worker that shall have one. Throws ConfigError. */
+  #bindAll(wanted: SocketToBind): readonly BoundSocket[] {
     const sockets: BoundSocket[] = [];
     try {
-      // Without SO_REUSEPORT there is one socket, which the first worker has.
-      const count = reusePort ? this.#workers : 1;
+      const count = wanted.reusePort ? this.#workers : 1;
       for (let i = 0; i < count; i++)
-        sockets.push(bindOne(address, sockets[0]?.address().port ?? address.port, reusePort));
+        sockets.push(bindSocket(wanted, i === 0 ? wanted.address.port : portOf(sockets[0])));
       return sockets;
     } catch (error) {
-      for (const socket of sockets) socket.close();
-      const { code } = error as NodeJS.ErrnoException;
-      throw new ConfigError('', `cannot bind '${address.text}': ${reasonOf(code)} (listener ${name})`);
+      closeAll(sockets);
+      throw error;
     }
   }
-
-  #closeWaiting(key: string): void {
-    for (const socket of this.#waiting.get(key) ?? []) socket.close();
-    this.#waiting.delete(key);
-  }
 }
 
-function bindOne(address: Address, port: number, reusePort: boolean): BoundSocket {
-  return new BoundSocket({ host: address.ip, port, reusePort });
-}
-
-/** TCP addresses to bind, by key. Unix sockets are bound by the first worker. */
-function addressesOf(message: Listener): Map<string, Address> {
-  const result = new Map<string, Address>();
-  if ((message.bind_to_port ?? message.deprecated_v1?.bind_to_port)?.value === false) return result;
-  for (const one of [
-    message.address,
-    ...message.additional_addresses.map((additional) => additional.address),
-  ]) {
-    const address = parseAddress(one, 'address');
-    if (address.ip !== '') result.set(listenSocketKey(message.name, address), address);
-  }
-  return result;
-}
-
-function reasonOf(code: string | undefined): string {
-  if (code === 'EADDRINUSE') return 'Address already in use';
-  if (code === 'EACCES') return 'Permission denied';
-  if (code === 'EADDRNOTAVAIL') return 'Cannot assign requested address';
-  return code ?? 'unknown error';
+function closeAll(sockets: readonly BoundSocket[]): void {
+  for (const socket of sockets) socket.close();
 }

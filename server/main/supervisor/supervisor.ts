@@ -6,7 +6,7 @@ import type { Counter, StatStore } from '../../api/stats.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../../messages.ts';
-import { ListenSockets, type WorkerSocket } from './listen_sockets.ts';
+import type { ListenSockets, WorkerSocket } from './listen_sockets.ts';
 
 const log = logger('main');
 /** ms to wait before a worker that died right after its start is started again. */
@@ -44,9 +44,9 @@ export class Supervisor {
   #published = false;
   #onDrained: (index: number) => void = () => {};
 
-  constructor(options: SupervisorOptions) {
+  constructor(sockets: ListenSockets, options: SupervisorOptions) {
+    this.sockets = sockets;
     this.#options = options;
-    this.sockets = new ListenSockets(options.concurrency);
     this.#crashes = options.stats.counter('server.worker_crashes');
   }
 
@@ -127,7 +127,7 @@ export class Supervisor {
     this.#published = true;
     for (const update of updates) {
       if (update.kind === 'listener') {
-        for (const [index, sockets] of this.sockets.publish(update.bytes).entries())
+        for (const [index, sockets] of this.sockets.publish(update.name, update.bytes).entries())
           this.#sendSockets(index, sockets);
       } else if (update.kind === 'remove' && update.resource === 'listener') this.sockets.remove(update.name);
     }
