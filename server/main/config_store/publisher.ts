@@ -14,6 +14,8 @@ export class Publisher {
   readonly #current = new Map<Kind, Map<string, Change>>(ORDER.map((kind) => [kind, new Map()]));
   readonly #changes = new Map<Kind, Map<string, Change>>(ORDER.map((kind) => [kind, new Map()]));
   readonly #removals = new Map<Kind, Map<string, Removal>>(ORDER.map((kind) => [kind, new Map()]));
+  /** Names of changes that the workers have no older version of: their removal is nothing to tell. */
+  readonly #unseen = new Map<Kind, Set<string>>(ORDER.map((kind) => [kind, new Set()]));
   readonly #send: (updates: readonly ResourceUpdate[]) => void;
   #scheduled: NodeJS.Immediate | undefined;
 
@@ -22,9 +24,12 @@ export class Publisher {
   }
 
   put(update: Change): void {
-    this.#current.get(update.kind)!.set(update.name, update);
-    this.#changes.get(update.kind)!.set(update.name, update);
-    this.#removals.get(update.kind)!.delete(update.name);
+    const { kind, name } = update;
+    const current = this.#current.get(kind)!;
+    const wasRemoved = this.#removals.get(kind)!.delete(name);
+    if (!wasRemoved && !current.has(name)) this.#unseen.get(kind)!.add(name);
+    current.set(name, update);
+    this.#changes.get(kind)!.set(name, update);
     this.#schedule();
   }
 
@@ -32,6 +37,7 @@ export class Publisher {
   remove(kind: Kind, name: string): void {
     if (!this.#current.get(kind)!.delete(name)) return;
     this.#changes.get(kind)!.delete(name);
+    if (this.#unseen.get(kind)!.delete(name)) return;
     this.#removals.get(kind)!.set(name, { kind: 'remove', resource: kind, name });
     this.#schedule();
   }
@@ -54,6 +60,7 @@ export class Publisher {
     for (const kind of ORDER) {
       this.#changes.get(kind)!.clear();
       this.#removals.get(kind)!.clear();
+      this.#unseen.get(kind)!.clear();
     }
     if (updates.length > 0) this.#send(updates);
   }
