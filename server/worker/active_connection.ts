@@ -80,10 +80,6 @@ export class ActiveConnection {
   ): void {
     const { socket, peeked, info } = accepted;
     const factory = chain.transportSocket!;
-    if (!factory.ready()) {
-      socket.destroy();
-      return;
-    }
     if (peeked !== undefined) socket.unshift(peeked);
     let timer: Timer | undefined;
     const secure: Socket = factory.wrap(socket, info, (error, ssl) => {

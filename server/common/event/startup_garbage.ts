@@ -10,9 +10,8 @@ const DELAY_MS = 1000;
 /** Collects once, soon. Costs this thread some 20 ms then. */
 export function releaseStartupGarbage(): void {
   setTimeout(() => {
+    // The flag is the process's, not the thread's: it stays set, since another thread may be in between these two lines.
     setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
-    setFlagsFromString('--no-expose-gc');
-    collect();
+    (runInNewContext('gc') as () => void)();
   }, DELAY_MS).unref();
 }

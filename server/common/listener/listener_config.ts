@@ -14,6 +14,7 @@ import { compileAccessLogs } from '../access_log/access_log_config.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { parseAddress } from '../network/address.ts';
 import { compileFilterChainMatch, type FilterChainMatcher } from '../network/filter_chain_match.ts';
+import { compileFilterChainMatcher } from '../network/filter_chain_matcher.ts';
 import { DrainState } from './drain_state.ts';
 import { compileListenerFilters, type ListenerFilterEntry } from './listener_filters.ts';
 
@@ -172,8 +173,6 @@ function compileChains(
       `error adding listener '${listener.address?.socket_address?.address ?? listener.name}': no filter chains specified`,
     );
   }
-  if (listener.filter_chain_matcher !== undefined)
-    throw new ConfigError(at(path, 'filter_chain_matcher'), 'filter chain matchers are not supported');
   const reusable = new Map(previous?.filterChains.map((chain) => [chain.key, chain]));
   const compileOne = (chain: FilterChain, where: string): FilterChainConfig => {
     const key = Buffer.from(encode('envoy.config.listener.v3.FilterChain', chain)).toString('latin1');
@@ -190,7 +189,12 @@ function compileChains(
       : compileOne(listener.default_filter_chain, at(path, 'default_filter_chain'));
   const all = entries.map((entry) => entry.chain);
   if (fallback !== undefined) all.push(fallback);
-  return { all, matcher: compileFilterChainMatch(entries, fallback, path) };
+  const tree = listener.filter_chain_matcher;
+  const matcher =
+    tree === undefined
+      ? compileFilterChainMatch(entries, fallback, path)
+      : compileFilterChainMatcher(tree, entries, fallback, at(path, 'filter_chain_matcher'));
+  return { all, matcher };
 }
 
 function compileChain(
