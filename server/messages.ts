@@ -65,6 +65,8 @@ export type MainToWorker =
       readonly table: 'hosts' | 'circuit_breakers';
       readonly index: number;
       readonly memory: SharedArrayBuffer;
+      /** As long as `memory`: what this worker alone has added to it. */
+      readonly held: SharedArrayBuffer;
     }
   /** A bound socket (net.BoundSocket, transferred) for a listener to come. `key`: see common/listener/listen_socket_key.ts. */
   | { readonly type: 'listen_socket'; readonly key: string; readonly socket: object }

@@ -92,13 +92,17 @@ function supervisorOptions(
       drainStrategy: options.drainStrategy,
       logLevels: Object.fromEntries(allLoggers().map(({ name, level }) => [name, level])),
     }),
-    snapshot: () => store.snapshot(),
+    snapshot: () => {
+      store.flush();
+      return store.snapshot();
+    },
     pieces: () => [
       ...store.hostSlots.memory.map((memory, index) => ({ table: 'hosts', index, memory }) as const),
       ...store.breakerSlots.memory.map(
         (memory, index) => ({ table: 'circuit_breakers', index, memory }) as const,
       ),
     ],
+    reclaim: (table, index, held) => store.reclaim(table, index, held),
     aggregator,
     stats,
     onLog: (record, worker) => logOutput.write(record, worker + 1),

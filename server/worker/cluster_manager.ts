@@ -9,7 +9,7 @@ import { compileCluster } from '../common/upstream/cluster_config.ts';
 import { compileLoadAssignment } from '../common/upstream/load_assignment.ts';
 import { SharedTable } from '../common/upstream/shared_table.ts';
 import { type TableSlot, ThreadLocalCluster } from '../common/upstream/thread_local_cluster.ts';
-import type { ResourceUpdate } from '../messages.ts';
+import type { MainToWorker, ResourceUpdate } from '../messages.ts';
 
 type ClusterUpdate = Extract<ResourceUpdate, { kind: 'cluster' }>;
 type EndpointsUpdate = Extract<ResourceUpdate, { kind: 'endpoints' }>;
@@ -21,15 +21,27 @@ interface Entry {
   cluster: ThreadLocalCluster | undefined;
 }
 
+/** A table of all threads, and what this one has added to it. */
+interface Table {
+  readonly shared: SharedTable;
+  readonly held: SharedTable;
+}
+
 export class WorkerClusterManager implements ClusterManager {
-  readonly hostTable = new SharedTable();
-  readonly breakerTable = new SharedTable();
+  private readonly hosts: Table = { shared: new SharedTable(), held: new SharedTable() };
+  private readonly breakers: Table = { shared: new SharedTable(), held: new SharedTable() };
   private readonly entries = new Map<string, Entry>();
   private context!: FactoryContext;
 
   /** Must be called before the first update; the context refers back to this manager. */
   setContext(context: FactoryContext): void {
     this.context = context;
+  }
+
+  addPiece({ table, index, memory, held }: Extract<MainToWorker, { type: 'table' }>): void {
+    const { shared, held: mine } = table === 'hosts' ? this.hosts : this.breakers;
+    shared.add(index, memory);
+    mine.add(index, held);
   }
 
   getCluster(name: string): ThreadLocalCluster | undefined {
@@ -71,7 +83,7 @@ export class WorkerClusterManager implements ClusterManager {
     const cluster = new ThreadLocalCluster(
       config,
       this.context,
-      tableSlot(this.breakerTable, entry.update.circuitBreakerSlot),
+      tableSlot(this.breakers, entry.update.circuitBreakerSlot),
     );
     entry.cluster = cluster;
     this.setHosts(entry, cluster, message.load_assignment);
@@ -86,11 +98,11 @@ export class WorkerClusterManager implements ClusterManager {
         ? (own ?? decode('envoy.config.cluster.v3.Cluster', entry.update.bytes).load_assignment)
         : decode('envoy.config.endpoint.v3.ClusterLoadAssignment', endpoints.bytes);
     cluster.updateHosts(compileLoadAssignment(assignment, 'load_assignment'), (index) =>
-      tableSlot(this.hostTable, endpoints.hostSlots[index]),
+      tableSlot(this.hosts, endpoints.hostSlots[index]),
     );
   }
 }
 
-function tableSlot(table: SharedTable, slot: number): TableSlot {
-  return { table: table.view(slot), slot: SharedTable.offset(slot) };
+function tableSlot({ shared, held }: Table, slot: number): TableSlot {
+  return { table: shared.view(slot), held: held.view(slot), slot: SharedTable.offset(slot) };
 }

@@ -59,10 +59,7 @@ export class Worker {
         this.update(message.sequence, message.updates);
         break;
       case 'table':
-        (message.table === 'hosts' ? this.clusters.hostTable : this.clusters.breakerTable).add(
-          message.index,
-          message.memory,
-        );
+        this.clusters.addPiece(message);
         break;
       case 'listen_socket':
         this.listeners.addBoundSocket(message.key, message.socket);

@@ -52,10 +52,12 @@ export class TcpListener {
       const message = fromJson<ClusterMessage>('envoy.config.cluster.v3.Cluster', json as never);
       const cluster = new ThreadLocalCluster(compileCluster(message, context, ''), context, {
         table: new Int32Array(BREAKER_SLOTS),
+        held: new Int32Array(BREAKER_SLOTS),
         slot: 0,
       });
       cluster.updateHosts(compileLoadAssignment(message.load_assignment, 'load_assignment'), () => ({
         table: new Int32Array(HOST_SLOTS),
+        held: new Int32Array(HOST_SLOTS),
         slot: 0,
       }));
       this.clusters.set(cluster.name, cluster);
@@ -100,8 +102,9 @@ export class TcpListener {
   }
 
   /** Cuts what is open. */
-  async stop(): Promise<void> {
+  stop(): void {
     for (const connection of this.connections) connection.close('NoFlush');
-    await new Promise((resolve) => this.server.close(resolve));
+    // Its callback would wait for the accepted sockets, whose handles have moved to others.
+    this.server.close();
   }
 }

@@ -25,6 +25,8 @@ export interface HostOptions {
   readonly clusterName: string;
   readonly transportSocket: UpstreamTransportSocketFactory | undefined;
   readonly table: Int32Array;
+  /** This thread's share of `table`, see TableSlot. */
+  readonly held: Int32Array;
   readonly slot: number;
 }
 
@@ -40,6 +42,7 @@ export class Host implements HostDescription {
   readonly transportSocket: UpstreamTransportSocketFactory | undefined;
   readonly table: Int32Array;
   readonly slot: number;
+  private readonly held: Int32Array;
   /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
   http1Pool: HostPool | undefined = undefined;
   tcpPool: HostPool | undefined = undefined;
@@ -57,6 +60,7 @@ export class Host implements HostDescription {
     this.transportSocket = options.transportSocket;
     this.table = options.table;
     this.slot = options.slot;
+    this.held = options.held;
   }
 
   get activeRequests(): number {
@@ -65,7 +69,9 @@ export class Host implements HostDescription {
 
   /** Adds to one of its live numbers. `field` is an offset of HostSlot. */
   add(field: number, n: number): void {
-    Atomics.add(this.table, this.slot + field, n);
+    const at = this.slot + field;
+    Atomics.add(this.table, at, n);
+    this.held[at] += n;
   }
 
   /** Takes the connections of the object this one replaces (same address and security; weight or health changed). */

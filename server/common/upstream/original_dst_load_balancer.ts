@@ -11,6 +11,8 @@ import { Host } from './host.ts';
 
 /** The longest interval node takes, ms; istiod asks for 292 years. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
+/** What this thread holds of its own table: it goes with the thread. */
+const NOBODY_ASKS = new Int32Array(HOST_SLOTS);
 const NO_LOCALITY = { region: '', zone: '', subZone: '' };
 
 interface Known {
@@ -47,6 +49,7 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
       transportSocket: this.config.transportSockets.resolve(undefined, undefined),
       // A host of this worker alone: no other thread can know of it.
       table: new Int32Array(HOST_SLOTS),
+      held: NOBODY_ASKS,
       slot: 0,
     });
     this.hosts.set(address.text, { host, used: true });

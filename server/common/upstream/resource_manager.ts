@@ -40,14 +40,17 @@ export class SharedResourceManager implements ResourceManager {
   readonly maxRequests: number;
   private readonly thresholds: Thresholds;
   private readonly table: Int32Array;
+  private readonly held: Int32Array;
   private readonly slot: number;
 
-  constructor(thresholds: Thresholds, table: Int32Array, slot: number) {
+  /** `slot` of this priority's breakers in `table`; `held`: this thread's share of it, see TableSlot. */
+  constructor(thresholds: Thresholds, table: Int32Array, held: Int32Array, slot: number) {
     this.thresholds = thresholds;
     this.maxConnections = thresholds.maxConnections;
     this.maxPendingRequests = thresholds.maxPendingRequests;
     this.maxRequests = thresholds.maxRequests;
     this.table = table;
+    this.held = held;
     this.slot = slot;
   }
 
@@ -65,37 +68,47 @@ export class SharedResourceManager implements ResourceManager {
   }
   /** Envoy lets a pool open its first connection even above the limit, so that a host is never unreachable. */
   acquireConnection(): void {
-    Atomics.add(this.table, this.slot + CONNECTIONS, 1);
+    this.add(CONNECTIONS, 1);
   }
   releaseConnection(): void {
-    Atomics.sub(this.table, this.slot + CONNECTIONS, 1);
+    this.add(CONNECTIONS, -1);
   }
   tryAcquirePendingRequest(): boolean {
     return this.tryAcquire(PENDING, this.maxPendingRequests);
   }
   releasePendingRequest(): void {
-    Atomics.sub(this.table, this.slot + PENDING, 1);
+    this.add(PENDING, -1);
   }
   tryAcquireRequest(): boolean {
     return this.tryAcquire(REQUESTS, this.maxRequests);
   }
   /** TCP connections count as requests without being limited by their number. */
   acquireRequest(): void {
-    Atomics.add(this.table, this.slot + REQUESTS, 1);
+    this.add(REQUESTS, 1);
   }
   releaseRequest(): void {
-    Atomics.sub(this.table, this.slot + REQUESTS, 1);
+    this.add(REQUESTS, -1);
   }
   tryAcquireRetry(): boolean {
     return this.tryAcquire(RETRIES, this.maxRetries);
   }
   releaseRetry(): void {
-    Atomics.sub(this.table, this.slot + RETRIES, 1);
+    this.add(RETRIES, -1);
   }
 
   private tryAcquire(resource: number, limit: number): boolean {
-    if (Atomics.add(this.table, this.slot + resource, 1) < limit) return true;
-    Atomics.sub(this.table, this.slot + resource, 1);
+    const at = this.slot + resource;
+    if (Atomics.add(this.table, at, 1) < limit) {
+      this.held[at]++;
+      return true;
+    }
+    Atomics.sub(this.table, at, 1);
     return false;
+  }
+
+  private add(resource: number, n: number): void {
+    const at = this.slot + resource;
+    Atomics.add(this.table, at, n);
+    this.held[at] += n;
   }
 }

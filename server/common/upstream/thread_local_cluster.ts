@@ -33,7 +33,10 @@ const LB_STAT = CLUSTER_LB_STATS.offset;
 
 /** Where a host's or a cluster's live numbers are. */
 export interface TableSlot {
+  /** Shared by all threads. */
   readonly table: Int32Array;
+  /** What this thread alone has added to `table`, at the same places: main takes it back when the thread dies. */
+  readonly held: Int32Array;
   readonly slot: number;
 }
 
@@ -69,10 +72,10 @@ export class ThreadLocalCluster implements Cluster {
     this.features = config.http.features;
     this.perConnectionBufferLimitBytes = config.perConnectionBufferLimitBytes;
     this.http1Settings = config.http1Settings;
-    const { table, slot } = breakerSlot;
+    const { table, held, slot } = breakerSlot;
     this.breakers = [
-      new SharedResourceManager(config.circuitBreakers[0], table, slot),
-      new SharedResourceManager(config.circuitBreakers[1], table, slot + BREAKER_SLOTS_PER_PRIORITY),
+      new SharedResourceManager(config.circuitBreakers[0], table, held, slot),
+      new SharedResourceManager(config.circuitBreakers[1], table, held, slot + BREAKER_SLOTS_PER_PRIORITY),
     ];
     this.prioritySet = new PrioritySet([], 140, config.panicPercent);
     this.balancer = this.createBalancer();
@@ -201,7 +204,7 @@ export class ThreadLocalCluster implements Cluster {
     this.canaryCodes?.release();
   }
 
-  private createHost(endpoint: CompiledEndpoint, { table, slot }: TableSlot): Host {
+  private createHost(endpoint: CompiledEndpoint, { table, held, slot }: TableSlot): Host {
     return new Host({
       address: endpoint.address,
       hostname: endpoint.hostname,
@@ -213,6 +216,7 @@ export class ThreadLocalCluster implements Cluster {
       clusterName: this.name,
       transportSocket: this.config.transportSockets.resolve(endpoint.metadata, endpoint.localityMetadata),
       table,
+      held,
       slot,
     });
   }

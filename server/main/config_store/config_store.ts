@@ -27,7 +27,7 @@ import { TYPE_NAMES } from './resource.ts';
 import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
 import { RouteStore } from './route_store.ts';
 import type { Lease, ListenSocketBinder, ResourceCompilers, StoreServices } from './services.ts';
-import { type OnPiece, SlotAllocator } from './slot_allocator.ts';
+import { type OnPiece, SlotAllocator, type TableName } from './slot_allocator.ts';
 import { WatchedResources } from './watched_resources.ts';
 
 export interface ConfigStoreOptions {
@@ -147,6 +147,11 @@ export class ConfigStore {
   /** Sends what has gathered without waiting for the end of the turn. */
   flush(): void {
     this.#publisher.flush();
+  }
+
+  /** A worker died: what it `held` in a piece of a shared table is free again. */
+  reclaim(table: TableName, index: number, held: SharedArrayBuffer): void {
+    (table === 'hosts' ? this.hostSlots : this.breakerSlots).reclaim(index, held);
   }
 
   /** What the start or a warming resource still waits for. */

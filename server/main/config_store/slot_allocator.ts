@@ -58,6 +58,16 @@ export class SlotAllocator {
     this.#resting.push({ slot, freedAt: this.#now() });
   }
 
+  /** A thread died: what it `held` of piece number `index` is not in use any more. */
+  reclaim(index: number, held: SharedArrayBuffer): void {
+    const theirs = new Int32Array(held);
+    const view = this.table.view(index * PIECE_SLOTS);
+    for (let run = 0; run < PIECE_SLOTS; run += this.#runLength) {
+      for (const offset of this.#inUseOffsets)
+        Atomics.sub(view, run + offset, theirs[run + offset] as number);
+    }
+  }
+
   #takeRested(): number | undefined {
     const head = this.#resting[0];
     if (head === undefined || this.#now() - head.freedAt < REST_MS) return undefined;

@@ -1,47 +1,48 @@
 // Runs the worker threads: starts them, sends them configuration, replaces one that died, ends them in order.
 // Envoy: source/server/server.cc (workers) and source/server/drain_manager_impl.cc.
 
-import { Worker as Thread } from 'node:worker_threads';
 import type { Counter, StatStore } from '../../api/stats.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../../messages.ts';
 import type { ListenSockets, WorkerSocket } from './listen_sockets.ts';
+import { type TablePiece, WorkerThread } from './worker_thread.ts';
 
 const log = logger('main');
 /** ms to wait before a worker that died right after its start is started again. */
 const RESTART_DELAY_MS = 1000;
 
+const ENTRY = new URL('../../worker.ts', import.meta.url);
+
 export interface SupervisorOptions {
   readonly concurrency: number;
+  /** The module that a worker thread runs. Tests have workers of their own. */
+  readonly entry?: URL;
   /** What every worker starts with; the index is added. */
   workerOptions(index: number): WorkerOptions;
-  /** Everything current, for a worker that starts late. */
+  /** Everything current, for a worker that starts late. What has gathered for the others must have been published. */
   snapshot(): readonly ResourceUpdate[];
   /** All pieces of the shared tables. */
-  pieces(): readonly Omit<Extract<MainToWorker, { type: 'table' }>, 'type'>[];
+  pieces(): readonly TablePiece[];
+  /** A worker died that held this much of a piece. */
+  reclaim(table: TablePiece['table'], index: number, held: SharedArrayBuffer): void;
   readonly aggregator: StatAggregator;
   readonly stats: StatStore;
   /** A worker's log record. */
   onLog(record: LogRecord, worker: number): void;
 }
 
-interface Running {
-  readonly index: number;
-  readonly thread: Thread;
-  readonly startedAt: number;
-  ready: boolean;
-}
-
 export class Supervisor {
   readonly sockets: ListenSockets;
   readonly #options: SupervisorOptions;
-  readonly #workers: (Running | undefined)[] = [];
+  readonly #workers: (WorkerThread | undefined)[] = [];
   readonly #crashes: Counter;
   readonly #restarts = new Set<NodeJS.Timeout>();
   #sequence = 0;
   #ending = false;
   #published = false;
+  /** A worker that starts late drains as the others do. */
+  #drain: Extract<MainToWorker, { type: 'drain' }> | undefined = undefined;
   #onDrained: (index: number) => void = () => {};
 
   constructor(sockets: ListenSockets, options: SupervisorOptions) {
@@ -60,63 +61,59 @@ export class Supervisor {
   }
 
   #startWorker(index: number, onReady: () => void): void {
-    const thread = new Thread(new URL('../../worker.ts', import.meta.url), {
-      workerData: this.#options.workerOptions(index),
-      name: `worker_${index}`,
+    const updates = this.#published ? this.#options.snapshot() : undefined;
+    const worker = new WorkerThread(this.#options.entry ?? ENTRY, this.#options.workerOptions(index), {
+      onMessage: (message) => this.#onMessage(worker, message, onReady),
+      onError: (error) => log.critical(`worker_${index} died: ${error.stack ?? error.message}`),
+      onExit: () => this.#onExit(worker, onReady),
     });
-    const running: Running = { index, thread, startedAt: performance.now(), ready: false };
-    this.#workers[index] = running;
-    thread.on('message', (message: WorkerToMain) => this.#onMessage(running, message, onReady));
-    thread.on('error', (error: Error) =>
-      log.critical(`worker_${index} died: ${error.stack ?? error.message}`),
-    );
-    thread.on('exit', () => this.#onExit(running));
-    // Messages wait in the port until the thread reads them, so nothing that follows is lost.
-    for (const piece of this.#options.pieces()) thread.postMessage({ type: 'table', ...piece });
-    if (!this.#published) return;
-    this.#sendSockets(index, this.sockets.rebind(index));
-    this.#send(index, { type: 'update', sequence: ++this.#sequence, updates: this.#options.snapshot() });
+    this.#workers[index] = worker;
+    for (const piece of this.#options.pieces()) worker.addPiece(piece);
+    if (updates === undefined) return;
+    worker.giveSockets(this.sockets.rebind(index));
+    worker.send({ type: 'update', sequence: ++this.#sequence, updates });
+    if (this.#drain !== undefined) worker.send(this.#drain);
   }
 
-  #onMessage(running: Running, message: WorkerToMain, onReady: () => void): void {
+  #onMessage(worker: WorkerThread, message: WorkerToMain, onReady: () => void): void {
     switch (message.type) {
       case 'ready':
-        running.ready = true;
+        worker.ready = true;
         onReady();
         break;
       case 'stats':
-        this.#options.aggregator.apply(`worker_${running.index}`, message.message);
+        this.#options.aggregator.apply(`worker_${worker.index}`, message.message);
         break;
       case 'applied':
         for (const { kind, name, reason } of message.failures)
-          log.critical(`worker_${running.index} could not apply ${kind} ${name}: ${reason}`);
+          log.critical(`worker_${worker.index} could not apply ${kind} ${name}: ${reason}`);
         break;
       case 'log':
-        this.#options.onLog(message, running.index);
+        this.#options.onLog(message, worker.index);
         break;
       case 'drained':
-        this.#onDrained(running.index);
+        this.#onDrained(worker.index);
         break;
     }
   }
 
   /** The last good configuration serves on: the other workers go on, and a new one takes this one's place. */
-  #onExit(running: Running): void {
-    const { index } = running;
-    if (this.#workers[index] !== running) return;
+  #onExit(worker: WorkerThread, onReady: () => void): void {
+    const { index } = worker;
+    if (this.#workers[index] !== worker) return;
     this.#workers[index] = undefined;
-    this.#options.aggregator.removeThread(`worker_${index}`);
+    const { aggregator, reclaim } = this.#options;
+    aggregator.removeThread(`worker_${index}`);
+    for (const piece of worker.held) reclaim(piece.table, piece.index, piece.held);
     this.#onDrained(index);
     if (this.#ending) return;
     this.#crashes.add(1);
-    const young = performance.now() - running.startedAt < RESTART_DELAY_MS;
-    const timer = setTimeout(
-      () => {
-        this.#restarts.delete(timer);
-        this.#startWorker(index, () => log.warning(`worker_${index} was replaced`));
-      },
-      young ? RESTART_DELAY_MS : 0,
-    );
+    const restart = (): void => {
+      this.#restarts.delete(timer);
+      this.#startWorker(index, worker.ready ? () => log.warning(`worker_${index} was replaced`) : onReady);
+    };
+    const young = performance.now() - worker.startedAt < RESTART_DELAY_MS;
+    const timer = setTimeout(restart, young ? RESTART_DELAY_MS : 0);
     this.#restarts.add(timer);
   }
 
@@ -128,14 +125,14 @@ export class Supervisor {
     for (const update of updates) {
       if (update.kind === 'listener') {
         for (const [index, sockets] of this.sockets.publish(update.name, update.bytes).entries())
-          this.#sendSockets(index, sockets);
+          this.#giveSockets(index, sockets);
       } else if (update.kind === 'remove' && update.resource === 'listener') this.sockets.remove(update.name);
     }
     this.#broadcast({ type: 'update', sequence: ++this.#sequence, updates });
   }
 
-  addPiece(table: 'hosts' | 'circuit_breakers', index: number, memory: SharedArrayBuffer): void {
-    this.#broadcast({ type: 'table', table, index, memory });
+  addPiece(table: TablePiece['table'], index: number, memory: SharedArrayBuffer): void {
+    for (const one of this.#workers) one?.addPiece({ table, index, memory });
   }
 
   runtime(values: Extract<MainToWorker, { type: 'runtime' }>['values']): void {
@@ -151,7 +148,8 @@ export class Supervisor {
   }
 
   drain(scope: 'all' | 'inboundonly', graceful: boolean, stopAccepting: boolean): void {
-    this.#broadcast({ type: 'drain', scope, graceful, stopAccepting });
+    this.#drain = { type: 'drain', scope, graceful, stopAccepting };
+    this.#broadcast(this.#drain);
   }
 
   // ---- end -----------------------------------------------------------------------------------------------------------
@@ -171,21 +169,17 @@ export class Supervisor {
     });
     this.#broadcast({ type: 'shutdown', graceMs });
     await drained;
-    await Promise.all(this.#workers.map((one) => one?.thread.terminate()));
+    await Promise.all(this.#workers.map((one) => one?.terminate()));
   }
 
   #broadcast(message: MainToWorker): void {
-    for (const one of this.#workers) one?.thread.postMessage(message);
+    for (const one of this.#workers) one?.send(message);
   }
 
-  #send(index: number, message: MainToWorker): void {
-    this.#workers[index]?.thread.postMessage(message);
-  }
-
-  #sendSockets(index: number, sockets: readonly WorkerSocket[]): void {
-    for (const { key, socket } of sockets) {
-      const message: MainToWorker = { type: 'listen_socket', key, socket };
-      this.#workers[index]?.thread.postMessage(message, [socket as never]);
-    }
+  #giveSockets(index: number, sockets: readonly WorkerSocket[]): void {
+    const worker = this.#workers[index];
+    if (worker !== undefined) worker.giveSockets(sockets);
+    // The worker that takes the place of this dead one gets sockets of its own.
+    else for (const { socket } of sockets) socket.close();
   }
 }

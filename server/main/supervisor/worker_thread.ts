@@ -1,0 +1,58 @@
+// One worker thread as main sees it: the thread, what it was sent, and what it holds of the shared tables.
+// Envoy: source/server/worker_impl.cc.
+
+import { Worker as Thread } from 'node:worker_threads';
+import type { MainToWorker, WorkerOptions, WorkerToMain } from '../../messages.ts';
+import type { WorkerSocket } from './listen_sockets.ts';
+
+/** A piece of a table that all threads share. */
+export type TablePiece = Pick<Extract<MainToWorker, { type: 'table' }>, 'table' | 'index' | 'memory'>;
+/** What one worker has added to a piece of a shared table. */
+export type HeldPiece = Pick<Extract<MainToWorker, { type: 'table' }>, 'table' | 'index' | 'held'>;
+
+export interface WorkerThreadCallbacks {
+  onMessage(message: WorkerToMain): void;
+  /** An exception that nothing caught; `onExit` follows. */
+  onError(error: Error): void;
+  onExit(): void;
+}
+
+export class WorkerThread {
+  readonly index: number;
+  /** `performance.now()` ms. */
+  readonly startedAt = performance.now();
+  readonly held: HeldPiece[] = [];
+  ready = false;
+  readonly #thread: Thread;
+
+  constructor(entry: URL, options: WorkerOptions, callbacks: WorkerThreadCallbacks) {
+    this.index = options.index;
+    this.#thread = new Thread(entry, { workerData: options, name: `worker_${options.index}` });
+    this.#thread.on('message', (message: WorkerToMain) => callbacks.onMessage(message));
+    this.#thread.on('error', (error: Error) => callbacks.onError(error));
+    this.#thread.on('exit', () => callbacks.onExit());
+  }
+
+  /** Messages wait in the port until the thread reads them, so nothing is lost before it is ready. */
+  send(message: MainToWorker): void {
+    this.#thread.postMessage(message);
+  }
+
+  addPiece({ table, index, memory }: TablePiece): void {
+    const held = new SharedArrayBuffer(memory.byteLength);
+    this.held.push({ table, index, held });
+    this.send({ type: 'table', table, index, memory, held });
+  }
+
+  /** Hands listening sockets over; they are this worker's alone from now on. */
+  giveSockets(sockets: readonly WorkerSocket[]): void {
+    for (const { key, socket } of sockets) {
+      const message: MainToWorker = { type: 'listen_socket', key, socket };
+      this.#thread.postMessage(message, [socket as never]);
+    }
+  }
+
+  async terminate(): Promise<void> {
+    await this.#thread.terminate();
+  }
+}
