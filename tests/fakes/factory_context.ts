@@ -53,6 +53,17 @@ export class FakeStatStore implements StatStore {
 
   textReadout(): void {}
 
+  /** Counters and gauges that are not 0, by full name. */
+  all(): Record<string, number> {
+    const result: Record<string, number> = Object.fromEntries(this.numbers);
+    for (const { prefix, schema, values, base } of this.blocks.values()) {
+      schema.definitions.forEach(({ name }, index) => {
+        if (values[base + index] !== 0) result[prefix + name] = values[base + index];
+      });
+    }
+    return result;
+  }
+
   /** The value of a stat by its full name, blocks included; 0 when nothing was counted. */
   value(name: string): number {
     for (const block of this.blocks.values()) {

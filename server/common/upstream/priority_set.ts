@@ -101,8 +101,9 @@ function share(part: number, whole: number, factor: number): number {
 
 /** A priority panics only when all priorities together cannot carry the traffic. */
 function inPanic(set: HostSet, total: number, panicPercent: number): boolean {
-  if (total >= 100 || panicPercent === 0 || set.hosts.length === 0) return false;
-  return (100 * (set.healthy.length + set.degraded.length)) / set.hosts.length < panicPercent;
+  if (total >= 100) return false;
+  const available = set.healthy.length + set.degraded.length;
+  return (set.hosts.length === 0 ? 0 : (100 * available) / set.hosts.length) < panicPercent;
 }
 
 function sum(values: readonly number[]): number {
