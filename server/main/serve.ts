@@ -58,7 +58,9 @@ export async function serve(start: Start): Promise<number> {
   const flusher = new StatsFlusher(bootstrap, aggregator);
   const admin = await startAdmin(parts);
   await supervisor.start();
-  const initialized = startStore(control).then(() => {
+  const initialized = startStore(control).then(async () => {
+    await supervisor.settled();
+    parts.state.serving = true;
     serverStats.initialized(parts.state.uptimeMs);
     releaseStartupGarbage();
     if (options.mode === 'init_only') end('initialized');

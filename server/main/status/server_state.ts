@@ -6,7 +6,6 @@ import type { ServerInfo_State } from '../../../xds-protos/generated/envoy/admin
 /** The configuration store, as far as it is asked here. */
 export interface InitProgress {
   readonly clustersInitialized: boolean;
-  readonly initialized: boolean;
 }
 
 export class ServerState {
@@ -14,6 +13,8 @@ export class ServerState {
   readonly startedAt = Date.now();
   /** False after /healthcheck/fail: it serves on, but asks for no more traffic. */
   live = true;
+  /** The workers listen. */
+  serving = false;
   readonly #progress: InitProgress;
 
   constructor(progress: InitProgress) {
@@ -27,7 +28,7 @@ export class ServerState {
 
   get current(): ServerInfo_State {
     if (!this.#progress.clustersInitialized) return 'PRE_INITIALIZING';
-    if (!this.#progress.initialized) return 'INITIALIZING';
+    if (!this.serving) return 'INITIALIZING';
     return this.live ? 'LIVE' : 'DRAINING';
   }
 }

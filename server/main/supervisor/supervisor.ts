@@ -39,6 +39,9 @@ export class Supervisor {
   readonly #crashes: Counter;
   readonly #restarts = new Set<NodeJS.Timeout>();
   #sequence = 0;
+  /** Sequence of the last update that went to all. */
+  #broadcasted = 0;
+  #unsettled: { readonly sequence: number; readonly resolve: () => void }[] = [];
   #ending = false;
   #published = false;
   /** A worker that starts late drains as the others do. */
@@ -85,6 +88,8 @@ export class Supervisor {
         this.#options.aggregator.apply(`worker_${worker.index}`, message.message);
         break;
       case 'applied':
+        worker.applied = message.sequence;
+        this.#settle();
         for (const { kind, name, reason } of message.failures)
           log.critical(`worker_${worker.index} could not apply ${kind} ${name}: ${reason}`);
         break;
@@ -102,6 +107,7 @@ export class Supervisor {
     const { index } = worker;
     if (this.#workers[index] !== worker) return;
     this.#workers[index] = undefined;
+    this.#settle();
     const { aggregator, reclaim } = this.#options;
     aggregator.removeThread(`worker_${index}`);
     for (const piece of worker.held) reclaim(piece.table, piece.index, piece.held);
@@ -128,7 +134,24 @@ export class Supervisor {
           this.#giveSockets(index, sockets);
       } else if (update.kind === 'remove' && update.resource === 'listener') this.sockets.remove(update.name);
     }
-    this.#broadcast({ type: 'update', sequence: ++this.#sequence, updates });
+    this.#broadcasted = ++this.#sequence;
+    this.#broadcast({ type: 'update', sequence: this.#broadcasted, updates });
+  }
+
+  /** Resolves once all that was published is in force on every worker. One that has died is not waited for. */
+  settled(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#unsettled.push({ sequence: this.#broadcasted, resolve });
+    this.#settle();
+    return promise;
+  }
+
+  #settle(): void {
+    const slowest = Math.min(...this.#workers.map((one) => one?.applied ?? Number.POSITIVE_INFINITY));
+    this.#unsettled = this.#unsettled.filter(({ sequence, resolve }) => {
+      if (slowest >= sequence) resolve();
+      return slowest < sequence;
+    });
   }
 
   addPiece(table: TablePiece['table'], index: number, memory: SharedArrayBuffer): void {

@@ -23,6 +23,8 @@ export class WorkerThread {
   readonly startedAt = performance.now();
   readonly held: HeldPiece[] = [];
   ready = false;
+  /** Sequence of the last update that is in force on it. */
+  applied = 0;
   readonly #thread: Thread;
 
   constructor(entry: URL, options: WorkerOptions, callbacks: WorkerThreadCallbacks) {
