@@ -78,7 +78,8 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
     this.index = 0;
     this.done = false;
     this.run();
-    if (this.done || config.listenerFiltersTimeoutMs === 0) return;
+    // Another listener may have taken it over, with a timeout of its own.
+    if (this.done || this.config !== config || config.listenerFiltersTimeoutMs === 0) return;
     this.timer = new Timer(this);
     this.timer.enable(config.listenerFiltersTimeoutMs, monotonicNow());
   }

@@ -3,6 +3,8 @@
 
 import type { Socket } from 'node:net';
 import type { NetworkFilter } from '../api/network/filter.ts';
+import type { DownstreamTransportSocketFactory } from '../api/network/transport_socket.ts';
+import type { ConnectionInfo } from '../api/stream_info.ts';
 import { enter, leave, monotonicNow } from '../common/event/dispatcher.ts';
 import { Timer } from '../common/event/timer.ts';
 import type { FilterChainConfig } from '../common/listener/listener_config.ts';
@@ -16,6 +18,7 @@ import {
   wrapHandle,
 } from '../common/network/socket.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
+import type { ConnectionStreamInfoRecord } from '../common/stream_info/stream_info.ts';
 import type { AcceptedSocket } from './accepted_socket.ts';
 import type { ActiveListener } from './active_listener.ts';
 
@@ -24,40 +27,38 @@ const STAT = LISTENER_STATS.offset;
 const MAX_WRITABLE_HIGH_WATER_MARK = 65_536;
 
 export class ActiveConnection {
-  private readonly connection: SocketConnection;
-  private readonly terminal: NetworkFilter | undefined;
+  readonly streamInfo: ConnectionStreamInfoRecord;
+  private readonly chain: FilterChainConfig;
+  private readonly listener: ActiveListener;
+  /** While the handshake lasts. */
+  private handshaking: Socket | undefined = undefined;
+  private connection: SocketConnection | undefined = undefined;
+  private terminal: NetworkFilter | undefined = undefined;
 
-  private constructor(connection: SocketConnection, terminal: NetworkFilter | undefined) {
-    this.connection = connection;
-    this.terminal = terminal;
-  }
-
-  /** Makes the connection, after the handshake where there is one. */
+  /** Makes the connection; its filters begin after the handshake where there is one. */
   static create(accepted: AcceptedSocket, chain: FilterChainConfig, listener: ActiveListener): void {
     accepted.release();
-    if (chain.transportSocket === undefined) ActiveConnection.createPlain(accepted, chain, listener);
-    else ActiveConnection.createSecure(accepted, chain, listener);
+    const connection = new ActiveConnection(accepted, chain, listener);
+    // A connection in its handshake is one of the listener's already: it drains with its chain.
+    listener.addConnection(connection, chain);
+    if (chain.transportSocket === undefined) connection.beginPlain(accepted);
+    else connection.beginSecure(accepted, chain.transportSocket);
   }
 
-  private static createPlain(
-    accepted: AcceptedSocket,
-    chain: FilterChainConfig,
-    listener: ActiveListener,
-  ): void {
-    const limit = listener.config.perConnectionBufferLimitBytes;
+  private constructor(accepted: AcceptedSocket, chain: FilterChainConfig, listener: ActiveListener) {
+    this.streamInfo = accepted.streamInfo;
+    this.chain = chain;
+    this.listener = listener;
+  }
+
+  private beginPlain(accepted: AcceptedSocket): void {
+    const limit = this.listener.config.perConnectionBufferLimitBytes;
     const highWaterMark =
       limit === 0 ? MAX_WRITABLE_HIGH_WATER_MARK : Math.min(limit, MAX_WRITABLE_HIGH_WATER_MARK);
-    const privateBuffer = chain.bulk ? new PrivateReadBuffer() : undefined;
+    const privateBuffer = this.chain.bulk ? new PrivateReadBuffer() : undefined;
     const handle = accepted.takeHandle();
     if (handle !== undefined) {
-      begin(
-        wrapHandle(handle, highWaterMark, privateBuffer),
-        accepted,
-        chain,
-        listener,
-        undefined,
-        privateBuffer,
-      );
+      this.begin(accepted.info, wrapHandle(handle, highWaterMark, privateBuffer), undefined, privateBuffer);
       return;
     }
     const { socket, peeked } = accepted;
@@ -68,59 +69,73 @@ export class ActiveConnection {
       socket.readableEnded ||
       (socket as unknown as { _readableState: { ended: boolean } })._readableState.ended;
     const taken = ended ? undefined : takeHandle(socket);
-    if (taken === undefined) begin(fromDataEvents(socket), accepted, chain, listener, first, undefined);
-    else
-      begin(wrapHandle(taken, highWaterMark, privateBuffer), accepted, chain, listener, first, privateBuffer);
+    if (taken === undefined) this.begin(accepted.info, fromDataEvents(socket), first, undefined);
+    else this.begin(accepted.info, wrapHandle(taken, highWaterMark, privateBuffer), first, privateBuffer);
   }
 
-  private static createSecure(
-    accepted: AcceptedSocket,
-    chain: FilterChainConfig,
-    listener: ActiveListener,
-  ): void {
+  private beginSecure(accepted: AcceptedSocket, factory: DownstreamTransportSocketFactory): void {
     const { socket, peeked, info } = accepted;
-    const factory = chain.transportSocket!;
     if (peeked !== undefined) socket.unshift(peeked);
     let timer: Timer | undefined;
-    const secure: Socket = factory.wrap(socket, info, (error, ssl) => {
+    const secure = factory.wrap(socket, info, (error, ssl) => {
       timer?.disable();
-      if (error !== undefined) {
-        accepted.streamInfo.connectionTerminationDetails = error;
-        secure.destroy();
-        return;
-      }
-      info.ssl = ssl;
+      this.handshaking = undefined;
       enter();
       try {
-        begin(fromDataEvents(secure), accepted, chain, listener, undefined, undefined);
+        if (error !== undefined) {
+          this.streamInfo.connectionTerminationDetails = error;
+          secure.destroy();
+          this.listener.removeConnection(this, this.chain);
+          return;
+        }
+        info.ssl = ssl;
+        this.begin(info, fromDataEvents(secure), undefined, undefined);
       } finally {
         leave();
       }
     });
-    if (chain.transportSocketConnectTimeoutMs > 0) {
+    this.handshaking = secure;
+    if (this.chain.transportSocketConnectTimeoutMs > 0) {
+      const { stats } = this.listener;
       timer = new Timer({
         onTimeout: () => {
-          listener.stats.values[listener.stats.base + STAT.downstream_cx_transport_socket_connect_timeout]++;
+          stats.values[stats.base + STAT.downstream_cx_transport_socket_connect_timeout]++;
           secure.destroy();
         },
       });
-      timer.enable(chain.transportSocketConnectTimeoutMs, monotonicNow());
+      timer.enable(this.chain.transportSocketConnectTimeoutMs, monotonicNow());
     }
   }
 
-  static attach(
-    connection: SocketConnection,
-    chain: FilterChainConfig,
-    listener: ActiveListener,
-    terminal: NetworkFilter | undefined,
+  private begin(
+    info: ConnectionInfo,
+    readable: ReadableSocket,
+    first: Buffer | undefined,
+    privateBuffer: PrivateReadBuffer | undefined,
   ): void {
-    const active = new ActiveConnection(connection, terminal);
-    listener.addConnection(active, chain);
+    const { chain, listener } = this;
+    const connection = new SocketConnection(
+      readable.socket,
+      info,
+      this.streamInfo,
+      listener.config.perConnectionBufferLimitBytes,
+    );
+    this.connection = connection;
+    connection.privateBuffer = privateBuffer;
+    readable.setReader(connection);
+    this.terminal = NetworkFilterManager.install(connection, chain.filters);
+    if (connection.state === 'closed') {
+      listener.removeConnection(this, chain);
+      return;
+    }
+    // After the filters, so that they have had their say when the connection is logged.
     connection.addConnectionCallbacks({
       onEvent: (event) => {
-        if (event !== 'Connected') listener.removeConnection(active, chain, connection);
+        if (event !== 'Connected') listener.removeConnection(this, chain);
       },
     });
+    if (first !== undefined) connection.onRead(first, 0, first.length);
+    if (connection.state === 'open') readable.start();
   }
 
   closeIfIdle(): void {
@@ -128,30 +143,8 @@ export class ActiveConnection {
   }
 
   close(reason: string): void {
-    this.connection.close('FlushWriteAndDelay', reason);
+    // The end of a handshake is told to its callback.
+    this.handshaking?.destroy();
+    this.connection?.close('FlushWriteAndDelay', reason);
   }
-}
-
-function begin(
-  readable: ReadableSocket,
-  accepted: AcceptedSocket,
-  chain: FilterChainConfig,
-  listener: ActiveListener,
-  first: Buffer | undefined,
-  privateBuffer: PrivateReadBuffer | undefined,
-): void {
-  const connection = new SocketConnection(
-    readable.socket,
-    accepted.info,
-    accepted.streamInfo,
-    listener.config.perConnectionBufferLimitBytes,
-  );
-  connection.privateBuffer = privateBuffer;
-  readable.setReader(connection);
-  const terminal = NetworkFilterManager.install(connection, chain.filters);
-  if (connection.state !== 'open') return;
-  ActiveConnection.attach(connection, chain, listener, terminal);
-  if (first !== undefined) connection.onRead(first, 0, first.length);
-  // A filter that is not ready for bytes (tcp_proxy without an upstream) starts reading itself.
-  if (connection.state === 'open' && !connection.readDisabled) readable.start();
 }

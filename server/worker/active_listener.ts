@@ -7,11 +7,10 @@ import type { Address } from '../api/stream_info.ts';
 import { monotonicNow } from '../common/event/dispatcher.ts';
 import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
 import { ipAddress, pipeAddress } from '../common/network/address.ts';
-import type { SocketConnection } from '../common/network/connection.ts';
 import { newConnectionId } from '../common/network/connection.ts';
 import { handleAddress, type SocketHandle } from '../common/network/socket.ts';
 import { LISTENER_STATS, PER_HANDLER_LISTENER_STATS } from '../common/stats/families/listener.ts';
-import { ConnectionInfoRecord } from '../common/stream_info/stream_info.ts';
+import { ConnectionInfoRecord, type ConnectionStreamInfoRecord } from '../common/stream_info/stream_info.ts';
 import { AcceptedSocket } from './accepted_socket.ts';
 import { ActiveConnection } from './active_connection.ts';
 
@@ -31,10 +30,9 @@ export class ActiveListener {
   private readonly lookup: ListenerLookup;
   private readonly connections = new Map<FilterChainConfig, Set<ActiveConnection>>();
   private readonly accepting = new Set<AcceptedSocket>();
-  /** Connections of this listener that are open, in whatever chain. */
-  connectionCount = 0;
-  /** Told when the last connection of a draining listener or chain has gone. */
-  onConnectionClosed: () => void = () => {};
+  private connectionCount = 0;
+  /** Called whenever a socket is no longer this listener's; a draining one is done when it has none. */
+  onSocketGone: () => void = () => {};
 
   constructor(config: ListenerConfig, workerIndex: number, store: StatStore, lookup: ListenerLookup) {
     this.config = config;
@@ -65,7 +63,11 @@ export class ActiveListener {
   onListenerFiltersDone(accepted: AcceptedSocket, success: boolean): void {
     this.accepting.delete(accepted);
     this.stats.values[this.stats.base + STAT.downstream_pre_cx_active]--;
-    if (!success) return;
+    if (success) this.dispatch(accepted);
+    this.onSocketGone();
+  }
+
+  private dispatch(accepted: AcceptedSocket): void {
     const { info } = accepted;
     if (this.config.useOriginalDst && info.localAddressRestored && !accepted.handedOff) {
       const other = this.lookup.findByDestination(info.localAddress);
@@ -98,7 +100,8 @@ export class ActiveListener {
     workerStats.values[workerStats.base + WORKER_STAT.downstream_cx_active]++;
   }
 
-  removeConnection(connection: ActiveConnection, chain: FilterChainConfig, socket: SocketConnection): void {
+  /** It is closed, or never got through its handshake. */
+  removeConnection(connection: ActiveConnection, chain: FilterChainConfig): void {
     const set = this.connections.get(chain);
     if (set === undefined || !set.delete(connection)) return;
     if (set.size === 0) this.connections.delete(chain);
@@ -108,26 +111,28 @@ export class ActiveListener {
     stats.values[stats.base + STAT.downstream_cx_active]--;
     workerStats.values[workerStats.base + WORKER_STAT.downstream_cx_active]--;
     const now = monotonicNow();
-    stats.record(STAT.downstream_cx_length_ms, now - socket.streamInfo.startTimeMonotonic);
-    if (this.config.accessLogs.length > 0) this.log(socket, now);
-    this.onConnectionClosed();
+    const { streamInfo } = connection;
+    stats.record(STAT.downstream_cx_length_ms, now - streamInfo.startTimeMonotonic);
+    if (this.config.accessLogs.length > 0) this.log(streamInfo, now);
+    this.onSocketGone();
   }
 
-  private log(socket: SocketConnection, now: number): void {
-    socket.streamInfo.requestComplete = now;
+  private log(streamInfo: ConnectionStreamInfoRecord, now: number): void {
+    streamInfo.requestComplete = now;
     const context: LogContext = {
       requestHeaders: undefined,
       responseHeaders: undefined,
       responseTrailers: undefined,
-      streamInfo: socket.streamInfo,
+      streamInfo,
       localReplyBody: '',
       accessLogType: 'NotSet',
     };
     for (const log of this.config.accessLogs) log.log(context);
   }
 
-  hasConnections(chain: FilterChainConfig): boolean {
-    return this.connections.has(chain);
+  /** Connections in whatever chain, and sockets that are still in listener filters. */
+  get openSockets(): number {
+    return this.connectionCount + this.accepting.size;
   }
 
   chainsWithConnections(): readonly FilterChainConfig[] {

@@ -1,7 +1,6 @@
 // One listening socket. Which listener gets its connections is a field, so that a listener is replaced without a moment in
 // which nobody accepts. Envoy: source/common/network/tcp_listener_impl.cc.
 
-import { existsSync, unlinkSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import type { Address } from '../api/stream_info.ts';
 import { enter, leave } from '../common/event/dispatcher.ts';
@@ -18,23 +17,14 @@ export class ListenSocket {
   listener: ActiveListener;
   private readonly server: Server;
 
-  /** `bound` is undefined for a Unix socket, which is bound here. */
-  constructor(listener: ActiveListener, bound: BoundSocket | undefined, address: Address) {
+  constructor(listener: ActiveListener, bound: BoundSocket, address: Address) {
     this.listener = listener;
     const { backlog } = listener.config;
     this.server = createServer();
     this.server.on('error', (error) =>
       log.error(`listener ${this.listener.config.name} at ${address.text}: ${error.message}`),
     );
-    if (bound !== undefined) this.server.listen(bound, backlog);
-    else {
-      // A socket file that a process left behind when it died; a live one would answer a connect.
-      if (existsSync(address.text)) unlinkSync(address.text);
-      this.server.listen({
-        path: address.text.startsWith('@') ? `\0${address.text.slice(1)}` : address.text,
-        backlog,
-      });
-    }
+    this.server.listen(bound, backlog);
     acceptHandles(this.server, (handle) => this.onConnection(handle));
   }
 

@@ -24,6 +24,8 @@ export interface DrainOptions {
   readonly drainStrategy: 'gradual' | 'immediate';
 }
 
+/** Why a connection was closed (%CONNECTION_TERMINATION_DETAILS% has no word of Envoy's for it). */
+const DRAINED = 'drain_time_exceeded';
 /** ms between looks for idle connections while everything drains. */
 const SWEEP_INTERVAL_MS = 100;
 
@@ -59,7 +61,7 @@ export class WorkerListenerManager implements ListenerLookup {
     const config = compileListener(message, this.context, '', before?.config);
     if (before !== undefined && before.config.shellKey === config.shellKey)
       this.updateInPlace(before, config);
-    else this.replace(before, config);
+    else this.replace(update.name, before, config);
     this.indexAddresses();
   }
 
@@ -68,23 +70,24 @@ export class WorkerListenerManager implements ListenerLookup {
     const kept = new Set(config.filterChains);
     const gone = listener.config.filterChains.filter((chain) => !kept.has(chain));
     listener.config = config;
-    for (const chain of gone) this.drainChain(listener, chain, () => {});
+    for (const chain of gone) this.drainChain(listener, chain);
   }
 
-  private replace(before: ActiveListener | undefined, config: ListenerConfig): void {
+  /** `name`: a static listener without one has one of main's making. */
+  private replace(name: string, before: ActiveListener | undefined, config: ListenerConfig): void {
     const listener = new ActiveListener(config, this.workerIndex, this.context.stats, this);
-    this.listeners.set(config.name, listener);
+    this.listeners.set(name, listener);
     const used = new Set<string>();
     if (config.bindToPort && !this.stopped) {
       for (const address of config.addresses) {
-        const key = listenSocketKey(config.name, address);
+        const key = listenSocketKey(name, address);
         used.add(key);
         this.listen(key, address, listener);
       }
     }
     if (before === undefined) return;
     for (const address of before.config.addresses) {
-      const key = listenSocketKey(config.name, address);
+      const key = listenSocketKey(name, address);
       if (!used.has(key)) this.closeSocket(key, before);
     }
     this.drainListener(before);
@@ -97,9 +100,9 @@ export class WorkerListenerManager implements ListenerLookup {
       return;
     }
     const bound = this.bound.get(key);
+    // A socket that there is only one of is the first worker's.
+    if (bound === undefined) return;
     this.bound.delete(key);
-    // A Unix socket has one owner, the first worker; a TCP address without a bound socket is another worker's.
-    if (bound === undefined && (address.ip !== '' || this.workerIndex !== 0)) return;
     this.sockets.set(key, new ListenSocket(listener, bound, address));
   }
 
@@ -120,29 +123,44 @@ export class WorkerListenerManager implements ListenerLookup {
     this.drainListener(listener);
   }
 
+  /** The old listener ends when its last socket has gone, or with the drain time. */
   private drainListener(listener: ActiveListener): void {
     this.draining.add(listener);
-    const chains = listener.chainsWithConnections();
-    const finished = (): void => {
-      if (listener.connectionCount > 0 || !this.draining.delete(listener)) return;
+    for (const chain of listener.config.filterChains) this.startDrain(chain);
+    const timer = this.afterDrainTime(() => {
       listener.closeAccepting();
+      for (const chain of listener.chainsWithConnections()) listener.closeChain(chain, DRAINED);
+    });
+    listener.onSocketGone = () => {
+      if (listener.openSockets > 0 || !this.draining.delete(listener)) return;
+      this.cancel(timer);
       listener.releaseStats();
     };
-    listener.onConnectionClosed = finished;
-    for (const chain of chains) this.drainChain(listener, chain, finished);
-    finished();
+    listener.onSocketGone();
   }
 
-  private drainChain(listener: ActiveListener, chain: FilterChainConfig, finished: () => void): void {
+  private drainChain(listener: ActiveListener, chain: FilterChainConfig): void {
+    this.startDrain(chain);
+    this.afterDrainTime(() => listener.closeChain(chain, DRAINED));
+  }
+
+  private startDrain(chain: FilterChainConfig): void {
     const { drainTimeMs, drainStrategy } = this.options;
     chain.drain.start(drainStrategy === 'immediate' ? 0 : drainTimeMs);
-    if (!listener.hasConnections(chain)) return;
+  }
+
+  private afterDrainTime(end: () => void): NodeJS.Timeout {
     const timer = setTimeout(() => {
       this.timers.delete(timer);
-      listener.closeChain(chain, 'drain_time_exceeded');
-      finished();
-    }, drainTimeMs).unref();
+      end();
+    }, this.options.drainTimeMs).unref();
     this.timers.add(timer);
+    return timer;
+  }
+
+  private cancel(timer: NodeJS.Timeout): void {
+    clearTimeout(timer);
+    this.timers.delete(timer);
   }
 
   findByDestination(address: Address): ActiveListener | undefined {
@@ -187,7 +205,7 @@ export class WorkerListenerManager implements ListenerLookup {
           else listener.closeIdle(chain);
         }
       }
-      if (!late && all.some((listener) => listener.connectionCount > 0)) return;
+      if (!late && all.some((listener) => listener.openSockets > 0)) return;
       clearInterval(sweep);
       done();
     }, SWEEP_INTERVAL_MS);

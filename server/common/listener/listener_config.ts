@@ -98,7 +98,7 @@ export interface ListenerConfig {
   readonly shellKey: string;
 }
 
-/** `previous` lends its compiled chains to equal messages. Throws ConfigError at the first field that cannot be honoured. */
+/** `previous` lends its compiled chains to equal messages where nothing but chains differs. Throws ConfigError at the first field that cannot be honoured. */
 export function compileListener(
   listener: Listener,
   context: FactoryContext,
@@ -117,7 +117,10 @@ export function compileListener(
   const addresses = compileAddresses(listener, path);
   const statName = (listener.stat_prefix || addresses[0].text).replaceAll(':', '_');
   const bufferLimit = wrapperValue(listener.per_connection_buffer_limit_bytes) ?? DEFAULT_BUFFER_LIMIT_BYTES;
-  const chains = compileChains(listener, context, statName, bufferLimit, path, previous);
+  const shell = shellKey(listener);
+  // A listener that is replaced as a whole drains its chains: those of the new one are its own.
+  const inPlace = previous?.shellKey === shell ? previous : undefined;
+  const chains = compileChains(listener, context, statName, bufferLimit, path, inPlace);
   const listenerContext = withListener(context, listener, statName, bufferLimit, new DrainState());
   return Object.freeze({
     name: listener.name,
@@ -137,7 +140,7 @@ export function compileListener(
     accessLogs: compileAccessLogs(listener.access_log, listenerContext, at(path, 'access_log')),
     trafficDirection: trafficDirection(listener),
     drainType: listener.drain_type === 'MODIFY_ONLY' ? 'MODIFY_ONLY' : 'DEFAULT',
-    shellKey: shellKey(listener),
+    shellKey: shell,
   });
 }
 
