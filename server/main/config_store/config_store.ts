@@ -135,8 +135,8 @@ export class ConfigStore {
     const path = 'dynamic_resources';
     this.clusters.startSecondary();
     this.listeners.startStatic();
-    if (cds !== undefined) this.clusters.startCds(cds, () => undefined, at(path, 'cds_config'));
-    if (lds !== undefined) this.listeners.startLds(lds, () => undefined, at(path, 'lds_config'));
+    if (cds !== undefined) this.clusters.subscribe(cds, () => undefined, at(path, 'cds_config'));
+    if (lds !== undefined) this.listeners.subscribe(lds, () => undefined, at(path, 'lds_config'));
   }
 
   /** Everything the workers have now, in order. Pieces of the tables come first: `hostSlots.memory`, `breakerSlots.memory`. */

@@ -69,7 +69,7 @@ export class InitSequence {
     if (source === undefined) return;
     log.info('cm init: initializing cds');
     this.#waitsForAnswer = true;
-    this.#clusters.startCds(source, () => this.#answered('clusters'), 'dynamic_resources.cds_config');
+    this.#clusters.subscribe(source, () => this.#answered('clusters'), 'dynamic_resources.cds_config');
   }
 
   #startListeners(): void {
@@ -79,7 +79,7 @@ export class InitSequence {
     const source = this.#bootstrap.dynamic_resources?.lds_config;
     if (source === undefined) return;
     this.#waitsForAnswer = true;
-    this.#listeners.startLds(source, () => this.#answered('listeners'), 'dynamic_resources.lds_config');
+    this.#listeners.subscribe(source, () => this.#answered('listeners'), 'dynamic_resources.lds_config');
   }
 
   #finish(): void {
