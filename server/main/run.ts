@@ -14,10 +14,10 @@ import { istiodBootstrap } from './bootstrap/istiod_bootstrap.ts';
 import { resourcesBootstrap } from './bootstrap/resources_bootstrap.ts';
 import { logLineFormatter } from './bootstrap/settings.ts';
 import { buildControl } from './control.ts';
-import { type DemoBackends, startBackends } from './demo/backends.ts';
+import type { DemoBackends } from './demo/backends.ts';
 import { DEMO_FOLDER, demoText, isDemo } from './demo/demo.ts';
 import { LogOutput } from './log_output.ts';
-import { type ResourceServer, startResourceServer } from './resource_server/resource_server.ts';
+import type { ResourceServer } from './resource_server/resource_server.ts';
 import { HOT_RESTART_VERSION, VERSION, VERSION_LINE } from './version.ts';
 
 const log = logger('main');
@@ -53,7 +53,7 @@ export async function run(
   const demo = isDemo(options);
   try {
     logOutput = startLogging(options);
-    if (demo) backends = await startBackends();
+    if (demo) backends = await (await import('./demo/backends.ts')).startBackends();
     folder = await serveFolder(demo ? DEMO_FOLDER : options.resources);
     const loaded = load(options, folder);
     logOutput.format = logLineFormatter(loaded.bootstrap, options);
@@ -97,7 +97,7 @@ function load(options: Options, folder: ResourceServer | undefined): LoadedBoots
 async function serveFolder(folder: string): Promise<ResourceServer | undefined> {
   if (folder === '') return undefined;
   try {
-    return await startResourceServer(folder);
+    return await (await import('./resource_server/resource_server.ts')).startResourceServer(folder);
   } catch (error) {
     throw new ConfigError('', `--resources ${folder}: ${(error as Error).message}`);
   }

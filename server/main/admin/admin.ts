@@ -1,6 +1,6 @@
 // The admin listener. Express is loaded when the first request comes: an idle proxy that nobody asks does without its memory.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Address } from '../../api/stream_info.ts';
 import { logger } from '../../common/log.ts';
@@ -16,7 +16,8 @@ export class AdminServer {
 
   constructor(context: AdminContext) {
     this.#context = context;
-    this.#server = createServer((request, response) => {
+    // Not by import: an ES module that imports node:http reads all its exports, and one of them loads 17 MB of undici.
+    this.#server = process.getBuiltinModule('node:http').createServer((request, response) => {
       this.#app ??= import('./app.ts').then(({ adminApp }) => adminApp(this.#context));
       this.#app.then(
         (app) => app(request, response),

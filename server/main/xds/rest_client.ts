@@ -1,9 +1,12 @@
 // HTTP/1.1 to the cluster of a REST source, endpoint after endpoint.
 
 import { once } from 'node:events';
-import { Agent, type IncomingMessage, request } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { ConfigError } from '../../api/config_error.ts';
+
+// Not by import: an ES module that imports node:http reads all its exports, and one of them loads 17 MB of undici.
+const http = process.getBuiltinModule('node:http');
 
 /** A response larger than any control plane's is a mistake: 512 MB. */
 const MAX_BODY_BYTES = 512 * 1024 * 1024;
@@ -17,7 +20,7 @@ interface Endpoint {
 export class RestClient {
   readonly #clusterName: string;
   readonly #endpoints: readonly Endpoint[];
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   #next = 0;
 
   /** Throws ConfigError for a cluster that HTTP/1.1 in the clear does not reach. */
@@ -41,7 +44,7 @@ export class RestClient {
   /** The body of a 200, undefined for a 304. Rejects for everything else. */
   async post(path: string, body: string, signal: AbortSignal): Promise<string | undefined> {
     const endpoint = this.#endpoints[this.#next++ % this.#endpoints.length]!;
-    const sent = request({
+    const sent = http.request({
       ...endpoint,
       path,
       signal,
