@@ -12,11 +12,7 @@ import { compileCluster } from '../common/upstream/cluster_config.ts';
 import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import type { Options } from './bootstrap/command_line.ts';
-import {
-  compileBootstrapExtensions,
-  maxActiveDownstreamConnections,
-  serverInfo,
-} from './bootstrap/settings.ts';
+import { checkOverloadManager, compileBootstrapExtensions, serverInfo } from './bootstrap/settings.ts';
 import { ConfigStore } from './config_store/config_store.ts';
 import type { ListenSocketBinder, ResourceCompilers } from './config_store/services.ts';
 import type { OnPiece } from './config_store/slot_allocator.ts';
@@ -46,8 +42,6 @@ export interface Control {
   readonly runtime: RuntimeLoader;
   readonly subscriptions: XdsSubscriptionFactory;
   readonly store: ConfigStore;
-  /** Of all listeners together; undefined = no limit. */
-  readonly maxActiveDownstreamConnections: number | undefined;
   close(): void;
 }
 
@@ -62,7 +56,7 @@ export function buildControl(
   const disabled = new Set(options.disabledExtensions);
   const registry = new ExtensionRegistry(ALL_EXTENSIONS.filter(({ name }) => !disabled.has(name)));
   const server = serverInfo(bootstrap, options);
-  const limit = maxActiveDownstreamConnections(bootstrap);
+  checkOverloadManager(bootstrap);
   compileBootstrapExtensions(bootstrap, registry);
   const runtime = new RuntimeLoader(bootstrap, stats, (values) => output.runtime(values));
   const clusters = new Map(bootstrap.static_resources?.clusters.map((each) => [each.name, each]));
@@ -103,7 +97,6 @@ export function buildControl(
     runtime,
     subscriptions,
     store,
-    maxActiveDownstreamConnections: limit,
     close,
   };
 }

@@ -1,6 +1,7 @@
 // From the command line to a running (or checked) configuration. Exit codes and the last line are Envoy's.
 // Envoy: source/exe/main_common.cc, source/server/config_validation/server.cc.
 
+import { writeFileSync } from 'node:fs';
 import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { ConfigError } from '../api/config_error.ts';
 import { logger, setLogLevel } from '../common/log.ts';
@@ -63,6 +64,7 @@ export async function run(
       console.log(`configuration '${options.configPath}' OK`);
       return 0;
     }
+    if (options.baseIdPath !== '') writeFileSync(options.baseIdPath, String(options.baseId));
     const onServing = demo ? announceDemo : undefined;
     return await serve({ options, bootstrap: loaded.bootstrap, logOutput, onServing });
   } catch (error) {

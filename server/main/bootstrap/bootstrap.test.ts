@@ -9,7 +9,7 @@ import { ConfigError } from '../../api/config_error.ts';
 import { loadBootstrap } from './bootstrap.ts';
 import { type Options, parseCommandLine } from './command_line.ts';
 import { istiodBootstrap } from './istiod_bootstrap.ts';
-import { maxActiveDownstreamConnections } from './settings.ts';
+import { checkOverloadManager } from './settings.ts';
 
 function options(...args: string[]): Options {
   const result = parseCommandLine(args);
@@ -85,19 +85,20 @@ describe('loading', () => {
   });
 });
 
-test('the connection limit is read from the overload manager, other monitors are refused', () => {
+test('the overload manager may only say that there is no limit', () => {
   const type =
     'type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig';
-  const monitor = `{name: m, typed_config: {"@type": ${type}, max_active_downstream_connections: 7}}`;
-  assert.equal(
-    maxActiveDownstreamConnections(load(`{overload_manager: {resource_monitors: [${monitor}]}}`).bootstrap),
-    7,
+  const check = (monitor: string): void =>
+    checkOverloadManager(load(`{overload_manager: {resource_monitors: [${monitor}]}}`).bootstrap);
+  const limited = (limit: number): string =>
+    `{name: m, typed_config: {"@type": ${type}, max_active_downstream_connections: ${limit}}}`;
+  check(limited(2147483647));
+  assert.throws(
+    () => check(limited(7)),
+    /max_active_downstream_connections: a limit below 2147483647 is not supported/,
   );
   assert.throws(
-    () =>
-      maxActiveDownstreamConnections(
-        load('{overload_manager: {resource_monitors: [{name: nope}]}}').bootstrap,
-      ),
+    () => check('{name: nope}'),
     /Didn't find a registered implementation for 'nope' with type URL: ''/,
   );
 });

@@ -45,7 +45,7 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, Verdict>>>> = {
     enable_deferred_cluster_creation: { noEffect: 'it only speeds Envoy up' },
   },
   dynamic_resources: { lds_config: HONOURED, cds_config: HONOURED, ads_config: HONOURED },
-  overload_manager: { refresh_interval: HONOURED, resource_monitors: HONOURED },
+  overload_manager: { refresh_interval: { noEffect: 'nothing is measured at intervals' }, resource_monitors: HONOURED },
   static_resources: { listeners: HONOURED, clusters: HONOURED, secrets: HONOURED },
 }; // biome-ignore format: a table
 

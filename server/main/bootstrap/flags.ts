@@ -38,7 +38,7 @@ export const ENVOY_FLAGS = [
   { name: 'log-format-escaped', type: 'switch', help: 'Keep each log entry on one line: control characters are escaped.' },
   { name: 'log-stacktrace-single-entry', type: 'switch', help: `${NO_EFFECT} stack traces always are one entry.` },
   { name: 'enable-fine-grain-logging', type: 'switch', help: `${NO_EFFECT} levels are set per logger, not per source file.` },
-  { name: 'skip-deprecated-logs', type: 'switch', help: 'Do not warn of deprecated fields.' },
+  { name: 'skip-deprecated-logs', type: 'switch', help: `${NO_EFFECT} deprecated fields are not warned of.` },
   { name: 'file-flush-interval-msec', type: 'uint32', help: 'How long access log lines may wait to be written. Default 10000.' },
   { name: 'file-flush-min-size-kb', type: 'uint32', help: 'Write access log lines once so many KB have gathered. Default 64.' },
   { name: 'drain-time-s', type: 'uint32', help: 'How long a listener that was changed or removed drains. Default 600.' },

@@ -38,20 +38,24 @@ export function serverInfo(bootstrap: Bootstrap, options: Options): ServerInfo {
   });
 }
 
-/** Connections of all listeners together (overload_manager); undefined = no limit. Throws ConfigError for other monitors. */
-export function maxActiveDownstreamConnections(bootstrap: Bootstrap): number | undefined {
-  let limit: number | undefined;
-  const path = 'overload_manager.resource_monitors';
+/** Istio's way to say that there is no limit; without any Envoy warns. */
+const NO_LIMIT = 2_147_483_647n;
+
+/** The overload manager may only say that connections are not limited. Throws ConfigError for limits and other monitors. */
+export function checkOverloadManager(bootstrap: Bootstrap): void {
   bootstrap.overload_manager?.resource_monitors.forEach(({ name, typed_config: config }, index) => {
+    const path = at('overload_manager.resource_monitors', index);
     const type = typeNameOf(config?.type_url ?? '');
     if (config === undefined || type !== DOWNSTREAM_CONNECTIONS) {
       const reason = `Didn't find a registered implementation for '${name}' with type URL: '${type}'`;
-      throw new ConfigError(at(path, index), reason);
+      throw new ConfigError(path, reason);
     }
-    const message = decodeAny(config, at(path, index)).message as unknown as DownstreamConnectionsConfig;
-    limit = Number(message.max_active_downstream_connections);
+    const message = decodeAny(config, path).message as unknown as DownstreamConnectionsConfig;
+    if (message.max_active_downstream_connections < NO_LIMIT) {
+      const field = at(at(path, 'typed_config'), 'max_active_downstream_connections');
+      throw new ConfigError(field, `a limit below ${NO_LIMIT} is not supported`);
+    }
   });
-  return limit;
 }
 
 /** Resolves bootstrap_extensions; they only carry settings. Throws ConfigError for one that is not known. */
