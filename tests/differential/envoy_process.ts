@@ -17,6 +17,9 @@ function onPath(): string | undefined {
   }
 }
 
+/** The command that starts Pilotfish. */
+export const PILOTFISH = [process.execPath, path.join(import.meta.dirname, '../../bin/pilotfish.cjs')];
+
 const QUIET = [
   '--disable-hot-restart',
   '--concurrency',
@@ -34,23 +37,23 @@ export function validate(bootstrap: object): string | undefined {
   return status === 0 ? undefined : stdout + stderr;
 }
 
-/** A running Envoy whose listeners are bound to ports of the system's choice. */
+/** A running Envoy (or what is started like one) whose listeners are bound to ports of the system's choice. */
 export class EnvoyProcess {
   private readonly child: ChildProcess;
   private readonly directory: string;
-  private log = '';
+  /** What it wrote. */
+  log = '';
   /** Ports by listener name. */
   readonly ports = new Map<string, number>();
   adminPort = 0;
 
-  private constructor(bootstrap: object) {
+  private constructor(bootstrap: object, [command, ...before]: readonly string[]) {
     this.directory = mkdtempSync(path.join(os.tmpdir(), 'envoy-'));
     const config = path.join(this.directory, 'envoy.json');
     const admin = { address: { socket_address: { address: '127.0.0.1', port_value: 0 } } };
     writeFileSync(config, JSON.stringify({ admin, ...bootstrap }));
-    this.child = spawn(ENVOY_BIN!, [...QUIET, '-c', config, '--admin-address-path', this.adminFile], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const flags = [...before, ...QUIET, '-c', config, '--admin-address-path', this.adminFile];
+    this.child = spawn(command, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.child.stdout!, this.child.stderr!]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.log += text));
     }
@@ -60,9 +63,9 @@ export class EnvoyProcess {
     return path.join(this.directory, 'admin');
   }
 
-  /** Starts Envoy and waits until it serves. Throws with its log when it does not. */
-  static async start(bootstrap: object): Promise<EnvoyProcess> {
-    const envoy = new EnvoyProcess(bootstrap);
+  /** Starts Envoy (or another command) and waits until it serves. Throws with its log when it does not. */
+  static async start(bootstrap: object, command: readonly string[] = [ENVOY_BIN!]): Promise<EnvoyProcess> {
+    const envoy = new EnvoyProcess(bootstrap, command);
     try {
       await envoy.becomeReady();
     } catch (error) {
@@ -74,8 +77,8 @@ export class EnvoyProcess {
 
   private async becomeReady(): Promise<void> {
     for (const deadline = Date.now() + 20_000; ; await sleep(50)) {
-      if (this.child.exitCode !== null) throw new Error(`Envoy exited with ${this.child.exitCode}`);
-      if (Date.now() > deadline) throw new Error('Envoy did not become ready');
+      if (this.child.exitCode !== null) throw new Error(`exited with ${this.child.exitCode}`);
+      if (Date.now() > deadline) throw new Error('did not become ready');
       try {
         this.adminPort = Number(readFileSync(this.adminFile, 'utf8').split(':').at(-1));
         if ((await fetch(`${this.admin}/ready`)).status === 200) break;

@@ -1,0 +1,162 @@
+// Runs scenarios through Envoy and through Pilotfish at the same time, and makes one test of each: clients and upstreams
+// must have received the same bytes, and the access logs must hold the same lines.
+
+import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
+import { logFileOf, type Place, resourcesOf, type Scenario, substitute } from './proxy_scenario.ts';
+import { type Step, talk } from './raw_client.ts';
+import { ScriptedUpstream } from './scripted_upstream.ts';
+
+const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
+/** Scenarios under way at once, in each proxy: enough to make waiting cheap, few enough to keep times meaningful. */
+const PARALLEL = 12;
+/** For logs to be flushed and connections to be closed. */
+const SETTLE_MS = 400;
+
+/** Registers the tests. */
+export function compareProxies(title: string, scenarios: readonly Scenario[]): void {
+  describe(title, { skip: SKIP }, () => {
+    let envoy: Run | undefined;
+    let pilotfish: Run | undefined;
+    before(async () => {
+      // One after the other: what has been started is stopped even when the next one fails.
+      envoy = await Run.create(scenarios);
+      pilotfish = await Run.create(scenarios, PILOTFISH);
+      await Promise.all([envoy.all(), pilotfish.all()]);
+    });
+    after(async () => {
+      await Promise.all([envoy?.stop(), pilotfish?.stop()]);
+    });
+    scenarios.forEach((scenario, index) => {
+      test(scenario.name, () => {
+        assert.equal(pilotfish!.outcome(index), envoy!.outcome(index));
+      });
+    });
+  });
+}
+
+class Run {
+  private readonly scenarios: readonly Scenario[];
+  private readonly directory = mkdtempSync(path.join(os.tmpdir(), 'proxy-'));
+  private readonly places: Place[] = [];
+  private readonly upstreams: ScriptedUpstream[][] = [];
+  private readonly clients: string[][] = [];
+  private outcomes: string[] = [];
+  private process: EnvoyProcess | undefined = undefined;
+
+  private constructor(scenarios: readonly Scenario[]) {
+    this.scenarios = scenarios;
+  }
+
+  static async create(scenarios: readonly Scenario[], command?: readonly string[]): Promise<Run> {
+    const run = new Run(scenarios);
+    for (const [index, scenario] of scenarios.entries()) await run.prepare(scenario, index);
+    const resources = scenarios.map((scenario, index) => resourcesOf(scenario, run.places[index]));
+    const bootstrap = {
+      node: { id: 'node', cluster: 'test-cluster' },
+      static_resources: {
+        listeners: resources.map(({ listener }) => listener),
+        clusters: resources.flatMap(({ clusters }) => clusters),
+      },
+    };
+    try {
+      run.process = await EnvoyProcess.start(bootstrap, command);
+      for (const place of run.places) place.port = run.process.ports.get(place.id)!;
+    } catch (error) {
+      await run.stop();
+      throw error;
+    }
+    return run;
+  }
+
+  private async prepare(scenario: Scenario, index: number): Promise<void> {
+    const id = `s${index}`;
+    const upstreams: ScriptedUpstream[] = [];
+    const hostOf = async (script: NonNullable<Scenario['upstreams']>[number]): Promise<string> => {
+      if (typeof script === 'string') return script;
+      const upstream = await new ScriptedUpstream(script).listen();
+      upstreams.push(upstream);
+      return `127.0.0.1:${upstream.port}`;
+    };
+    const hosts = await Promise.all((scenario.upstreams ?? [{}]).map(hostOf));
+    const moreHosts = new Map<string, string | undefined>();
+    for (const [name, { upstream }] of Object.entries(scenario.clusters ?? {}))
+      moreHosts.set(name, upstream && (await hostOf(upstream)));
+    this.places.push({ id, port: 0, hosts, moreHosts, logFile: logFileOf(this.directory, id) });
+    this.upstreams.push(upstreams);
+    this.clients.push([]);
+  }
+
+  async all(): Promise<void> {
+    let next = 0;
+    const runner = async (): Promise<void> => {
+      while (next < this.scenarios.length) await this.one(next++);
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, runner));
+    await sleep(SETTLE_MS);
+    this.outcomes = this.scenarios.map((_, index) => this.gather(index));
+  }
+
+  private async one(index: number): Promise<void> {
+    const { connections, staggerMs } = this.scenarios[index];
+    const place = this.places[index];
+    if (staggerMs !== undefined) {
+      this.clients[index] = await Promise.all(
+        connections.map(async (steps, i) => {
+          await sleep(i * staggerMs);
+          return await this.connection(steps, place);
+        }),
+      );
+      return;
+    }
+    for (const steps of connections) this.clients[index].push(await this.connection(steps, place));
+  }
+
+  private connection(steps: readonly Step[], place: Place): Promise<string> {
+    const local: unknown = JSON.parse(substitute(JSON.stringify(steps), place));
+    return talk(place.port, local as readonly Step[]);
+  }
+
+  /** All that is compared, as one text. */
+  private gather(index: number): string {
+    const place = this.places[index];
+    const upstreams = this.upstreams[index];
+    const plain = (text: string): string => normalize(text, place, upstreams);
+    const log = existsSync(place.logFile) ? readFileSync(place.logFile, 'latin1') : '';
+    const parts = [
+      ...this.clients[index].map((text, i) => `--- client ${i}\n${text}`),
+      ...upstreams.flatMap(({ received }, i) =>
+        received.map((text) => `--- upstream ${i}\n${text.replace(/<(?:FIN|ECONNRESET)>/, '<closed>')}`),
+      ),
+      `--- log\n${log.replace(/took=\S+/g, (took) => took.replace(/\d+/g, 'N'))}`,
+    ];
+    return plain(parts.join('\n').replaceAll('\r', ''));
+  }
+
+  outcome(index: number): string {
+    return this.outcomes[index];
+  }
+
+  async stop(): Promise<void> {
+    await this.process?.stop();
+    for (const upstream of this.upstreams.flat()) upstream.close();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Ports, ids and times are given names. The digit that says why a request is traced stays in its id. */
+function normalize(text: string, place: Place, upstreams: readonly ScriptedUpstream[]): string {
+  let result = text.replaceAll(String(place.port), '<port>');
+  for (const [i, { port }] of upstreams.entries())
+    result = result.replaceAll(String(port), `<upstream ${i}>`);
+  return result
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<id $1>')
+    .replace(/(date|Date): [^\n]+GMT/g, '$1: <date>')
+    .replace(/(x-envoy-upstream-service-time): \d+/gi, '$1: <ms>')
+    .replace(/[A-Za-z0-9+/=]{5000,}/g, (long) => `<${long.length} × ${long[0]}>`);
+}
