@@ -2,8 +2,8 @@
 // when one cannot be reached. What it is made of comes from grpc_target.ts.
 // Envoy: source/common/grpc/async_client_manager_impl.cc.
 
-import type { ChannelCredentials, ChannelOptions, ClientDuplexStream } from '@grpc/grpc-js';
-import { Client, Metadata, status as Status } from '@grpc/grpc-js';
+import type { ChannelCredentials, ChannelOptions, Client, ClientDuplexStream } from '@grpc/grpc-js';
+import { grpcJs } from './grpc.ts';
 
 /** A GrpcService that has been understood. */
 export interface GrpcTarget {
@@ -40,7 +40,11 @@ export class GrpcChannel {
   /** Opens a bidirectional stream. What is sent before the connection stands waits for it. Throws when the credentials cannot be had. */
   open(method: string, events: StreamEvents): GrpcStreamCall {
     const { target } = this;
-    this.#client ??= new Client(target.endpoints[this.#endpoint]!, target.credentials(), target.options);
+    this.#client ??= new (grpcJs().Client)(
+      target.endpoints[this.#endpoint]!,
+      target.credentials(),
+      target.options,
+    );
     const client = this.#client;
     return new GrpcStreamCall(client, method, target, events, () => this.#giveUp(client));
   }
@@ -71,7 +75,7 @@ export class GrpcStreamCall {
     events: StreamEvents,
     onUnreachable: () => void,
   ) {
-    const metadata = new Metadata();
+    const metadata = new (grpcJs().Metadata)();
     for (const [key, value] of target.metadata) metadata.add(key, value);
     const call = client.makeBidiStreamRequest<Uint8Array, Uint8Array>(method, identity, identity, metadata);
     this.#call = call;
@@ -96,7 +100,7 @@ export class GrpcStreamCall {
     client.waitForReady(Date.now() + target.connectTimeoutMs, (error) => {
       if (error === undefined) return connected();
       if (this.#connected || this.#call !== call) return;
-      end(Status.UNAVAILABLE, `no connection within ${target.connectTimeoutMs} ms`);
+      end(grpcJs().status.UNAVAILABLE, `no connection within ${target.connectTimeoutMs} ms`);
       call.cancel();
     });
   }

@@ -2,7 +2,7 @@
 // with TLS), or a plain target URI. https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/grpc_service.proto
 
 import { isIP } from 'node:net';
-import { type ChannelOptions, credentials } from '@grpc/grpc-js';
+import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type {
   Address,
@@ -17,6 +17,7 @@ import { durationMs, wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { readDataSource } from '../../common/config/data_source.ts';
 import { DEFAULT_BASE_MS, DEFAULT_MAX_MS } from './backoff.ts';
+import { grpcJs } from './grpc.ts';
 import type { GrpcTarget } from './grpc_channel.ts';
 import { compileGrpcTls } from './grpc_tls.ts';
 
@@ -80,7 +81,7 @@ function clusterTarget(
       'grpc.default_authority': authority,
       ...(tls === undefined ? {} : serverName(tls.sni || authority)),
     },
-    credentials: () => tls?.credentials() ?? credentials.createInsecure(),
+    credentials: () => tls?.credentials() ?? grpcJs().credentials.createInsecure(),
     metadata: metadataOf(service.initial_metadata),
     connectTimeoutMs: durationMs(cluster.connect_timeout) ?? CONNECT_TIMEOUT_MS,
   };
@@ -166,8 +167,8 @@ function uriTarget(service: GrpcService, grpc: GrpcService_GoogleGrpc, path: str
     options: commonOptions(undefined),
     credentials: () =>
       ssl === undefined
-        ? credentials.createInsecure()
-        : credentials.createSsl(
+        ? grpcJs().credentials.createInsecure()
+        : grpcJs().credentials.createSsl(
             readDataSource(ssl.root_certs, at(sslPath, 'root_certs')) ?? null,
             readDataSource(ssl.private_key, at(sslPath, 'private_key')) ?? null,
             readDataSource(ssl.cert_chain, at(sslPath, 'cert_chain')) ?? null,

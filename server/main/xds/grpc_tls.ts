@@ -3,7 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/security/ssl
 
 import { X509Certificate } from 'node:crypto';
-import { type ChannelCredentials, credentials } from '@grpc/grpc-js';
+import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { TransportSocket } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type {
   CommonTlsContext,
@@ -16,6 +16,7 @@ import { CertificateValidator } from '../../common/tls/certificate_validator.ts'
 import { secureContext } from '../../common/tls/secure_context.ts';
 import { CLIENT_MAX_VERSION, compileTlsParams } from '../../common/tls/tls_params.ts';
 import { trustStore } from '../../common/tls/trust_store.ts';
+import { grpcJs } from './grpc.ts';
 
 const UPSTREAM_TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
 const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
@@ -66,7 +67,7 @@ function readCredentials(common: CommonTlsContext | undefined, path: string): Ch
     sessionTimeout: undefined,
   });
   const verifies = validator !== undefined && validator.trust.caPem !== '' && !validator.acceptUntrusted;
-  return credentials.createFromSecureContext(context, {
+  return grpcJs().credentials.createFromSecureContext(context, {
     rejectUnauthorized: verifies,
     // Node asks here for the names only after it has found the chain good.
     checkServerIdentity: (_host, peer) => {
