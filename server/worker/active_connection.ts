@@ -55,7 +55,7 @@ export class ActiveConnection {
     const limit = this.listener.config.perConnectionBufferLimitBytes;
     const highWaterMark =
       limit === 0 ? MAX_WRITABLE_HIGH_WATER_MARK : Math.min(limit, MAX_WRITABLE_HIGH_WATER_MARK);
-    const privateBuffer = this.chain.bulk ? new PrivateReadBuffer() : undefined;
+    const privateBuffer = this.chain.bulk ? new PrivateReadBuffer(limit) : undefined;
     const handle = accepted.takeHandle();
     if (handle !== undefined) {
       this.begin(accepted.info, wrapHandle(handle, highWaterMark, privateBuffer), undefined, privateBuffer);
@@ -135,7 +135,8 @@ export class ActiveConnection {
       },
     });
     if (first !== undefined) connection.onRead(first, 0, first.length);
-    if (connection.state === 'open') readable.start();
+    // A filter that is not ready for bytes (tcp_proxy without an upstream) starts reading itself.
+    if (connection.state === 'open' && !connection.readDisabled) readable.start();
   }
 
   closeIfIdle(): void {

@@ -78,7 +78,7 @@ export class TcpListener {
       (accepted) => {
         const remote = ipAddress(accepted.remoteAddress!, accepted.remotePort!);
         const local = ipAddress(accepted.localAddress!, accepted.localPort!);
-        const privateBuffer = bulk ? new PrivateReadBuffer() : undefined;
+        const privateBuffer = bulk ? new PrivateReadBuffer(bufferLimit) : undefined;
         const readable = wrapHandle(takeHandle(accepted)!, Math.min(bufferLimit, 65_536), privateBuffer);
         const info = new ConnectionInfoRecord(newConnectionId(), remote, local, 'listener');
         const streamInfo = new ConnectionStreamInfoRecord(info, Date.now(), performance.now());

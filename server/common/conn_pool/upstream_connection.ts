@@ -62,7 +62,8 @@ export class UpstreamConnection implements TimerOwner {
     const { config } = cluster;
     const bind = config.bindAddress;
     const secure = host.transportSocket;
-    const privateBuffer = bulk && secure === undefined ? new PrivateReadBuffer() : undefined;
+    const privateBuffer =
+      bulk && secure === undefined ? new PrivateReadBuffer(config.perConnectionBufferLimitBytes) : undefined;
     const raw = connectSocket(
       {
         ip: host.address.ip,

@@ -18,7 +18,7 @@ const SHARED_BUFFER_BYTES = 65_536;
  * that bulk TCP is read in large pieces.
  */
 const PRIVATE_BUFFER_MIN_BYTES = 4096;
-const PRIVATE_BUFFER_MAX_BYTES = 262_144;
+const PRIVATE_BUFFER_MAX_BYTES = 524_288;
 const PRIVATE_BUFFER_STEP = 8;
 /** So many reads in a row that a smaller buffer would have held make it smaller. */
 const SMALL_READS_TO_SHRINK = 32;
@@ -43,8 +43,15 @@ class ReadTarget {
  * When a write could not be completed at once, the owner calls `detach`: the memory belongs to that write then.
  */
 export class PrivateReadBuffer {
+  private readonly maxBytes: number;
   private buffer: Uint8Array = Buffer.allocUnsafeSlow(PRIVATE_BUFFER_MIN_BYTES);
   private smallReads = 0;
+
+  /** `limit` bytes: what the connection may buffer (per_connection_buffer_limit_bytes); 0 = no limit. */
+  constructor(limit: number) {
+    const max = limit === 0 ? PRIVATE_BUFFER_MAX_BYTES : Math.min(limit, PRIVATE_BUFFER_MAX_BYTES);
+    this.maxBytes = Math.max(max, PRIVATE_BUFFER_MIN_BYTES);
+  }
 
   get current(): Uint8Array {
     return this.buffer;
@@ -59,13 +66,18 @@ export class PrivateReadBuffer {
     const size = this.buffer.length;
     if (bytesRead === size) {
       this.smallReads = 0;
-      if (size < PRIVATE_BUFFER_MAX_BYTES) this.buffer = Buffer.allocUnsafeSlow(size * PRIVATE_BUFFER_STEP);
+      if (size < this.maxBytes) this.resize(size * PRIVATE_BUFFER_STEP);
     } else if (size === PRIVATE_BUFFER_MIN_BYTES || bytesRead > size / PRIVATE_BUFFER_STEP) {
       this.smallReads = 0;
     } else if (++this.smallReads === SMALL_READS_TO_SHRINK) {
       this.smallReads = 0;
-      this.buffer = Buffer.allocUnsafeSlow(size / PRIVATE_BUFFER_STEP);
+      this.resize(Math.trunc(size / PRIVATE_BUFFER_STEP));
     }
+  }
+
+  private resize(bytes: number): void {
+    const within = Math.min(Math.max(bytes, PRIVATE_BUFFER_MIN_BYTES), this.maxBytes);
+    this.buffer = Buffer.allocUnsafeSlow(within);
   }
 }
 
