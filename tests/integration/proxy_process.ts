@@ -83,6 +83,10 @@ export class ProxyProcess {
     return Number(address[1]);
   }
 
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   get #running(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
