@@ -1,9 +1,9 @@
 // The name under which a resource travels from the main thread to the workers. Main and worker compute it from the same
 // ConfigSource, so that two resources of one name from different sources stay apart.
 
-import { createHash } from 'node:crypto';
 import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { encode } from '../../../xds-protos/load.ts';
+import { crypto } from '../builtins.ts';
 
 /** `self` means ADS here: every resource that may say `self` comes by ADS or from a file that cannot say it. */
 export function isAds(source: ConfigSource): boolean {
@@ -18,5 +18,5 @@ export function resourceKey(source: ConfigSource | undefined, name: string): str
   if (source === undefined) return `${name}@static`;
   if (isAds(source)) return name;
   const bytes = encode('envoy.config.core.v3.ConfigSource', source);
-  return `${name}@${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`;
+  return `${name}@${crypto.createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`;
 }

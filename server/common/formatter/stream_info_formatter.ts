@@ -1,8 +1,8 @@
 // Operators about the stream: codes, flags, bytes, names, hosts, the process. Envoy: source/common/formatter/stream_info_formatter.cc.
 
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { HostDescription } from '../../api/upstream/host.ts';
+import { crypto } from '../builtins.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { responseFlagsToShortString, responseFlagsToString } from '../stream_info/response_flags.ts';
 import { type CommandCall, type CommandTable, nonEmpty, number, text } from './command_table.ts';
@@ -83,7 +83,7 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
   ),
   STREAM_ID: text(({ streamInfo }) => nonEmpty(streamInfo.requestId)),
   TRACE_ID: text(({ streamInfo }) => nonEmpty(streamInfo.traceId)),
-  UNIQUE_ID: text(() => randomUUID()),
+  UNIQUE_ID: text(() => crypto.randomUUID()),
   HOSTNAME: {
     parameters: 'none',
     lengthAllowed: false,

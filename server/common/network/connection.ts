@@ -3,7 +3,6 @@
 // `data` events. Follows Envoy's source/common/network/connection_impl.cc.
 
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import type {
   Connection,
   ConnectionCallbacks,
@@ -92,7 +91,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     this.info = info;
     this.streamInfo = streamInfo;
     this.bufferLimit = bufferLimit;
-    this.copiesWrites = socket instanceof TLSSocket;
+    this.copiesWrites = 'encrypted' in socket;
     socket.on('error', (error: NodeJS.ErrnoException) => this.onSocketError(error));
     socket.on('end', () => this.onSocketEnd());
     socket.on('close', () => this.onSocketClose());

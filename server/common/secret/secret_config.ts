@@ -2,7 +2,7 @@
 // that is not the certificate's, ticket keys of a wrong size. Main runs it before a secret serves, workers to use it.
 // Envoy: source/common/secret/, source/common/tls/context_impl.cc; document: transport_sockets/tls/v3/{common,secret}.proto.
 
-import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import type {
   CertificateValidationContext,
   GenericSecret,
@@ -19,6 +19,7 @@ import type {
   TlsCertificateSecret,
   ValidationContextSecret,
 } from '../../api/secret.ts';
+import { crypto } from '../builtins.ts';
 import { readDataSource } from '../config/data_source.ts';
 
 /** Envoy's format: 16 bytes name, 32 bytes HMAC key, 32 bytes AES key. */
@@ -126,7 +127,7 @@ function certificates(pem: string, reason: string, path: string): X509Certificat
   );
   if (blocks === null) throw new ConfigError(path, `${reason} <inline>`);
   try {
-    return blocks.map((block) => new X509Certificate(block));
+    return blocks.map((block) => new crypto.X509Certificate(block));
   } catch {
     throw new ConfigError(path, `${reason} <inline>`);
   }
@@ -134,7 +135,7 @@ function certificates(pem: string, reason: string, path: string): X509Certificat
 
 function privateKey(pem: string, password: string | undefined, path: string): KeyObject {
   try {
-    return createPrivateKey({ key: pem, format: 'pem', passphrase: password });
+    return crypto.createPrivateKey({ key: pem, format: 'pem', passphrase: password });
   } catch (error) {
     const cause = (error as NodeJS.ErrnoException).code ?? 'unreadable';
     throw new ConfigError(path, `Failed to load private key from <inline>, Cause: ${cause}`);

@@ -2,10 +2,11 @@
 // reject by itself, so that every failure ends here, with Envoy's stat and Envoy's words.
 // Envoy: source/common/tls/cert_validator/default_validator.cc; CertificateValidationContext in tls/v3/common.proto.
 
-import { createHash, X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type { CertificateValidationContext } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { ValidationContextSecret } from '../../api/secret.ts';
+import { crypto } from '../builtins.ts';
 import {
   compileSanMatchers,
   dnsNameMatch,
@@ -146,7 +147,7 @@ export class CertificateValidator {
 
   #verifyHashes(certificate: X509Certificate): VerifyFailure | undefined {
     if (this.#hashes.size === 0 && this.#spkis.size === 0) return undefined;
-    if (this.#hashes.has(createHash('sha256').update(certificate.raw).digest('hex'))) return undefined;
+    if (this.#hashes.has(crypto.createHash('sha256').update(certificate.raw).digest('hex'))) return undefined;
     if (this.#spkis.size > 0 && this.#spkis.has(spkiHash(certificate))) return undefined;
     return { stat: 'fail_verify_cert_hash', reason: verifyError('cert hash and spki') };
   }
@@ -158,13 +159,13 @@ function issued(issuer: X509Certificate, certificate: X509Certificate): boolean 
 
 function spkiHash(certificate: X509Certificate): string {
   const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
-  return createHash('sha256').update(spki).digest('base64');
+  return crypto.createHash('sha256').update(spki).digest('base64');
 }
 
 function certificatesOf(pem: string): X509Certificate[] {
   const blocks =
     pem.match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[\s\S]*?-----END [A-Z0-9 ]*CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => new X509Certificate(block));
+  return blocks.map((block) => new crypto.X509Certificate(block));
 }
 
 /** SHA-256 in hexadecimal, with or without colons. */

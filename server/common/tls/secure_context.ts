@@ -2,9 +2,10 @@
 // by every listener and cluster that wants the same. A secret that changed is a new object, hence a new context; connections
 // keep the one they began with. Envoy: source/common/tls/context_impl.cc.
 
-import { constants, createHash, hkdfSync, X509Certificate } from 'node:crypto';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
+import type { SecureContext } from 'node:tls';
 import type { SessionTicketKeysSecret, TlsCertificateSecret } from '../../api/secret.ts';
+import { crypto, nodeTls } from '../builtins.ts';
 import type { TlsParams } from './tls_params.ts';
 import type { TrustStore } from './trust_store.ts';
 
@@ -45,7 +46,7 @@ export function secureContext(options: SecureContextOptions): SecureContext {
 
 function create(options: SecureContextOptions, key: string): SecureContext {
   const { certificates, trust, params, ticketKeys } = options;
-  return createSecureContext({
+  return nodeTls().createSecureContext({
     minVersion: params.minVersion,
     maxVersion: params.maxVersion,
     ciphers: params.ciphers,
@@ -60,7 +61,7 @@ function create(options: SecureContextOptions, key: string): SecureContext {
     ...(trust.crlPem === '' ? {} : { crl: trust.crlPem }),
     allowPartialTrustChain: true,
     // Without it OpenSSL refuses to resume a session in which the client showed a certificate.
-    sessionIdContext: createHash('sha256').update(key).update(trust.caPem).digest('hex').slice(0, 32),
+    sessionIdContext: crypto.createHash('sha256').update(key).update(trust.caPem).digest('hex').slice(0, 32),
     ...(options.sessionTimeout === undefined ? {} : { sessionTimeout: options.sessionTimeout }),
     ...(ticketKeys === undefined ? {} : { ticketKeys: nodeTicketKeys(ticketKeys) }),
   });
@@ -68,7 +69,7 @@ function create(options: SecureContextOptions, key: string): SecureContext {
 
 /** node takes one key of 48 bytes; it is derived from the first, which is the one that encrypts. */
 function nodeTicketKeys({ keys }: SessionTicketKeysSecret): Buffer {
-  return Buffer.from(hkdfSync('sha256', keys[0], '', 'session ticket keys', 48));
+  return Buffer.from(crypto.hkdfSync('sha256', keys[0], '', 'session ticket keys', 48));
 }
 
 function numberOf(object: object): number {
@@ -80,8 +81,8 @@ function numberOf(object: object): number {
 /** The certificate itself (the first of the chain). */
 export function leafCertificate(secret: TlsCertificateSecret): X509Certificate {
   let leaf = leaves.get(secret);
-  if (leaf === undefined) leaves.set(secret, (leaf = new X509Certificate(secret.certificateChainPem)));
+  if (leaf === undefined) leaves.set(secret, (leaf = new crypto.X509Certificate(secret.certificateChainPem)));
   return leaf;
 }
 
-export const { SSL_OP_NO_TICKET, SSL_OP_NO_RENEGOTIATION } = constants;
+export const { SSL_OP_NO_TICKET, SSL_OP_NO_RENEGOTIATION } = crypto.constants;

@@ -1,9 +1,9 @@
 // Listeners: static ones and those of LDS. They wait for routes, secrets and extension configurations, then go to the
 // workers, who swap filter chains or sockets. Envoy: source/common/listener_manager/listener_manager_impl.cc.
 
-import { randomUUID } from 'node:crypto';
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import { crypto } from '../../common/builtins.ts';
 import { LISTENER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { CollectionRecord, DiscoveredCollection } from './discovered_collection.ts';
 import { listenerAddresses } from './listener_addresses.ts';
@@ -53,7 +53,7 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
    * A second one of the same name is dropped, as Envoy does.
    */
   addStatic(listener: Listener, bytes: Uint8Array, path: string): void {
-    const name = listener.name === '' ? randomUUID() : listener.name;
+    const name = listener.name === '' ? crypto.randomUUID() : listener.name;
     if (this.records.has(name)) return;
     const record = new ListenerRecord(name, true);
     record.prepared = this.#prepare(record, listener, { bytes, version: '', receivedAt: Date.now() }, path);

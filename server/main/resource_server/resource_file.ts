@@ -1,7 +1,6 @@
 // A file of resources: a YAML or JSON list of them (or `resources:` with the list), each with its `@type`. Every resource
 // remembers where it stands, so that what is wrong with it can be said as file:line:column.
 
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import {
   type Document,
@@ -16,6 +15,7 @@ import {
 import type { Any } from '../../../xds-protos/generated/google/protobuf.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import { crypto } from '../../common/builtins.ts';
 import { resourceName, resourceType } from '../xds/resource_types.ts';
 
 /** A resource as it is served. */
@@ -78,7 +78,7 @@ class ResourceDocument {
     return {
       name: resourceName(any.value),
       typeUrl: type.typeUrl,
-      version: createHash('sha256').update(any.value).digest('hex').slice(0, 16),
+      version: crypto.createHash('sha256').update(any.value).digest('hex').slice(0, 16),
       any: { type_url: type.typeUrl, value: any.value },
       locate: (fieldPath) => this.#at(find(node, fieldPath)),
     };

@@ -1,6 +1,6 @@
 // All resources of a folder at one moment, and the ways from one moment to the next that break nothing.
 
-import { createHash } from 'node:crypto';
+import { crypto } from '../../common/builtins.ts';
 import type { ServedResource } from './resource_file.ts';
 
 /** Type URL → name → resource. */
@@ -26,5 +26,5 @@ export function withOldOnes(before: Snapshot, next: Snapshot): Snapshot {
 /** One version for a set of resources, whatever their order. */
 export function versionOf(resources: Iterable<ServedResource>): string {
   const parts = Array.from(resources, ({ name, version }) => `${name}\0${version}`).sort();
-  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
+  return crypto.createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
 }

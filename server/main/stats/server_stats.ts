@@ -1,9 +1,9 @@
 // The `server.` stats that are facts of the moment: brought up to date when somebody reads.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/statistics
 
-import { getFips } from 'node:crypto';
 import type { ServerInfo_State } from '../../../xds-protos/generated/envoy/admin/v3.ts';
 import type { StatBlock, StatStore } from '../../api/stats.ts';
+import { crypto } from '../../common/builtins.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import { COMPILATION_SETTINGS_STATS, SERVER_STATS } from '../../common/stats/families/server.ts';
 
@@ -42,7 +42,7 @@ export class ServerStats {
     this.#set('concurrency', facts.concurrency);
     this.#set('hot_restart_epoch', facts.hotRestartEpoch);
     const compilation = store.block(COMPILATION_SETTINGS_STATS, 'server.compilation_settings.');
-    compilation.values[compilation.base + COMPILATION_SETTINGS_STATS.offset.fips_mode] = getFips();
+    compilation.values[compilation.base + COMPILATION_SETTINGS_STATS.offset.fips_mode] = crypto.getFips();
     aggregator.beforeRead(() => this.#refresh());
   }
 

@@ -2,7 +2,7 @@
 // found in the messages of the active listeners and clusters, their secrets where SDS says they are.
 // Envoy: source/server/admin/server_info_handler.cc (handlerCerts), source/common/tls/context_impl.cc.
 
-import { X509Certificate } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
 import type {
   Certificate,
   CertificateDetails,
@@ -16,6 +16,7 @@ import type {
 } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { create, decode, decodeAny, type Init } from '../../../xds-protos/load.ts';
 import { timestampOf } from '../../../xds-protos/well_known.ts';
+import { crypto } from '../../common/builtins.ts';
 import { readDataSource } from '../../common/config/data_source.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
 import { parseSubjectAltNames, type SubjectAltName } from '../../common/tls/subject_alt_name.ts';
@@ -141,7 +142,7 @@ function detailsOf(source: DataSource | undefined): Init<CertificateDetails>[] {
   } catch {
     return [];
   }
-  return [...pem.matchAll(PEM)].map(([block]) => details(new X509Certificate(block), pathOf(source)));
+  return [...pem.matchAll(PEM)].map(([block]) => details(new crypto.X509Certificate(block), pathOf(source)));
 }
 
 function pathOf({ filename }: DataSource): string {

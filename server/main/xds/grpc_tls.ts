@@ -2,7 +2,6 @@
 // Envoy's rule holds: only what is configured is verified (no validation context, no verification).
 // https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/security/ssl
 
-import { X509Certificate } from 'node:crypto';
 import type { ChannelCredentials } from '@grpc/grpc-js';
 import type { TransportSocket } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type {
@@ -11,6 +10,7 @@ import type {
 } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import { crypto } from '../../common/builtins.ts';
 import { compileTlsCertificate, compileValidationContext } from '../../common/secret/secret_config.ts';
 import { CertificateValidator } from '../../common/tls/certificate_validator.ts';
 import { secureContext } from '../../common/tls/secure_context.ts';
@@ -72,7 +72,7 @@ function readCredentials(common: CommonTlsContext | undefined, path: string): Ch
     // Node asks here for the names only after it has found the chain good.
     checkServerIdentity: (_host, peer) => {
       const failure = verifies
-        ? validator.verify(new X509Certificate(peer.raw), undefined, undefined)
+        ? validator.verify(new crypto.X509Certificate(peer.raw), undefined, undefined)
         : undefined;
       return failure && new Error(failure.reason);
     },

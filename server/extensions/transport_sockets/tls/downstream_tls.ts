@@ -2,12 +2,13 @@
 // handshake, which keeps it native. Envoy: source/common/tls/server_ssl_socket.cc, server_context_impl.cc.
 
 import type { Socket } from 'node:net';
-import { type SecureContext, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import type { SecureContext, TLSSocketOptions } from 'node:tls';
 import type { DownstreamTransportSocketFactory } from '../../../api/network/transport_socket.ts';
 import type { Provider } from '../../../api/registry.ts';
 import type { Secret } from '../../../api/secret.ts';
 import type { StatBlock } from '../../../api/stats.ts';
 import type { ConnectionInfo, SslConnectionInfo } from '../../../api/stream_info.ts';
+import { nodeTls } from '../../../common/builtins.ts';
 import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts';
 import { CertificateSelector } from '../../../common/tls/certificate_selector.ts';
 import { parseClientHello } from '../../../common/tls/client_hello.ts';
@@ -78,7 +79,7 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
     }
     const validator = common.validation?.current;
     const required = this.#options.requireClientCertificate || validator?.requiresCertificate === true;
-    const tls = new TLSSocket(socket, {
+    const tls = new (nodeTls().TLSSocket)(socket, {
       isServer: true,
       secureContext: context,
       requestCert: required || validator?.requestsCertificate === true,

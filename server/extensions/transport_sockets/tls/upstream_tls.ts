@@ -2,13 +2,14 @@
 
 import type { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { connect, type SecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
 import type {
   UpstreamTransportSocketFactory,
   UpstreamTransportSocketOptions,
 } from '../../../api/network/transport_socket.ts';
 import type { StatStore } from '../../../api/stats.ts';
 import type { SslConnectionInfo } from '../../../api/stream_info.ts';
+import { nodeTls } from '../../../common/builtins.ts';
 import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts';
 import type { CommonTlsConfig } from '../../../common/tls/context_config.ts';
 import { chainErrorOf, onHandshake, refuse } from '../../../common/tls/handshake.ts';
@@ -81,7 +82,7 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
     const resumable = options.sniOverride === undefined && this.#options.maxSessionKeys > 0;
     const session = resumable ? this.#takeSession(context) : undefined;
     const alpn = options.alpnOverride ?? common.alpnProtocols;
-    const tls = connect({
+    const tls = nodeTls().connect({
       socket,
       secureContext: context,
       rejectUnauthorized: false,
