@@ -48,16 +48,17 @@ class TimerList {
 
   private expire(): void {
     this.armed = false;
+    const now = performance.now();
     enter();
     try {
-      const now = performance.now();
       for (let timer = this.head; timer !== undefined && timer.deadline <= now; timer = this.head) {
         timer.disable();
         timer.owner.onTimeout(timer);
       }
+    } finally {
+      // Also when an owner threw: the others must not wait for ever.
       if (this.head !== undefined && !this.armed) this.arm(Math.ceil(this.head.deadline - now));
       else if (this.head === undefined && !this.armed) lists.delete(this.durationMs);
-    } finally {
       leave();
     }
   }

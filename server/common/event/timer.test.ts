@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { monotonicNow } from './dispatcher.ts';
+import { Timer } from './timer.ts';
+
+describe('Timer', () => {
+  test('fires once, not before its time', async () => {
+    const fired: number[] = [];
+    const start = performance.now();
+    const timer = new Timer({ onTimeout: () => fired.push(performance.now() - start) });
+    timer.enable(20, monotonicNow());
+    assert.equal(timer.enabled, true);
+    await sleep(60);
+    assert.equal(fired.length, 1);
+    assert.ok(fired[0] >= 20, `fired after ${fired[0]} ms`);
+    assert.equal(timer.enabled, false);
+  });
+
+  test('arming it again moves it', async () => {
+    let fired = 0;
+    const timer = new Timer({ onTimeout: () => fired++ });
+    for (let i = 0; i < 4; i++) {
+      timer.enable(40, monotonicNow());
+      await sleep(20);
+    }
+    assert.equal(fired, 0);
+    await sleep(60);
+    assert.equal(fired, 1);
+  });
+
+  test('disarmed in time, it stays silent', async () => {
+    let fired = 0;
+    const timer = new Timer({ onTimeout: () => fired++ });
+    timer.enable(10, monotonicNow());
+    timer.disable();
+    timer.disable();
+    await sleep(30);
+    assert.equal(fired, 0);
+  });
+
+  test('timers of one duration fire in the order they were armed, whoever was taken out between', async () => {
+    const fired: number[] = [];
+    const timers = Array.from({ length: 5 }, (_, i) => new Timer({ onTimeout: () => fired.push(i) }));
+    for (const timer of timers) timer.enable(15, monotonicNow());
+    timers[0].disable();
+    timers[2].disable();
+    timers[4].disable();
+    timers[1].enable(15, monotonicNow());
+    await sleep(50);
+    assert.deepEqual(fired, [3, 1]);
+  });
+
+  test('different durations do not wait for each other', async () => {
+    const fired: string[] = [];
+    const long = new Timer({ onTimeout: () => fired.push('long') });
+    const short = new Timer({ onTimeout: () => fired.push('short') });
+    long.enable(30, monotonicNow());
+    short.enable(10, monotonicNow());
+    await sleep(60);
+    assert.deepEqual(fired, ['short', 'long']);
+  });
+
+  test('a timer may arm itself, and disarm another, while it fires', async () => {
+    const fired: string[] = [];
+    const victim = new Timer({ onTimeout: () => fired.push('victim') });
+    const timer: Timer = new Timer({
+      onTimeout(self) {
+        fired.push('timer');
+        victim.disable();
+        if (fired.length < 3) self.enable(10, monotonicNow());
+      },
+    });
+    timer.enable(10, monotonicNow());
+    victim.enable(10, monotonicNow());
+    await sleep(80);
+    assert.deepEqual(fired, ['timer', 'timer', 'timer']);
+  });
+
+  test('its owner knows which of its timers fired', async () => {
+    const fired: Timer[] = [];
+    const owner = { onTimeout: (timer: Timer) => void fired.push(timer) };
+    const one = new Timer(owner);
+    const two = new Timer(owner);
+    one.enable(10, monotonicNow());
+    two.enable(5, monotonicNow());
+    await sleep(40);
+    assert.ok(fired[0] === two && fired[1] === one);
+  });
+
+  test('an owner that throws does not silence the others', async () => {
+    // In a thread of its own: the exception is uncaught, and the test runner would take it for its own.
+    const source = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      process.on('uncaughtException', (error) => parentPort.postMessage(error.message));
+      import(workerData).then(({ Timer }) => {
+        const bad = new Timer({ onTimeout() { throw new Error('a bug of the owner'); } });
+        const good = new Timer({ onTimeout: () => parentPort.postMessage('fired') });
+        for (const timer of [bad, good]) timer.enable(10, performance.now());
+        setTimeout(() => {}, 100);
+      });`;
+    const worker = new Worker(source, {
+      eval: true,
+      workerData: new URL('./timer.ts', import.meta.url).href,
+    });
+    const messages: string[] = [];
+    worker.on('message', (message: string) => messages.push(message));
+    await once(worker, 'exit');
+    assert.deepEqual(messages, ['a bug of the owner', 'fired']);
+  });
+});
