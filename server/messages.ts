@@ -68,8 +68,12 @@ export type MainToWorker =
       /** As long as `memory`: what this worker alone has added to it. */
       readonly held: SharedArrayBuffer;
     }
-  /** A bound socket (net.BoundSocket, transferred) for a listener to come. `key`: see common/listener/listen_socket_key.ts. */
+  /**
+   * A bound socket for a listener to come: the worker's own (net.BoundSocket, transferred), or a descriptor of one that all
+   * workers listen on. `key`: see common/listener/listen_socket_key.ts.
+   */
   | { readonly type: 'listen_socket'; readonly key: string; readonly socket: object }
+  | { readonly type: 'listen_socket'; readonly key: string; readonly fd: number }
   | { readonly type: 'runtime'; readonly values: RuntimeValues }
   /** Answers ask clients to go from now on; with `stopAccepting` nobody new comes in. `scope` as in /drain_listeners. */
   | {

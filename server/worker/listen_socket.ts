@@ -10,8 +10,8 @@ import type { ActiveListener } from './active_listener.ts';
 
 const log = logger('conn_handler');
 
-/** node's net.BoundSocket: bound by main, listened on here. The typings do not know it yet. */
-export type BoundSocket = object;
+/** Bound by main, listened on here: node's net.BoundSocket (the typings do not know it yet) or a descriptor. */
+export type BoundSocket = object | number;
 
 export class ListenSocket {
   listener: ActiveListener;
@@ -24,7 +24,8 @@ export class ListenSocket {
     this.server.on('error', (error) =>
       log.error(`listener ${this.listener.config.name} at ${address.text}: ${error.message}`),
     );
-    this.server.listen(bound, backlog);
+    if (typeof bound === 'number') this.server.listen({ fd: bound, backlog });
+    else this.server.listen(bound, backlog);
     acceptHandles(this.server, (handle) => this.onConnection(handle));
   }
 

@@ -100,7 +100,6 @@ export class WorkerListenerManager implements ListenerLookup {
       return;
     }
     const bound = this.bound.get(key);
-    // A socket that there is only one of is the first worker's.
     if (bound === undefined) return;
     this.bound.delete(key);
     this.sockets.set(key, new ListenSocket(listener, bound, address));

@@ -62,7 +62,7 @@ export class Worker {
         this.clusters.addPiece(message);
         break;
       case 'listen_socket':
-        this.listeners.addBoundSocket(message.key, message.socket);
+        this.listeners.addBoundSocket(message.key, 'socket' in message ? message.socket : message.fd);
         break;
       case 'runtime':
         this.runtime.update(message.values);

@@ -11,8 +11,9 @@ import { listenSocketKey } from '../../common/listener/listen_socket_key.ts';
 import { parseAddress } from '../../common/network/address.ts';
 import { strerror } from '../../common/network/transport_failure.ts';
 
-/** node's net.BoundSocket (26.10), which the typings do not know yet. It can be transferred to another thread. */
+/** node's net.BoundSocket (26.10), which the typings do not know yet. A TCP one can be transferred to another thread. */
 export interface BoundSocket {
+  fd(): number;
   /** A Unix socket's is its path. */
   address(): { readonly address: string; readonly port: number } | string;
   close(): void;
@@ -29,6 +30,7 @@ export interface SocketToBind {
   readonly reusePort: boolean;
   /** Does a socket on `::` leave IPv4 alone? */
   readonly ipv6Only: boolean;
+  readonly inbound: boolean;
   /** Permissions of a Unix socket's file; 0 = as the umask says. */
   readonly mode: number;
 }
@@ -52,6 +54,7 @@ export function socketsToBind(name: string, listener: Listener): readonly Socket
       address,
       reusePort: address.ip !== '' && (listener.enable_reuse_port?.value ?? true),
       ipv6Only: address.ip.includes(':') && message?.socket_address?.ipv4_compat !== true,
+      inbound: listener.traffic_direction === 'INBOUND',
       mode: message?.pipe?.mode ?? 0,
     });
   }

@@ -1,13 +1,14 @@
 // The listening sockets, bound here on the main thread so that an address that cannot be had is known at once, and handed
 // to the workers. Every worker has a socket of its own on the same port (SO_REUSEPORT): the kernel spreads connections.
-// Without SO_REUSEPORT, and for Unix sockets, there is one socket, which the first worker has.
+// Without SO_REUSEPORT, and for Unix sockets, there is one socket: it stays here, and every worker has a descriptor of it.
 // Envoy: source/common/listener_manager/listener_impl.cc (ListenSocketFactoryImpl).
 
+import { closeSync } from 'node:fs';
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { decode } from '../../../xds-protos/load.ts';
-import type { ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { logger } from '../../common/log.ts';
+import { duplicateFd } from '../../common/network/socket_option.ts';
 import type { ListenSocketBinder } from '../config_store/services.ts';
 import { type BoundSocket, bindSocket, portOf, type SocketToBind, socketsToBind } from './bound_socket.ts';
 
@@ -18,14 +19,23 @@ interface Published {
   readonly wanted: SocketToBind;
   /** The port in use, which the system chose where 0 was configured. */
   readonly port: number;
+  /** The one that all workers share, until it is closed. */
+  shared: BoundSocket | undefined;
+  /** Nobody is to come in any more. */
+  stopped: boolean;
   /** Names of the listeners that use it. */
   readonly users: Set<string>;
 }
 
-/** A socket for one worker. */
-export interface WorkerSocket {
-  readonly key: string;
-  readonly socket: BoundSocket;
+/** A socket for one worker: one of its own, or a descriptor of a shared one. */
+export type WorkerSocket =
+  | { readonly key: string; readonly socket: BoundSocket }
+  | { readonly key: string; readonly fd: number };
+
+/** Closes a socket that no worker took. */
+export function discard(socket: WorkerSocket): void {
+  if ('socket' in socket) socket.socket.close();
+  else closeSync(socket.fd);
 }
 
 export class ListenSockets implements ListenSocketBinder {
@@ -88,9 +98,13 @@ export class ListenSockets implements ListenSocketBinder {
       else {
         const sockets = claimed ?? this.#bindLate(wanted);
         if (sockets === undefined) continue;
-        published = { wanted, port: portOf(sockets[0]), users: new Set() };
+        const shared = wanted.reusePort ? undefined : sockets[0];
+        published = { wanted, port: portOf(sockets[0]), shared, stopped: false, users: new Set() };
         this.#published.set(key, published);
-        for (const [worker, socket] of sockets.entries()) perWorker[worker].push({ key, socket });
+        for (const [worker, own] of perWorker.entries()) {
+          if (shared === undefined) own.push({ key, socket: sockets[worker] });
+          else own.push({ key, fd: duplicateFd(shared.fd()) });
+        }
       }
       published.users.add(name);
       keys.push(key);
@@ -108,18 +122,30 @@ export class ListenSockets implements ListenSocketBinder {
   /** Sockets for a worker that takes the place of one that died. */
   rebind(worker: number): readonly WorkerSocket[] {
     const sockets: WorkerSocket[] = [];
-    for (const [key, { wanted, port }] of this.#published) {
-      if (!wanted.reusePort && worker > 0) continue;
+    for (const [key, { wanted, port, shared, stopped }] of this.#published) {
+      if (stopped) continue;
       try {
-        sockets.push({ key, socket: bindSocket(wanted, port) });
+        if (shared === undefined) sockets.push({ key, socket: bindSocket(wanted, port) });
+        else sockets.push({ key, fd: duplicateFd(shared.fd()) });
       } catch (error) {
-        log.critical(`worker_${worker}: ${(error as ConfigError).reason}`);
+        log.critical(`worker_${worker}: ${(error as Error).message}`);
       }
     }
     return sockets;
   }
 
+  /** Nobody new comes in any more: what the workers still accept from is theirs alone. */
+  stop(scope: 'all' | 'inboundonly'): void {
+    for (const published of this.#published.values()) {
+      if (scope === 'inboundonly' && !published.wanted.inbound) continue;
+      published.stopped = true;
+      published.shared?.close();
+      published.shared = undefined;
+    }
+  }
+
   close(): void {
+    this.stop('all');
     for (const name of [...this.#claims.keys()]) this.abandon(name);
   }
 
@@ -135,7 +161,7 @@ export class ListenSockets implements ListenSocketBinder {
     try {
       return this.#bindAll(wanted);
     } catch (error) {
-      log.critical((error as ConfigError).reason);
+      log.critical((error as Error).message);
       return undefined;
     }
   }
@@ -144,7 +170,9 @@ export class ListenSockets implements ListenSocketBinder {
     for (const key of this.#keysOf.get(name) ?? []) {
       if (keys.includes(key)) continue;
       const published = this.#published.get(key);
-      if (published?.users.delete(name) === true && published.users.size === 0) this.#published.delete(key);
+      if (published?.users.delete(name) !== true || published.users.size > 0) continue;
+      published.shared?.close();
+      this.#published.delete(key);
     }
     this.#keysOf.set(name, keys);
   }

@@ -5,7 +5,7 @@ import type { Counter, StatStore } from '../../api/stats.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../../messages.ts';
-import type { ListenSockets, WorkerSocket } from './listen_sockets.ts';
+import { discard, type ListenSockets, type WorkerSocket } from './listen_sockets.ts';
 import { type TablePiece, WorkerThread } from './worker_thread.ts';
 
 const log = logger('main');
@@ -171,6 +171,7 @@ export class Supervisor {
   }
 
   drain(scope: 'all' | 'inboundonly', graceful: boolean, stopAccepting: boolean): void {
+    if (stopAccepting) this.sockets.stop(scope);
     this.#drain = { type: 'drain', scope, graceful, stopAccepting };
     this.#broadcast(this.#drain);
   }
@@ -203,6 +204,6 @@ export class Supervisor {
     const worker = this.#workers[index];
     if (worker !== undefined) worker.giveSockets(sockets);
     // The worker that takes the place of this dead one gets sockets of its own.
-    else for (const { socket } of sockets) socket.close();
+    else for (const socket of sockets) discard(socket);
   }
 }

@@ -48,9 +48,9 @@ export class WorkerThread {
 
   /** Hands listening sockets over; they are this worker's alone from now on. */
   giveSockets(sockets: readonly WorkerSocket[]): void {
-    for (const { key, socket } of sockets) {
-      const message: MainToWorker = { type: 'listen_socket', key, socket };
-      this.#thread.postMessage(message, [socket as never]);
+    for (const one of sockets) {
+      const message: MainToWorker = { type: 'listen_socket', ...one };
+      this.#thread.postMessage(message, 'socket' in one ? [one.socket as never] : []);
     }
   }
 
