@@ -174,6 +174,7 @@ describe('access log lines are Envoy’s', { skip: SKIP }, () => {
       metadata: { lm: { a: 'lb' } },
       draining: () => false,
       perConnectionBufferLimitBytes: 0,
+      unspokenProtocols: [],
     } as const;
   }
 

@@ -241,7 +241,11 @@ function compileChain(
     name: chain.name,
     key,
     filters,
-    transportSocket: compileTransportSocket(chain, context, path),
+    transportSocket: compileTransportSocket(
+      chain,
+      withListener(outer, listener, statName, bufferLimit, drain, filters.at(-1)?.unspokenProtocols),
+      path,
+    ),
     transportSocketConnectTimeoutMs: durationMs(chain.transport_socket_connect_timeout) ?? 0,
     drain,
     bulk: filters.at(-1)?.bulk === true,
@@ -272,6 +276,7 @@ function withListener(
   statName: string,
   bufferLimit: number,
   drain: DrainState,
+  unspokenProtocols: readonly string[] = [],
 ): FactoryContext {
   return {
     ...context,
@@ -290,6 +295,7 @@ function withListener(
             ),
       draining: () => drain.drainClose(),
       perConnectionBufferLimitBytes: bufferLimit,
+      unspokenProtocols,
     },
   };
 }

@@ -25,6 +25,8 @@ import { NO_CERTIFICATE_ERROR } from '../../../common/tls/tls_error.ts';
 
 export interface DownstreamTlsOptions {
   readonly common: CommonTlsConfig;
+  /** Those of `common` that the chain speaks. */
+  readonly alpnProtocols: readonly string[];
   readonly requireClientCertificate: boolean;
   readonly fullScanCertificates: boolean;
   /** Undefined: OpenSSL's own keys, one set per context and thread. */
@@ -84,7 +86,7 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
       secureContext: context,
       requestCert: required || validator?.requestsCertificate === true,
       rejectUnauthorized: false,
-      ...alpnOptions(common.alpnProtocols, wishes?.protocols),
+      ...alpnOptions(this.#options.alpnProtocols, wishes?.protocols),
       ...(wishes === undefined ? this.#lateChoice() : {}),
     });
     const finish = () => {
