@@ -1,12 +1,13 @@
 // The tags Envoy finds in its own stat names. Patterns are written token by token where that says it all: `$` is the tag's
 // value, `*` one token, `**` any. Envoy: source/common/config/well_known_names.cc.
 
-/** A tag and where its value is in a name. In `regex` the first group is cut out of the name, the second is the value. */
+/** A tag and where its value is in a name. */
 export interface TagPattern {
   readonly tag: string;
+  /** Has the flag `d`. The first group is cut out of the name, the second is the value. */
   readonly regex: RegExp;
-  /** Has the flag `d`. Only tried on names that contain this. */
-  readonly contains: string;
+  /** Source of a regex that is found in every name with the tag and in few others; '' without one. */
+  readonly hint: string;
 }
 
 const TOKEN = '[^.]+';
@@ -14,35 +15,43 @@ const ADDRESS = '(?:\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[a-fA-F_\\d]*\\])_\\d+';
 
 /** In the order in which tags are listed. */
 export const DEFAULT_TAG_PATTERNS: readonly TagPattern[] = [
-  regex('envoy.response_code', /_rq(_(\d{3}))$/, '_rq_'),
-  regex('envoy.response_code_class', /_rq_((\d))xx$/, '_rq_'),
+  regex('envoy.response_code', /_rq(_(\d{3}))$/, '_rq_\\d'),
+  regex('envoy.response_code_class', /_rq_((\d))xx$/, '_rq_\\d'),
   regex(
     'envoy.dynamo_partition_id',
     `^http\\.${TOKEN}\\.dynamodb\\.table\\.${TOKEN}\\.capacity\\.${TOKEN}(\\.__partition_id=(\\w{7}))$`,
-    '.dynamodb.table.',
+    '\\.dynamodb\\.table\\.',
   ),
   regex(
     'envoy.dynamo_operation',
     `^http\\.${TOKEN}\\.dynamodb.(?:operation|table\\.${TOKEN}\\.capacity)(\\.(${TOKEN}))(?:\\.|$)`,
-    '.dynamodb.',
+    '\\.dynamodb\\.',
   ),
   tokens('envoy.mongo_callsite', 'mongo.*.collection.*.callsite.$.query.**'),
-  regex('envoy.dynamo_table', `^http\\.${TOKEN}\\.dynamodb.(?:table|error)\\.((${TOKEN})\\.)`, '.dynamodb.'),
+  regex(
+    'envoy.dynamo_table',
+    `^http\\.${TOKEN}\\.dynamodb.(?:table|error)\\.((${TOKEN})\\.)`,
+    '\\.dynamodb\\.',
+  ),
   tokens('envoy.mongo_collection', 'mongo.*.collection.$.**.query.*'),
   tokens('envoy.mongo_cmd', 'mongo.*.cmd.$.**'),
   tokens('envoy.grpc_bridge_method', 'cluster.*.grpc.*.$.**'),
   tokens('envoy.http_user_agent', 'http.*.user_agent.$.**'),
   tokens('envoy.virtual_cluster', 'vhost.*.vcluster.$.**'),
   tokens('envoy.fault_downstream_cluster', 'http.*.fault.$.**'),
-  regex('envoy.ssl_cipher', /^listener\..*?\.ssl\.ciphers(\.([\w-]+))$/, '.ssl.ciphers.'),
-  regex('cipher_suite', `^cluster\\.${TOKEN}\\.ssl\\.ciphers(\\.([\\w-]+))$`, '.ssl.ciphers.'),
-  regex('envoy.ssl_curve', /^(?:listener|cluster)\..*?\.ssl\.curves(\.([\w-]+))$/, '.ssl.curves.'),
-  regex('envoy.ssl_sigalg', /^(?:listener|cluster)\..*?\.ssl\.sigalgs(\.([\w-]+))$/, '.ssl.sigalgs.'),
-  regex('envoy.ssl_version', /^(?:listener|cluster)\..*?\.ssl\.versions(\.([\w.-]+))$/, '.ssl.versions.'),
+  regex('envoy.ssl_cipher', /^listener\..*?\.ssl\.ciphers(\.([\w-]+))$/, '\\.ssl\\.ciphers\\.'),
+  regex('cipher_suite', `^cluster\\.${TOKEN}\\.ssl\\.ciphers(\\.([\\w-]+))$`, '\\.ssl\\.ciphers\\.'),
+  regex('envoy.ssl_curve', /^(?:listener|cluster)\..*?\.ssl\.curves(\.([\w-]+))$/, '\\.ssl\\.curves\\.'),
+  regex('envoy.ssl_sigalg', /^(?:listener|cluster)\..*?\.ssl\.sigalgs(\.([\w-]+))$/, '\\.ssl\\.sigalgs\\.'),
+  regex(
+    'envoy.ssl_version',
+    /^(?:listener|cluster)\..*?\.ssl\.versions(\.([\w.-]+))$/,
+    '\\.ssl\\.versions\\.',
+  ),
   regex(
     'envoy.tls_certificate',
     `^(?:listener|cluster)\\..*?\\.ssl\\.certificate\\.((${TOKEN})\\.).*$`,
-    '.ssl.certificate.',
+    '\\.ssl\\.certificate\\.',
   ),
   tokens('envoy.grpc_bridge_service', 'cluster.*.grpc.$.**'),
   tokens('envoy.tcp_prefix', 'tcp.$.**'),
@@ -52,19 +61,23 @@ export const DEFAULT_TAG_PATTERNS: readonly TagPattern[] = [
   regex(
     'envoy.health_check_name',
     `^cluster\\.${TOKEN}\\.health_check(\\.name\\.(${TOKEN}))\\..+`,
-    '.health_check.',
+    '\\.health_check\\.',
   ),
   tokens('envoy.cluster_name', 'cluster.$.**'),
   regex(
     'envoy.rbac_policy_name',
     `^http\\.${TOKEN}\\.rbac\\.(?:${TOKEN}\\.)?policy\\.((${TOKEN})\\.)(?:allowed|shadow_allowed|denied|shadow_denied)$`,
-    '.rbac.',
+    '\\.rbac\\.',
   ),
-  regex('envoy.rbac_http_prefix', `^http\\.${TOKEN}\\.rbac\\.((?!policy\\.)(${TOKEN})\\.)`, '.rbac.'),
-  regex('envoy.rds_route_config', `^http\\.${TOKEN}\\.rds\\.(([\\w./-]+)\\.)\\w+?$`, '.rds.'),
-  regex('envoy.scoped_rds_config', `^http\\.${TOKEN}\\.scoped_rds\\.(([\\w.-]+)\\.)\\w+?$`, '.scoped_rds.'),
+  regex('envoy.rbac_http_prefix', `^http\\.${TOKEN}\\.rbac\\.((?!policy\\.)(${TOKEN})\\.)`, '\\.rbac\\.'),
+  regex('envoy.rds_route_config', `^http\\.${TOKEN}\\.rds\\.(([\\w./-]+)\\.)\\w+?$`, '\\.rds\\.'),
+  regex(
+    'envoy.scoped_rds_config',
+    `^http\\.${TOKEN}\\.scoped_rds\\.(([\\w.-]+)\\.)\\w+?$`,
+    '\\.scoped_rds\\.',
+  ),
   tokens('envoy.ext_authz_prefix', 'http.*.ext_authz.$.**'),
-  regex('envoy.http_conn_manager_prefix', `^listener\\..*?\\.http\\.((${TOKEN})\\.)`, '.http.'),
+  regex('envoy.http_conn_manager_prefix', `^listener\\..*?\\.http\\.((${TOKEN})\\.)`, '\\.http\\.'),
   tokens('envoy.http_conn_manager_prefix', 'http.$.**'),
   regex('envoy.listener_address', `^listener\\.((?!admin\\.)(${ADDRESS}|${TOKEN})\\.)`, ''),
   tokens('envoy.virtual_host', 'vhost.$.**'),
@@ -82,20 +95,20 @@ export const DEFAULT_TAG_PATTERNS: readonly TagPattern[] = [
   tokens('envoy.dns_filter_prefix', 'dns_filter.$.**'),
   tokens('envoy.connection_limit_prefix', 'connection_limit.$.**'),
   tokens('envoy.rbac_prefix', '$.rbac.**'),
-  regex('envoy.proxy_protocol_prefix', `^proxy_proto\\.((${TOKEN})\\.).+$`, 'proxy_proto.'),
+  regex('envoy.proxy_protocol_prefix', `^proxy_proto\\.((${TOKEN})\\.).+$`, 'proxy_proto\\.'),
   regex(
     'envoy.proxy_protocol_version',
     `^proxy_proto\\.((?:${TOKEN}\\.)?versions\\.v(\\d)\\.)\\w+$`,
-    'proxy_proto.',
+    'proxy_proto\\.',
   ),
-  regex('envoy.google_grpc_client_prefix', /^grpc\.((\d+)\.)/, 'grpc.'),
+  regex('envoy.google_grpc_client_prefix', /^grpc\.((\d+)\.)/, 'grpc\\.'),
   tokens('envoy.ext_authz_prefix', 'cluster.*.ext_authz.$.**'),
   tokens('envoy.route', 'vhost.*.route.$.**'),
-  regex('envoy.xds_resource_name', `^sds\\.((${TOKEN})\\.).+`, 'sds.'),
+  regex('envoy.xds_resource_name', `^sds\\.((${TOKEN})\\.).+`, 'sds\\.'),
 ];
 
-function regex(tag: string, pattern: string | RegExp, contains: string): TagPattern {
-  return { tag, regex: new RegExp(pattern, 'd'), contains };
+function regex(tag: string, pattern: string | RegExp, hint: string): TagPattern {
+  return { tag, regex: new RegExp(pattern, 'd'), hint };
 }
 
 function tokens(tag: string, pattern: string): TagPattern {
@@ -112,9 +125,6 @@ function tokens(tag: string, pattern: string): TagPattern {
     .split(/[$*]+/)
     .slice(1)
     .toSorted((a, b) => b.length - a.length);
-  return {
-    tag,
-    regex: new RegExp(`^${source}`, 'd'),
-    contains: literals[0] === '.' ? '' : (literals[0] ?? ''),
-  };
+  const longest = literals[0] === '.' ? '' : (literals[0] ?? '');
+  return regex(tag, `^${source}`, longest.replaceAll('.', '\\.'));
 }

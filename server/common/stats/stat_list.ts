@@ -41,7 +41,12 @@ interface Pending {
 /** The stats that `options` asks for, in order. */
 export function* listStats(aggregator: StatAggregator, options: ListOptions): Generator<ListedStat> {
   const keyOf = options.order === 'name' ? (name: string) => name : tokenKey;
-  const families = [...aggregator.families()].map((family) => ({ key: keyOf(family.prefix), family }));
+  const families: { readonly key: string; readonly family: StatFamily }[] = [];
+  for (const family of aggregator.families()) {
+    // Most families have no histogram: those need not be sorted for a list of them.
+    const wanted = family.definitions.some(({ kind }) => options.kinds.has(kind));
+    if (wanted) families.push({ key: keyOf(family.prefix), family });
+  }
   families.sort(byKey);
   let pending: Pending[] = [];
   for (const { key, family } of families) {

@@ -41,6 +41,12 @@ export function* prometheusStats(
   });
 }
 
+/** A metric's stats with their labels, in the order of their lines. */
+interface Metric<Stat> {
+  readonly stats: Stat[];
+  readonly labels: string[];
+}
+
 /** All lines of a metric together under one TYPE line; `stats` come in the order of their lines. */
 function* metrics<Stat>(
   stats: Iterable<Stat>,
@@ -48,23 +54,30 @@ function* metrics<Stat>(
   tagged: (stat: Stat) => TaggedName,
   lines: (metric: string, labels: string, stat: Stat) => string,
 ): Generator<string> {
-  // Tags are found twice, to group and to print: kept, those of a million stats would take half a gigabyte.
-  const byName = new Map<string, Stat[]>();
+  const byName = new Map<string, Metric<Stat>>();
+  // Neighbours are of the same cluster and share one text: a million of their own would take a hundred megabytes.
+  let labels = '';
+  let labelled: readonly StatTag[] = [];
   for (const stat of stats) {
-    const { name } = tagged(stat);
-    const members = byName.get(name);
-    if (members === undefined) byName.set(name, [stat]);
-    else members.push(stat);
+    const { name, tags } = tagged(stat);
+    if (!equalTags(tags, labelled)) labels = labelsOf(tags);
+    labelled = tags;
+    const metric = byName.get(name);
+    if (metric === undefined) byName.set(name, { stats: [stat], labels: [labels] });
+    else {
+      metric.stats.push(stat);
+      metric.labels.push(labels);
+    }
     // Nothing to send yet, but the sender may give others a turn.
     yield '';
   }
-  const keyed = [...byName].map(([name, members]) => ({ key: name.replaceAll('.', '\0'), name, members }));
+  const keyed = [...byName].map(([name, metric]) => ({ key: name.replaceAll('.', '\0'), name, metric }));
   keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
-  for (const { name, members } of keyed) {
-    const metric = metricName(name);
-    if (metric === undefined) continue;
-    yield `# TYPE ${metric} ${type}\n`;
-    for (const stat of members) yield lines(metric, labelsOf(tagged(stat).tags), stat);
+  for (const { name, metric } of keyed) {
+    const shown = metricName(name);
+    if (shown === undefined) continue;
+    yield `# TYPE ${shown} ${type}\n`;
+    for (const [i, stat] of metric.stats.entries()) yield lines(shown, metric.labels[i] as string, stat);
   }
 }
 
@@ -138,6 +151,12 @@ function labelsOf(tags: readonly StatTag[]): string {
     labels += `${labels === '' ? '' : ','}${sanitize(name)}="${escapeValue(value)}"`;
   }
   return labels;
+}
+
+function equalTags(a: readonly StatTag[], b: readonly StatTag[]): boolean {
+  return (
+    a.length === b.length && a.every(({ name, value }, i) => name === b[i]?.name && value === b[i].value)
+  );
 }
 
 function sanitize(name: string): string {
