@@ -135,7 +135,7 @@ class Run {
       ),
       `--- log\n${log.replace(/took=\S+/g, (took) => took.replace(/\d+/g, 'N'))}`,
     ];
-    return plain(parts.join('\n').replaceAll('\r', ''));
+    return plain(mergeChunks(parts.join('\n')).replaceAll('\r', ''));
   }
 
   outcome(index: number): string {
@@ -149,14 +149,36 @@ class Run {
   }
 }
 
+/** Envoy passes on what came in one read as one chunk, Pilotfish chunk by chunk: both say the same. */
+function mergeChunks(text: string): string {
+  const chunk = /\r\n([0-9a-f]+)\r\n/g;
+  let result = text;
+  for (let match = chunk.exec(result); match !== null; match = chunk.exec(result)) {
+    const length = Number.parseInt(match[1], 16);
+    const start = match.index + match[0].length;
+    const next = /^\r\n([0-9a-f]+)\r\n/.exec(result.slice(start + length, start + length + 20));
+    const more = next === null ? 0 : Number.parseInt(next[1], 16);
+    if (length === 0 || next === null || more === 0) continue;
+    const body = result.slice(start, start + length);
+    const rest = result.slice(start + length + next[0].length);
+    result = `${result.slice(0, match.index)}\r\n${(length + more).toString(16)}\r\n${body}${rest}`;
+    chunk.lastIndex = match.index;
+  }
+  return result;
+}
+
 /** Ports, ids and times are given names. The digit that says why a request is traced stays in its id. */
 function normalize(text: string, place: Place, upstreams: readonly ScriptedUpstream[]): string {
   let result = text.replaceAll(String(place.port), '<port>');
   for (const [i, { port }] of upstreams.entries())
     result = result.replaceAll(String(port), `<upstream ${i}>`);
-  return result
-    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<id $1>')
-    .replace(/(date|Date): [^\n]+GMT/g, '$1: <date>')
-    .replace(/(x-envoy-upstream-service-time): \d+/gi, '$1: <ms>')
-    .replace(/[A-Za-z0-9+/=]{5000,}/g, (long) => `<${long.length} × ${long[0]}>`);
+  return (
+    result
+      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<id $1>')
+      .replace(/(date|Date): [^\n]+GMT/g, '$1: <date>')
+      .replace(/(x-envoy-upstream-service-time): \d+/gi, '$1: <ms>')
+      // What is left of a timeout at a second try.
+      .replace(/(x-envoy-expected-rq-timeout-ms): (?:149|49)\d\d/gi, '$1: <less>')
+      .replace(/[A-Za-z0-9+/=]{5000,}/g, (long) => `<${long.length} × ${long[0]}>`)
+  );
 }

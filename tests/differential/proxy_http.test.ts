@@ -2,5 +2,11 @@
 
 import { compareProxies } from './proxy_comparison.ts';
 import { HEADER_CASES } from './proxy_header_cases.ts';
+import { MESSAGE_CASES } from './proxy_message_cases.ts';
+import { REPLY_CASES } from './proxy_reply_cases.ts';
+import { UPSTREAM_CASES } from './proxy_upstream_cases.ts';
 
 compareProxies('headers, paths and hosts', HEADER_CASES);
+compareProxies('messages and upgrades', MESSAGE_CASES);
+compareProxies('upstreams', UPSTREAM_CASES);
+compareProxies('answers of the proxy and access logs', REPLY_CASES);

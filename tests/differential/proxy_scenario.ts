@@ -120,6 +120,7 @@ function managerOf(scenario: Scenario, { id }: Place): Json {
     access_log: [accessLog(LOG_FORMAT)],
     route_config: {
       name: 'r',
+      validate_clusters: false,
       virtual_hosts: [{ name: 'v', domains: ['*'], routes: [route], ...scenario.virtualHost }],
     },
     http_filters: [...(scenario.filters ?? []), { name: 'router', typed_config: router }],

@@ -13,7 +13,7 @@ export type Step =
       /** Final responses to wait for; 'close': until the proxy closes; 'any': until anything has come. */
       readonly await?: number | 'close' | 'any';
       /** Afterwards: FIN, RST or a wait of so many ms. */
-      readonly then?: 'fin' | 'reset' | number;
+      readonly after?: 'fin' | 'reset' | number;
     };
 
 /** No answer takes longer, unless something hangs. */
@@ -50,6 +50,8 @@ class Connection {
   }
 
   async take(step: Exclude<Step, string>): Promise<void> {
+    // Nobody sends more on a connection that was said to end.
+    if (this.messages.closing) return;
     const parts = step.send === undefined ? [] : [step.send].flat();
     const text = parts.filter((part) => typeof part === 'string').join('');
     const target = this.messages.complete + (typeof step.await === 'number' ? step.await : 1);
@@ -62,9 +64,9 @@ class Connection {
     if (step.await === 'close') await this.until(() => false);
     else if (step.await === 'any') await this.until(() => this.received.length > before);
     else if (step.await !== 0 && text !== '') await this.until(() => this.messages.complete >= target);
-    if (step.then === 'fin') this.socket.end();
-    else if (step.then === 'reset') this.socket.resetAndDestroy();
-    else if (step.then !== undefined) await sleep(step.then);
+    if (step.after === 'fin') this.socket.end();
+    else if (step.after === 'reset') this.socket.resetAndDestroy();
+    else if (step.after !== undefined) await sleep(step.after);
   }
 
   /** Until the condition holds or the proxy has ended the connection. */

@@ -65,7 +65,10 @@ export class ScriptedUpstream {
         early = true;
         void this.answer(socket);
       }
-      if (this.script.echo && whole > 0) tunnel = true;
+      if (this.script.echo && whole > 0) {
+        tunnel = true;
+        socket.write(messages.unread, 'latin1');
+      }
     });
     socket.on('end', () => {
       this.received[index] += '<FIN>';

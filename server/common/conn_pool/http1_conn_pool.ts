@@ -366,10 +366,10 @@ class Http1ActiveClient
     this.fail(reason, details);
   }
 
-  onCodecError(error: CodecError): void {
+  onCodecError(_error: CodecError): void {
     const { stats } = this.pool.cluster;
     stats.values[stats.base + STAT.upstream_cx_protocol_error]++;
-    this.fail('ProtocolError', error.responseCodeDetails);
+    this.fail('ProtocolError', '');
     this.close('codec_error');
   }
 

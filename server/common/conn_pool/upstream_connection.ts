@@ -13,7 +13,7 @@ import { ipAddress } from '../network/address.ts';
 import { newConnectionId, SocketConnection } from '../network/connection.ts';
 import { connectSocket, fromDataEvents, PrivateReadBuffer, type ReadableSocket } from '../network/socket.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
-import { ConnectionInfoRecord, ConnectionStreamInfoRecord } from '../stream_info/stream_info.ts';
+import { ConnectionInfoRecord } from '../stream_info/stream_info.ts';
 import type { Host } from '../upstream/host.ts';
 import type { ThreadLocalCluster } from '../upstream/thread_local_cluster.ts';
 
@@ -76,7 +76,14 @@ export class UpstreamConnection implements TimerOwner {
       privateBuffer,
     );
     const id = newConnectionId();
-    const info = new ConnectionInfoRecord(id, host.address, UNKNOWN_ADDRESS, '');
+    const info = new ConnectionInfoRecord(
+      id,
+      host.address,
+      UNKNOWN_ADDRESS,
+      '',
+      Date.now(),
+      this.connectStart,
+    );
     let socket: Socket = raw.socket;
     if (secure === undefined) {
       this.readable = raw;
@@ -92,13 +99,7 @@ export class UpstreamConnection implements TimerOwner {
       });
       this.readable = fromDataEvents(socket);
     }
-    const now = Date.now();
-    this.connection = new SocketConnection(
-      socket,
-      info,
-      new ConnectionStreamInfoRecord(info, now, this.connectStart),
-      config.perConnectionBufferLimitBytes,
-    );
+    this.connection = new SocketConnection(socket, info, config.perConnectionBufferLimitBytes);
     this.connection.privateBuffer = privateBuffer;
     this.readable.setReader(this.connection);
     this.connection.stats = {

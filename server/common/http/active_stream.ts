@@ -18,8 +18,8 @@ import { mutateResponseHeaders } from './conn_manager_response.ts';
 import { mutateRequestHeaders, normalizeHost } from './conn_manager_utility.ts';
 import { FilterManager } from './filter_manager.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
-import { isUpgrade, shouldCloseConnection } from './headers.ts';
-import { normalizeRequestPath } from './path_utility.ts';
+import { isUpgrade, reasonPhrase, shouldCloseConnection } from './headers.ts';
+import { normalizeRequestPath, unescapeSlashes } from './path_utility.ts';
 
 const STAT = HTTP_STATS.offset;
 /** Random ids stay safe integers. */
@@ -43,12 +43,14 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   private chainCreated = false;
   private idleTimer: Timer | undefined = undefined;
   private requestTimer: Timer | undefined = undefined;
+  private headersTimer: Timer | undefined = undefined;
   private durationTimer: Timer | undefined = undefined;
   private logTimer: Timer | undefined = undefined;
   private idleTimeoutMs: number;
   private watermarkCallbacks: DownstreamWatermarkCallbacks | undefined = undefined;
   private moreWatermarkCallbacks: DownstreamWatermarkCallbacks[] | undefined = undefined;
-  private aboveWatermark = false;
+  /** How many have asked to pause the response: the connection, and filters that hold it back. */
+  private highWatermarks = 0;
 
   constructor(manager: ConnectionManager, encoder: ResponseEncoder) {
     super();
@@ -60,12 +62,15 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.idleTimeoutMs = config.streamIdleTimeoutMs;
     const now = monotonicNow();
     this.streamInfo = new StreamInfoRecord(manager.connection.info, Date.now(), now);
+    this.streamInfo.protocol = manager.codec?.protocol ?? 'HTTP/1.1';
     const { values, base } = config.stats;
     values[base + STAT.downstream_rq_total]++;
     values[base + STAT.downstream_rq_active]++;
     values[base + STAT.downstream_rq_http1_total]++;
     if (config.requestTimeoutMs > 0)
       (this.requestTimer = new Timer(this)).enable(config.requestTimeoutMs, now);
+    if (config.requestHeadersTimeoutMs > 0)
+      (this.headersTimer = new Timer(this)).enable(config.requestHeadersTimeoutMs, now);
     if (config.maxStreamDurationMs > 0)
       (this.durationTimer = new Timer(this)).enable(config.maxStreamDurationMs, now);
   }
@@ -75,6 +80,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   onRequestHeaders(headers: RequestHeaderMap, endStream: boolean): void {
     this.requestHeaders = headers;
     this.requestComplete = endStream;
+    this.headersTimer?.disable();
     try {
       this.handleRequestHeaders(headers, endStream);
     } catch (error) {
@@ -91,18 +97,15 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       this.manager.drainState = 'closing';
     if (!config.proxy100Continue && headers.get('expect')?.toLowerCase() === '100-continue') {
       // RFC 9110 10.1.1: we answer for the upstream, and it must not be asked a second time.
-      this.encodeInformationalHeaders(new ResponseHeaders(100));
+      this.encoder.encodeInformationalHeaders(new ResponseHeaders(100));
       headers.remove('expect');
     }
     if (headers.host === undefined) {
+      this.manager.drainState = 'closing';
       this.sendLocalReply(400, '', 'missing_host_header');
       return;
     }
-    if (
-      headers.path.charCodeAt(0) !== 47 &&
-      headers.method !== 'CONNECT' &&
-      !(headers.method === 'OPTIONS' && headers.path === '*')
-    ) {
+    if (headers.path.charCodeAt(0) !== 47 && headers.method !== 'CONNECT') {
       config.stats.values[config.stats.base + STAT.downstream_rq_non_relative_path]++;
       this.sendLocalReply(
         headers.path === '' ? 400 : 404,
@@ -151,8 +154,12 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   private normalizePath(headers: RequestHeaderMap): boolean {
     const { stats, pathNormalization } = this.manager.config;
     const { path, redirect } = normalizeRequestPath(headers.path, pathNormalization!);
+    if (path === undefined) this.manager.drainState = 'closing';
     if (path === undefined) {
       stats.values[stats.base + STAT.downstream_rq_failed_path_normalization]++;
+      // The log shows what the escapes would have hidden.
+      if (pathNormalization!.escapedSlashes === 'REJECT_REQUEST')
+        headers.path = unescapeSlashes(headers.path);
       this.sendLocalReply(400, '', 'path_normalization_failed');
       return false;
     }
@@ -170,6 +177,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     stats.values[stats.base + STAT.downstream_rq_ws_on_non_ws_route]++;
     this.upgrade = '';
     if (route === undefined) {
+      this.streamInfo.responseFlags |= ResponseFlag.NoRouteFound;
       this.sendLocalReply(404, '', 'route_not_found');
       return;
     }
@@ -218,7 +226,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       reason === 'ProtocolError'
         ? ResponseFlag.DownstreamProtocolError
         : ResponseFlag.DownstreamConnectionTermination;
-    if (info.responseCodeDetails === '' || !this.responseStarted) info.responseCodeDetails = details;
+    info.responseCodeDetails = details;
     this.finish();
   }
 
@@ -233,13 +241,14 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     // A head that could not be read: there is nothing to route, the filters never see it.
     this.requestHeaders ??= new RequestHeaders();
     this.requestComplete = true;
-    this.sendLocalReply(error.status, error.message, error.responseCodeDetails);
+    this.sendLocalReply(error.status, reasonPhrase(error.status), error.responseCodeDetails);
   }
 
   // ---- response ------------------------------------------------------------------------------------------------------
 
+  /** The upstream's, which is passed on only where `proxy_100_continue` says so: else we have answered already. */
   encodeInformationalHeaders(headers: ResponseHeaderMap): void {
-    if (this.destroyed || this.responseStarted) return;
+    if (this.destroyed || this.responseStarted || !this.manager.config.proxy100Continue) return;
     this.encoder.encodeInformationalHeaders(headers);
   }
 
@@ -249,18 +258,24 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     mutateResponseHeaders(headers, this.requestHeaders, this.upgrade !== '', manager.config);
     this.responseStarted = true;
     info.responseCode = headers.status;
-    const close = manager.shouldClose() || (!this.requestComplete && endStream);
-    if (close) {
-      if (manager.drainState === 'none' || !this.requestComplete) manager.drainState = 'closing';
-      if (info.protocol !== 'HTTP/2' && !(this.upgrade !== '' && headers.status < 300))
-        headers.set('connection', 'close');
-    }
+    if (!this.requestComplete) this.onEarlyResponse();
+    if (manager.shouldClose() && info.protocol !== 'HTTP/2' && !(this.upgrade !== '' && headers.status < 300))
+      headers.set('connection', 'close');
+    // HTTP/1.0 closes unless it is told otherwise.
+    else if (info.protocol === 'HTTP/1.0') headers.set('connection', 'keep-alive');
     manager.config.responseCodes.charge(headers.status);
     const now = monotonicNow();
     info.downstreamTxFirstByte = now;
     this.encoder.encodeHeaders(headers, endStream);
     if (endStream) this.endStream(now);
     else this.touch();
+  }
+
+  /** The answer comes before the request's end: on HTTP/1 the rest could not be told from a next request. */
+  private onEarlyResponse(): void {
+    const { stats } = this.manager.config;
+    stats.values[stats.base + STAT.downstream_rq_response_before_rq_complete]++;
+    if (this.streamInfo.protocol !== 'HTTP/2') this.manager.drainState = 'closing';
   }
 
   protected encodeDataToCodec(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -283,7 +298,13 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       this.resetStream(details);
       return;
     }
-    this.streamInfo.responseCodeDetails = details;
+    const info = this.streamInfo;
+    info.responseCodeDetails = details;
+    // Formats may name the cluster that the request was meant for.
+    if (info.upstreamCluster === undefined && this.cachedRoute !== undefined) {
+      info.upstreamCluster = this.clusterInfo();
+      info.upstreamClusterName = info.upstreamCluster?.name ?? '';
+    }
     const reply = manager.config.localReply.create(this, code, body, this.requestHeaders, options);
     this.localReplyBody = reply.body;
     this.decodingData = undefined;
@@ -310,12 +331,6 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
 
   private endStream(now: number): void {
     this.streamInfo.downstreamTxLastByte = now;
-    if (!this.requestComplete) {
-      // The answer came before the request's end: on HTTP/1 the rest cannot be told from a next request.
-      const { stats } = this.manager.config;
-      stats.values[stats.base + STAT.downstream_rq_response_before_rq_complete]++;
-      if (this.streamInfo.protocol !== 'HTTP/2') this.manager.drainState = 'closing';
-    }
     this.finish();
   }
 
@@ -327,6 +342,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.streamInfo.requestComplete = now;
     this.idleTimer?.disable();
     this.requestTimer?.disable();
+    this.headersTimer?.disable();
     this.durationTimer?.disable();
     this.logTimer?.disable();
     this.completeFilters();
@@ -403,8 +419,15 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     if (timer === this.idleTimer) {
       stats.values[stats.base + STAT.downstream_rq_idle_timeout]++;
       info.responseFlags |= ResponseFlag.StreamIdleTimeout;
+      this.requestHeaders ??= new RequestHeaders();
       if (this.responseStarted) this.resetStream('stream_idle_timeout');
       else this.sendLocalReply(this.requestComplete ? 504 : 408, 'stream timeout', 'stream_idle_timeout');
+      return;
+    }
+    if (timer === this.headersTimer) {
+      stats.values[stats.base + STAT.downstream_rq_header_timeout]++;
+      this.requestHeaders ??= new RequestHeaders();
+      this.sendLocalReply(408, 'request header timeout', 'request_header_timeout');
       return;
     }
     if (timer === this.requestTimer) {
@@ -414,9 +437,9 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       return;
     }
     stats.values[stats.base + STAT.downstream_rq_max_duration_reached]++;
-    info.responseFlags |= ResponseFlag.DurationTimeout;
     this.requestHeaders ??= new RequestHeaders();
-    this.sendLocalReply(408, 'downstream duration timeout', 'max_duration_timeout');
+    const code = this.requestComplete ? 504 : 408;
+    this.sendLocalReply(code, 'downstream duration timeout', 'max_duration_timeout');
   }
 
   readDisable(disable: boolean): void {
@@ -431,20 +454,18 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void {
     if (this.watermarkCallbacks === undefined) this.watermarkCallbacks = callbacks;
     else (this.moreWatermarkCallbacks ??= []).push(callbacks);
-    if (this.aboveWatermark) callbacks.onAboveWriteBufferHighWatermark();
+    if (this.highWatermarks > 0) callbacks.onAboveWriteBufferHighWatermark();
   }
 
   onAboveWriteBufferHighWatermark(): void {
-    if (this.aboveWatermark) return;
-    this.aboveWatermark = true;
+    if (++this.highWatermarks > 1) return;
     this.watermarkCallbacks?.onAboveWriteBufferHighWatermark();
     if (this.moreWatermarkCallbacks !== undefined)
       for (const one of this.moreWatermarkCallbacks) one.onAboveWriteBufferHighWatermark();
   }
 
   onBelowWriteBufferLowWatermark(): void {
-    if (!this.aboveWatermark) return;
-    this.aboveWatermark = false;
+    if (this.highWatermarks === 0 || --this.highWatermarks > 0) return;
     this.watermarkCallbacks?.onBelowWriteBufferLowWatermark();
     if (this.moreWatermarkCallbacks !== undefined)
       for (const one of this.moreWatermarkCallbacks) one.onBelowWriteBufferLowWatermark();

@@ -12,6 +12,7 @@ import type { ClusterManager } from '../../api/upstream/cluster.ts';
 import type { ResponseCodeCounters } from '../stats/response_code_stats.ts';
 import type { LocalReply } from './local_reply.ts';
 import type { PathNormalization } from './path_utility.ts';
+import type { TraceSampling } from './request_id.ts';
 
 /** One entry of http_filters. `current` is undefined while an ECDS configuration has not come and has no default. */
 export interface HttpFilterEntry {
@@ -62,11 +63,14 @@ export interface ConnectionManagerConfig {
   readonly serverName: string;
   readonly serverHeader: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';
   readonly via: string;
+  /** The node's cluster and id, where `add_user_agent` passes them on; else ''. */
   readonly userAgent: string;
+  readonly nodeId: string;
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   readonly packTraceReason: boolean;
+  readonly traceSampling: TraceSampling | undefined;
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;

@@ -3,6 +3,7 @@
 
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../api/http/header_map.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
+import { appendVia } from './conn_manager_utility.ts';
 
 /** `upgraded`: the request asked for an upgrade, so the answer's own `connection: upgrade` stays. */
 export function mutateResponseHeaders(
@@ -22,11 +23,8 @@ export function mutateResponseHeaders(
   if (config.serverHeader === 'OVERWRITE') headers.set('server', config.serverName);
   else if (config.serverHeader === 'APPEND_IF_ABSENT' && !headers.has('server'))
     headers.append('server', config.serverName);
-  if (config.via !== '') {
-    const before = headers.getAll('via');
-    headers.set('via', before === undefined ? config.via : `${before},${config.via}`);
-  }
-  if (config.alwaysSetRequestIdInResponse) {
+  if (config.via !== '') appendVia(headers, config.via);
+  if (config.alwaysSetRequestIdInResponse || request.has('x-envoy-force-trace')) {
     const id = request.get('x-request-id');
     if (id !== undefined) headers.set('x-request-id', id);
   }

@@ -2,21 +2,19 @@
 // is and how it came is written down, and what only trusted peers may say is removed when the peer is not trusted.
 // Follows Envoy's source/common/http/conn_manager_utility.cc and docs: configuration/http/http_conn_man/headers.
 
-import { randomUUID } from 'node:crypto';
-import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import { isIP } from 'node:net';
+import type { HeaderMap, RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { RouteConfig } from '../../api/router.ts';
 import type { Address, ConnectionInfo, StreamInfo } from '../../api/stream_info.ts';
 import { ipAddress } from '../network/address.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
 import { mutateForwardedClientCert } from './forwarded_client_cert.ts';
-import { isUpgrade } from './headers.ts';
+import { hasToken, isUpgrade } from './headers.ts';
 import { stripPort, stripTrailingHostDot } from './path_utility.ts';
-import { packTraceReason } from './request_id.ts';
+import { sampleTrace, setRequestId } from './request_id.ts';
 
-/** Headers that only internal peers may send; removed from requests of external clients. Envoy: cleanInternalHeaders. */
+/** Headers that only internal peers may send; removed from requests of everyone else. Envoy: cleanInternalHeaders. */
 const INTERNAL_HEADERS = [
-  'x-envoy-downstream-service-cluster',
-  'x-envoy-downstream-service-node',
   'x-envoy-retriable-status-codes',
   'x-envoy-retriable-header-names',
   'x-envoy-retry-on',
@@ -26,6 +24,7 @@ const INTERNAL_HEADERS = [
   'x-envoy-upstream-rq-timeout-ms',
   'x-envoy-upstream-rq-per-try-timeout-ms',
   'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-upstream-stream-duration-ms',
   'x-envoy-expected-rq-timeout-ms',
   'x-envoy-force-trace',
   'x-envoy-ip-tags',
@@ -38,6 +37,7 @@ const EDGE_HEADERS = [
   'x-envoy-downstream-service-cluster',
   'x-envoy-downstream-service-node',
   'x-envoy-original-path',
+  'x-envoy-original-host',
 ] as const;
 
 /** Changes the head of a request in place and leaves the client's address and the request id in `info`. */
@@ -49,35 +49,34 @@ export function mutateRequestHeaders(
   routes: RouteConfig | undefined,
 ): void {
   removeHopByHop(headers);
+  joinForwardedFor(headers);
   const trust = config.useRemoteAddress
     ? edgeAddress(headers, config, connection)
     : forwardedAddress(headers, config, connection);
-  if (config.schemeToOverwrite !== '') headers.scheme = config.schemeToOverwrite;
-  else if (headers.scheme === '' || connection.ssl === undefined)
-    headers.scheme = schemeOf(headers.get('x-forwarded-proto'), connection);
+  if (config.schemeToOverwrite !== '') {
+    headers.scheme = config.schemeToOverwrite;
+    headers.set('x-forwarded-proto', config.schemeToOverwrite);
+  } else if (headers.scheme === '') headers.scheme = schemeOf(headers.get('x-forwarded-proto'), connection);
 
   const internal = trust.single && trust.address !== undefined && config.isInternalAddress(trust.address);
   info.remoteAddress = trust.address ?? connection.remoteAddress;
   const edge = !internal && config.useRemoteAddress;
-  if (internal) headers.set('x-envoy-internal', 'true');
-  else {
-    headers.remove('x-envoy-internal');
-    if (edge) removeInternalHeaders(headers, routes);
-  }
-  if (config.userAgent !== '') {
-    headers.set('x-envoy-downstream-service-cluster', config.userAgent);
-    if (!headers.has('user-agent')) headers.set('user-agent', config.userAgent);
-  }
-  if (config.via !== '') appendValue(headers, 'via', config.via);
+  headers.remove('x-envoy-internal');
+  if (internal) headers.append('x-envoy-internal', 'true');
+  else removeInternalHeaders(headers, edge, routes);
+  if (config.userAgent !== '') addUserAgent(headers, config);
+  if (config.via !== '') appendVia(headers, config.via);
   if (edge && info.remoteAddress.ip !== '') headers.set('x-envoy-external-address', info.remoteAddress.ip);
   if (config.generateRequestId) setRequestId(headers, config, edge);
+  if (config.traceSampling !== undefined) sampleTrace(headers, config.traceSampling);
   info.requestId = headers.get('x-request-id') ?? '';
   mutateForwardedClientCert(headers, config, connection);
 }
 
 function removeHopByHop(headers: RequestHeaderMap): void {
   if (!isUpgrade(headers)) {
-    if (headers.has('connection')) removeConnectionNamed(headers);
+    // The headers that it named are gone already: see http1/connection_header.ts.
+    headers.remove('connection');
     headers.remove('upgrade');
   }
   headers.remove('keep-alive');
@@ -85,35 +84,17 @@ function removeHopByHop(headers: RequestHeaderMap): void {
   headers.remove('transfer-encoding');
   const te = headers.get('te');
   if (te !== undefined && te !== 'trailers') {
-    if (te.split(',').some((one) => one.trim().toLowerCase().split(';')[0] === 'trailers'))
-      headers.set('te', 'trailers');
+    if (hasToken(te, 'trailers')) headers.set('te', 'trailers');
     else headers.remove('te');
   }
 }
 
-/** Headers that `connection` may not name: they are ours, or pseudo-headers. Envoy: Utility::sanitizeConnectionHeader. */
-const NEVER_REMOVED = new Set([
-  'cookie',
-  'host',
-  'x-forwarded-for',
-  'x-forwarded-host',
-  'x-forwarded-proto',
-  'connection',
-  'close',
-  'keep-alive',
-  'te',
-]);
-
-/** Removes `connection` and the headers that it names as hop-by-hop (RFC 9110 7.6.1). */
-function removeConnectionNamed(headers: RequestHeaderMap): void {
-  const value = headers.getAll('connection')!;
-  if (value !== 'close' && value !== 'keep-alive') {
-    for (const token of value.toLowerCase().split(',')) {
-      const name = token.trim();
-      if (name !== '' && !name.startsWith(':') && !NEVER_REMOVED.has(name)) headers.remove(name);
-    }
-  }
-  headers.remove('connection');
+/** Several x-forwarded-for lines are one list (Envoy's header map joins them when they are read). */
+function joinForwardedFor(headers: RequestHeaderMap): void {
+  const first = headers.get('x-forwarded-for');
+  if (first === undefined) return;
+  const all = headers.getAll('x-forwarded-for')!;
+  if (all !== first) headers.set('x-forwarded-for', all);
 }
 
 interface Trust {
@@ -136,17 +117,26 @@ function edgeAddress(
       : (lastAddressFromXff(forwarded, config.xffNumTrustedHops - 1) ?? remote);
   if (!config.skipXffAppend) {
     // A loopback peer says nothing about where this proxy is: Envoy writes the proxy's own address.
-    const ip = isLoopback(remote.ip) ? config.localIp : remote.ip;
-    const mapped = config.representIpv4AsIpv6Mapped && !ip.includes(':') ? `::ffff:${ip}` : ip;
+    const loopback = isLoopback(remote.ip);
+    const ip = loopback ? config.localIp : remote.ip;
+    const mapped = config.representIpv4AsIpv6Mapped && !loopback && !ip.includes(':') ? `::ffff:${ip}` : ip;
     if (ip !== '') appendValue(headers, 'x-forwarded-for', mapped);
   }
   if (config.xffNumTrustedHops === 0 || !headers.has('x-forwarded-proto')) {
     headers.set('x-forwarded-proto', connection.ssl === undefined ? 'http' : 'https');
   }
-  if (config.appendXForwardedPort && (config.xffNumTrustedHops === 0 || !headers.has('x-forwarded-port'))) {
-    headers.set('x-forwarded-port', String(connection.localAddress.port));
-  }
+  setForwardedPort(headers, config, connection, config.xffNumTrustedHops === 0);
   return { address, single: forwarded === undefined };
+}
+
+function setForwardedPort(
+  headers: RequestHeaderMap,
+  config: ConnectionManagerConfig,
+  connection: ConnectionInfo,
+  overwrite: boolean,
+): void {
+  if (config.appendXForwardedPort && (overwrite || !headers.has('x-forwarded-port')))
+    headers.set('x-forwarded-port', String(connection.localAddress.port));
 }
 
 function isLoopback(ip: string): boolean {
@@ -162,6 +152,7 @@ function forwardedAddress(
   const forwarded = headers.getAll('x-forwarded-for');
   if (!headers.has('x-forwarded-proto'))
     headers.set('x-forwarded-proto', connection.ssl === undefined ? 'http' : 'https');
+  setForwardedPort(headers, config, connection, false);
   if (forwarded === undefined) return { address: undefined, single: false };
   const address = lastAddressFromXff(forwarded, config.xffNumTrustedHops);
   return {
@@ -175,30 +166,34 @@ function lastAddressFromXff(value: string | undefined, skip: number): Address | 
   if (value === undefined) return undefined;
   const entries = value.split(',');
   const text = entries.at(-1 - skip)?.trim();
-  return text === undefined || !isAddress(text) ? undefined : ipAddress(text, 0);
+  return text === undefined || isIP(text) === 0 ? undefined : ipAddress(text, 0);
 }
-
-function isAddress(text: string): boolean {
-  return /^[0-9.]+$|:/.test(text) && ipPattern.test(text);
-}
-const ipPattern = /^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-fA-F:.%]+$/;
 
 function schemeOf(forwardedProto: string | undefined, connection: ConnectionInfo): string {
   if (forwardedProto === 'https' || forwardedProto === 'http') return forwardedProto;
   return connection.ssl === undefined ? 'http' : 'https';
 }
 
-function removeInternalHeaders(headers: RequestHeaderMap, routes: RouteConfig | undefined): void {
-  for (const name of INTERNAL_HEADERS) headers.remove(name);
-  for (const name of EDGE_HEADERS) headers.remove(name);
+function removeInternalHeaders(
+  headers: RequestHeaderMap,
+  edge: boolean,
+  routes: RouteConfig | undefined,
+): void {
+  for (let i = 0; i < INTERNAL_HEADERS.length; i++) headers.remove(INTERNAL_HEADERS[i]);
+  if (edge) for (let i = 0; i < EDGE_HEADERS.length; i++) headers.remove(EDGE_HEADERS[i]);
   if (routes !== undefined) for (const name of routes.internalOnlyHeaders) headers.remove(name);
 }
 
-function setRequestId(headers: RequestHeaderMap, config: ConnectionManagerConfig, edge: boolean): void {
-  const force = edge && !config.preserveExternalRequestId;
-  if (!force && headers.has('x-request-id')) return;
-  const id = randomUUID();
-  headers.set('x-request-id', config.packTraceReason ? packTraceReason(id, 'none') : id);
+function addUserAgent(headers: RequestHeaderMap, config: ConnectionManagerConfig): void {
+  headers.set('x-envoy-downstream-service-cluster', config.userAgent);
+  if (!headers.get('user-agent')) headers.set('user-agent', config.userAgent);
+  if (config.nodeId !== '') headers.set('x-envoy-downstream-service-node', config.nodeId);
+}
+
+/** Adds this proxy to those that the message came through. */
+export function appendVia(headers: HeaderMap, via: string): void {
+  const before = headers.getAll('via');
+  headers.set('via', before === undefined || before === '' ? via : `${before}, ${via}`);
 }
 
 /** Appends to a comma-separated header, as one value. */

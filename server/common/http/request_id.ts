@@ -1,12 +1,59 @@
-// Request ids are UUIDs whose 15th character may tell why a request is traced, as other Envoys read it.
-// Follows Envoy's source/extensions/request_id/uuid/config.cc.
+// Request ids are UUIDs whose 15th character tells other Envoys whether, and why, the request is traced.
+// Follows Envoy's source/extensions/request_id/uuid/config.cc and mutateTracingRequestHeader in conn_manager_utility.cc.
+
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import { crypto } from '../builtins.ts';
+import type { RuntimeFraction } from '../router/runtime_fraction.ts';
+import type { ConnectionManagerConfig } from './conn_manager_config.ts';
 
 /** Position of the version digit in a UUID's text. */
 const TRACE_BYTE_POSITION = 14;
-const TRACE_CHARACTERS = { none: '4', sampled: '9', client: 'b', forced: 'a' } as const;
+const NOT_TRACED = '4';
+const SAMPLED = '9';
+const FORCED_BY_CLIENT = 'b';
+const FORCED_BY_SERVICE = 'a';
 
-/** `uuid` with the trace reason packed in; a malformed id is left as it is. */
-export function packTraceReason(uuid: string, reason: keyof typeof TRACE_CHARACTERS): string {
-  if (uuid.length !== 36) return uuid;
-  return uuid.slice(0, TRACE_BYTE_POSITION) + TRACE_CHARACTERS[reason] + uuid.slice(TRACE_BYTE_POSITION + 1);
+/** HttpConnectionManager.tracing, as far as it decides who is traced. */
+export interface TraceSampling {
+  readonly client: RuntimeFraction;
+  readonly random: RuntimeFraction;
+  readonly overall: RuntimeFraction;
+}
+
+/** Gives the request an id, where it has none of its own that may stay. */
+export function setRequestId(
+  headers: RequestHeaderMap,
+  config: ConnectionManagerConfig,
+  edge: boolean,
+): void {
+  const id = headers.get('x-request-id');
+  // randomUUID's version digit is the one that means `not traced`.
+  if (id === undefined || id === '') headers.set('x-request-id', crypto.randomUUID());
+  else if (!edge) return;
+  else if (!config.preserveExternalRequestId) headers.set('x-request-id', crypto.randomUUID());
+  else if (config.packTraceReason) setTraceReason(headers, id, NOT_TRACED);
+}
+
+/** Decides whether the request is traced and notes it in its id. */
+export function sampleTrace(headers: RequestHeaderMap, sampling: TraceSampling): void {
+  const id = headers.get('x-request-id');
+  if (id === undefined || id.length !== 36) return;
+  const random = Number.parseInt(id.slice(0, 8), 16);
+  if (Number.isNaN(random)) return;
+  let reason = id[TRACE_BYTE_POSITION];
+  const before = reason;
+  if (reason !== SAMPLED && reason !== FORCED_BY_CLIENT && reason !== FORCED_BY_SERVICE) {
+    if (headers.has('x-client-trace-id') && sampling.client.enabled(random)) reason = FORCED_BY_CLIENT;
+    else if (headers.has('x-envoy-force-trace')) reason = FORCED_BY_SERVICE;
+    else if (sampling.random.enabled(random)) reason = SAMPLED;
+    else return;
+  }
+  if (!sampling.overall.enabled(random)) reason = NOT_TRACED;
+  if (reason !== before) setTraceReason(headers, id, reason);
+}
+
+/** A malformed id is left as it is. */
+function setTraceReason(headers: RequestHeaderMap, id: string, reason: string): void {
+  if (id.length !== 36) return;
+  headers.set('x-request-id', id.slice(0, TRACE_BYTE_POSITION) + reason + id.slice(TRACE_BYTE_POSITION + 1));
 }

@@ -72,8 +72,9 @@ export class HeaderParser {
     for (let i = 0; i < this.toAdd.length; i++) {
       const { name, action, literal, keepEmptyValue } = this.toAdd[i];
       if ((literal !== '' || keepEmptyValue) && applies(action, headers, name)) {
-        if (action >= OVERWRITE_IF_EXISTS_OR_ADD) headers.set(name, literal!);
-        else headers.append(name, literal!);
+        // As in Envoy, what replaces a header stands last.
+        if (action >= OVERWRITE_IF_EXISTS_OR_ADD) headers.remove(name);
+        headers.append(name, literal!);
       }
     }
   }
@@ -99,7 +100,10 @@ export class HeaderParser {
       if ((value === '' && !keepEmptyValue) || !applies(action, headers, name)) continue;
       (action >= OVERWRITE_IF_EXISTS_OR_ADD ? overwrites : additions).push(name, value);
     }
-    for (let i = 0; i < overwrites.length; i += 2) headers.set(overwrites[i], overwrites[i + 1]);
+    for (let i = 0; i < overwrites.length; i += 2) {
+      headers.remove(overwrites[i]);
+      headers.append(overwrites[i], overwrites[i + 1]);
+    }
     for (let i = 0; i < additions.length; i += 2) headers.append(additions[i], additions[i + 1]);
   }
 }

@@ -43,6 +43,7 @@ export function updateAuthority(
   keepOriginal: boolean,
 ): void {
   const old = headers.host ?? '';
+  if (keepOriginal && old !== '') headers.set('x-envoy-original-host', old);
   if (appendXForwardedHost && old !== '') {
     const forwarded = headers.get('x-forwarded-host') ?? '';
     const last = forwarded.slice(forwarded.lastIndexOf(',') + 1);
@@ -50,7 +51,6 @@ export function updateAuthority(
     if (forwarded === '') headers.set('x-forwarded-host', old);
     else if (last !== old) headers.set('x-forwarded-host', `${forwarded},${old}`);
   }
-  if (keepOriginal && old !== '') headers.set('x-envoy-original-host', old);
   headers.host = host;
 }
 

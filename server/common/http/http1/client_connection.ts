@@ -88,11 +88,12 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
     const decoder = this.decoder;
     this.persistent = false;
     if (decoder === undefined) return;
-    if (this.state === STATE_RAW) {
+    if (this.state === STATE_RAW && !this.encoder.isUpgrade) {
       this.state = STATE_COMPLETE;
       this.decoder = undefined;
       decoder.onData(NO_BYTES, 0, 0, true);
-    } else if (this.betweenMessages) {
+    } else if (this.state === STATE_RAW || this.betweenMessages) {
+      // A tunnel has no end of its own either: it breaks off.
       this.state = STATE_DISCARD;
       this.decoder = undefined;
       decoder.onResetStream('ConnectionTermination', '');

@@ -79,13 +79,14 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     this.parsing = true;
     const pos = this.parse(bytes, start, end);
     this.parsing = false;
+    if (this.decoder === undefined && this.readingHead) this.beginStream('');
     if (pos < end) {
       this.callbacks.readDisable?.(true);
       this.keep(bytes, pos, end);
     }
   }
 
-  /** True while the beginning of a request's head has arrived, but not all of it (for request_headers_timeout). */
+  /** True while the beginning of a request's head has arrived, but not all of it. */
   get readingHead(): boolean {
     return this.state === STATE_HEAD && !this.betweenMessages;
   }
@@ -192,9 +193,13 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
       this.remaining = contentLength;
       this.state = STATE_LENGTH;
     }
-    this.encoder.begin(headers.method, this.protocol === 'HTTP/1.0');
-    this.decoder = this.callbacks.newStream(this.encoder);
-    this.decoder.onRequestHeaders(headers, endStream);
+    this.beginStream(headers.method).onRequestHeaders(headers, endStream);
+  }
+
+  /** A stream begins with its first byte, so that whoever takes too long for a head, or leaves in its middle, is seen. */
+  private beginStream(method: string): RequestDecoder {
+    this.encoder.begin(method, this.protocol === 'HTTP/1.0' && this.settings.acceptHttp10);
+    return (this.decoder ??= this.callbacks.newStream(this.encoder));
   }
 
   private readHead(
@@ -214,9 +219,9 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
     headers.formatter = formatter;
     let error = this.head.read(bytes, text, start, headers, headers, formatter);
     if (error !== undefined) return error;
+    if (scanner.version !== 11 && !settings.acceptHttp10) return LOW_VERSION;
     this.protocol = scanner.version === 11 ? 'HTTP/1.1' : 'HTTP/1.0';
     if (this.protocol === 'HTTP/1.0') {
-      if (!settings.acceptHttp10) return LOW_VERSION;
       if (headers.host === undefined && settings.defaultHostForHttp10 !== '') {
         headers.host = settings.defaultHostForHttp10;
       }
@@ -255,10 +260,7 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
 
   /** Errors before there is a stream get one, so that the connection manager can answer (and log) as for any other. */
   protected override onError(error: CodecError): void {
-    if (this.decoder === undefined) {
-      this.encoder.begin('', this.protocol === 'HTTP/1.0' && this.settings.acceptHttp10);
-      this.decoder = this.callbacks.newStream(this.encoder);
-    }
+    if (this.decoder === undefined) this.beginStream('');
     this.callbacks.onCodecError(error);
   }
 }

@@ -28,6 +28,8 @@ export class RouterConfig implements HttpFilterConfig {
   readonly suppressEnvoyHeaders: boolean;
   readonly respectExpectedRequestTimeout: boolean;
   readonly upstreamLogs: readonly AccessLog[];
+  /** This machine's address, from which mirrored requests say to come. */
+  readonly localIp: string;
 
   constructor(options: Omit<RouterConfig, 'isTerminal' | 'createFilter'>) {
     this.stats = options.stats;
@@ -36,6 +38,7 @@ export class RouterConfig implements HttpFilterConfig {
     this.suppressEnvoyHeaders = options.suppressEnvoyHeaders;
     this.respectExpectedRequestTimeout = options.respectExpectedRequestTimeout;
     this.upstreamLogs = options.upstreamLogs;
+    this.localIp = options.localIp;
   }
 
   createFilter(): HttpFilter {
@@ -56,6 +59,7 @@ export const routerFactory: HttpFilterFactory<RouterMessage> = {
       suppressEnvoyHeaders: config.suppress_envoy_headers,
       respectExpectedRequestTimeout: config.respect_expected_rq_timeout,
       upstreamLogs: compileAccessLogs(config.upstream_log, context, at(path, 'upstream_log')),
+      localIp: context.server.localIp,
     });
   },
 };

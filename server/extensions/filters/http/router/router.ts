@@ -19,6 +19,8 @@ import { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import { isGrpc } from '../../../../common/http/local_reply.ts';
+import { updateAuthority } from '../../../../common/router/host_rewrite.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
@@ -29,7 +31,7 @@ import { resetReasonText, responseFlagOf } from './reset_reason.ts';
 import { chargeResponse } from './response_stats.ts';
 import { RetryState } from './retry_state.ts';
 import { shadowRequest } from './shadow.ts';
-import { finalTimeouts, type Timeouts } from './timeouts.ts';
+import { finalTimeouts, type Timeouts, tellTimeout } from './timeouts.ts';
 import { logUpstream } from './upstream_log.ts';
 import { UpstreamRequest } from './upstream_request.ts';
 
@@ -100,6 +102,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       return FilterHeadersStatus.StopIteration;
     }
     this.cluster = cluster;
+    info.upstreamRequestAttemptCount = 1;
     info.upstreamCluster = cluster;
     info.upstreamClusterName = cluster.name;
     this.timeouts = finalTimeouts(
@@ -156,10 +159,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       return;
     }
     const info = callbacks.streamInfo;
-    info.upstreamHost = host;
     info.upstreamRequestAttemptCount = this.attempts;
     this.attemptStart = monotonicNow();
-    if (entry.autoHostRewrite && host.hostname !== '') this.rewriteHost(host.hostname);
     const pool = cluster.httpPool(host, entry.priority, info, this.headers.host);
     if (pool === undefined) {
       this.respondLocally(
@@ -175,20 +176,12 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     upstream.start(pool);
   }
 
-  private rewriteHost(hostname: string): void {
-    const { headers } = this;
-    if (this.entry.appendXForwardedHost && headers.host !== undefined && headers.host !== hostname) {
-      headers.append('x-forwarded-host', headers.host);
-    }
-    headers.host = hostname;
-  }
-
   decodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): FilterDataStatus {
     if (this.destroyed || this.cluster === undefined) return FilterDataStatus.StopIterationNoBuffer;
     const { upstream } = this;
     const ready = upstream?.ready === true;
-    if (endStream) this.onRequestComplete();
     if (!ready || this.retain) this.keepBody(bytes, start, end);
+    if (endStream) this.onRequestComplete();
     if (ready) upstream.encoder.encodeData(bytes, start, end, endStream);
     if (endStream && !this.destroyed) this.startResponseTimers();
     return FilterDataStatus.StopIterationNoBuffer;
@@ -228,20 +221,13 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.requestCompleteAt = monotonicNow();
     const policies = this.entry.shadowPolicies;
     for (let i = 0; i < policies.length; i++) {
-      shadowRequest(
-        policies[i],
-        this.headers,
-        this.body,
-        this.trailers,
-        this.callbacks,
-        this.config.clusterManager,
-      );
+      shadowRequest(policies[i], this.headers, this.body, this.trailers, this.callbacks, this.config);
     }
   }
 
   private startResponseTimers(): void {
     const { global, perTry, perTryIdle } = this.timeouts;
-    if (global > 0 && !this.responseStarted)
+    if (global > 0 && !this.destroyed)
       (this.responseTimer ??= new Timer(this)).enable(global, this.requestCompleteAt);
     this.upstream?.startTimers(perTry, perTryIdle);
   }
@@ -252,6 +238,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       this.callbacks.streamInfo.upstreamRequestAttemptCount = this.attempts;
       if (this.entry.includeAttemptCountInRequest)
         this.headers.set('x-envoy-attempt-count', String(this.attempts));
+      this.tellTimeLeft();
       this.attempt();
       if (this.requestComplete && !this.destroyed)
         this.upstream?.startTimers(this.timeouts.perTry, this.timeouts.perTryIdle);
@@ -264,9 +251,16 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       504,
       'upstream request timeout',
       ResponseFlag.UpstreamRequestTimeout,
-      'upstream_response_timeout',
+      'response_timeout',
       false,
     );
+  }
+
+  private tellTimeLeft(): void {
+    const { headers, config, entry } = this;
+    const elapsed = this.requestComplete ? monotonicNow() - this.requestCompleteAt : 0;
+    const grpc = entry.maxGrpcTimeoutMs !== undefined && isGrpc(headers);
+    tellTimeout(this.timeouts, elapsed, headers, config.suppressEnvoyHeaders, grpc);
   }
 
   onPerTryTimeout(upstream: UpstreamRequest, idle: boolean): void {
@@ -279,13 +273,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.upstream = undefined;
     if (this.scheduleRetry(this.retry?.shouldRetryPerTryTimeout(), upstream.host, undefined)) return;
     const details = idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout';
-    this.respondLocally(
-      504,
-      'upstream request timeout',
-      idle ? ResponseFlag.StreamIdleTimeout : ResponseFlag.UpstreamRequestTimeout,
-      details,
-      false,
-    );
+    this.respondLocally(504, 'upstream request timeout', ResponseFlag.UpstreamRequestTimeout, details, false);
   }
 
   // ---- upstream ------------------------------------------------------------------------------------------------------
@@ -297,6 +285,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   ): void {
     const info = this.callbacks.streamInfo;
     const now = monotonicNow();
+    info.upstreamHost = upstream.host;
     info.upstreamConnectStart = connection.connectStart;
     info.upstreamConnectEnd = connection.connectEnd;
     info.upstreamHandshakeEnd = connection.handshakeEnd;
@@ -305,7 +294,14 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     info.upstreamSsl = connection.connection.info.ssl;
     info.upstreamProtocol = protocol;
     info.firstUpstreamTxByte = now;
-    const { body, trailers } = this;
+    const { body, trailers, entry } = this;
+    if (entry.autoHostRewrite && upstream.host.hostname !== '')
+      updateAuthority(
+        this.headers,
+        upstream.host.hostname,
+        entry.appendXForwardedHost,
+        !this.config.suppressEnvoyHeaders,
+      );
     const ends = this.requestComplete && body === undefined && trailers === undefined;
     upstream.encoder.encodeHeaders(this.headers, ends);
     if (body !== undefined && upstream.ready) {
@@ -354,7 +350,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     upstream.headersReceived = true;
     this.responseStarted = true;
-    this.responseTimer?.disable();
     chargeResponse(
       this.cluster,
       host,
@@ -365,13 +360,12 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       config.dynamicStats,
     );
     if (!config.suppressEnvoyHeaders) {
-      headers.set(
-        'x-envoy-upstream-service-time',
-        String(Math.max(0, Math.trunc(now - this.requestCompleteAt || 0))),
-      );
+      if (this.requestComplete)
+        headers.set('x-envoy-upstream-service-time', String(Math.trunc(now - this.requestCompleteAt)));
       if (entry.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.attempts));
     }
     info.responseCodeDetails = 'via_upstream';
+    info.responseCode = headers.status;
     if (this.setCookies !== undefined)
       for (const cookie of this.setCookies) headers.append('set-cookie', cookie);
     this.route.finalizeResponseHeaders(headers, this.headers, info);
@@ -392,6 +386,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   private onUpstreamComplete(): void {
     const { callbacks, config } = this;
     callbacks.streamInfo.lastUpstreamRxByte = monotonicNow();
+    this.responseTimer?.disable();
     this.upstream = undefined;
     if (config.upstreamLogs.length > 0) logUpstream(config.upstreamLogs, callbacks);
   }
@@ -407,6 +402,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const info = callbacks.streamInfo;
     this.upstream = undefined;
     info.upstreamTransportFailureReason = transportFailure;
+    // A host that the circuit breaker kept us from is not one that failed.
+    if (reason !== 'Overflow') info.upstreamHost = host;
     if (
       !upstream.headersReceived &&
       this.scheduleRetry(this.retry?.shouldRetryReset(reason, upstream.sent), host, undefined)

@@ -5,15 +5,16 @@ import type { ResponseDecoder, StreamResetReason } from '../../../../api/http/co
 import type { StreamDecoderFilterCallbacks } from '../../../../api/http/filter.ts';
 import type { RequestHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { ShadowPolicy } from '../../../../api/router.ts';
-import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
 import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
 import type { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
 import type { Cancellable, PoolCallbacks, PoolStream } from '../../../../common/conn_pool/http_conn_pool.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import { appendValue } from '../../../../common/http/conn_manager_utility.ts';
 import { RequestHeaders } from '../../../../common/http/header_map.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
+import type { RouterConfig } from './config.ts';
 
 /** ms a shadow may take. Source: the timeout of Envoy's async client as the router uses it is the route's; 15 s is its default. */
 const SHADOW_TIMEOUT_MS = 15_000;
@@ -25,12 +26,12 @@ export function shadowRequest(
   body: BodyBuffer | undefined,
   trailers: TrailerMap | undefined,
   callbacks: StreamDecoderFilterCallbacks,
-  clusters: ClusterManager,
+  { clusterManager, localIp }: RouterConfig,
 ): void {
   if (!policy.fraction(callbacks.streamId)) return;
   const name = policy.cluster === '' ? headers.get(policy.clusterHeader) : policy.cluster;
   if (name === undefined) return;
-  const cluster = clusters.getCluster(name) as ThreadLocalCluster | undefined;
+  const cluster = clusterManager.getCluster(name) as ThreadLocalCluster | undefined;
   const host = cluster?.chooseHost(undefined) as Host | undefined;
   if (cluster === undefined || host === undefined) return;
   const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers.host);
@@ -42,6 +43,9 @@ export function shadowRequest(
     headers.scheme,
     [...headers.list],
   );
+  // The copy is a request of this proxy's own.
+  copy.set('x-envoy-internal', 'true');
+  appendValue(copy, 'x-forwarded-for', localIp);
   const request = new ShadowRequest(
     copy,
     body === undefined || body.length === 0 ? undefined : body.peek(),

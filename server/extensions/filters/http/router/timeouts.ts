@@ -30,7 +30,8 @@ export function finalTimeouts(
 ): Timeouts {
   const retry = route.retryPolicy;
   const timeouts: Timeouts = {
-    global: route.timeoutMs,
+    // A route that limits its streams' duration is not limited a second time.
+    global: route.maxStreamDurationMs === undefined ? route.timeoutMs : 0,
     perTry: retry?.perTryTimeoutMs ?? 0,
     perTryIdle: retry?.perTryIdleTimeoutMs ?? 0,
   };
@@ -46,14 +47,31 @@ export function finalTimeouts(
   const asked = wholeNumber(expected) ?? wholeNumber(headers.get('x-envoy-upstream-rq-timeout-ms'));
   if (asked !== undefined) timeouts.global = asked;
   headers.remove('x-envoy-upstream-rq-timeout-ms');
+  // These two are Envoy's to read, too; what they ask for is not done here (docs/differences.md).
+  headers.remove('x-envoy-upstream-alt-stat-name');
+  headers.remove('x-envoy-upstream-stream-duration-ms');
   const perTry = wholeNumber(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
   if (perTry !== undefined) timeouts.perTry = perTry;
   headers.remove('x-envoy-upstream-rq-per-try-timeout-ms');
   if (timeouts.global !== 0 && timeouts.perTry >= timeouts.global) timeouts.perTry = 0;
-  const tell = timeouts.perTry > 0 ? timeouts.perTry : timeouts.global;
-  if (tell > 0 && !suppressEnvoyHeaders) headers.set('x-envoy-expected-rq-timeout-ms', String(tell));
-  if (tell > 0 && grpc && headers.has('grpc-timeout')) headers.set('grpc-timeout', `${Math.ceil(tell)}m`);
+  tellTimeout(timeouts, 0, headers, suppressEnvoyHeaders, grpc);
   return timeouts;
+}
+
+/** Tells the upstream how long it has, `elapsedMs` after the request was complete. */
+export function tellTimeout(
+  { global, perTry }: Timeouts,
+  elapsedMs: number,
+  headers: RequestHeaderMap,
+  suppressEnvoyHeaders: boolean,
+  grpc: boolean,
+): void {
+  let tell = perTry > 0 ? perTry : global;
+  if (tell === 0) return;
+  // 0 would be no limit at all.
+  if (global > 0) tell = elapsedMs >= global ? 1 : Math.min(tell, Math.ceil(global - elapsedMs));
+  if (!suppressEnvoyHeaders) headers.set('x-envoy-expected-rq-timeout-ms', String(tell));
+  if (grpc && headers.has('grpc-timeout')) headers.set('grpc-timeout', `${Math.ceil(tell)}m`);
 }
 
 /** `grpc-timeout` in ms; undefined when absent or malformed. At most eight digits and a unit (gRPC's HTTP/2 mapping). */

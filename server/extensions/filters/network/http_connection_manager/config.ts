@@ -22,6 +22,7 @@ import { HANDLED_COMMON_FIELDS, HANDLED_FIELDS } from './handled_fields.ts';
 import { compileHttpFilters, compileUpgrades } from './http_filters.ts';
 import { compileClientCertDetails, compileInternalAddresses } from './identity.ts';
 import { compileLocalReply } from './local_reply.ts';
+import { compileTraceSampling } from './trace_sampling.ts';
 
 /** Source of each: the field's documentation. */
 const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
@@ -91,6 +92,7 @@ function compile(
     at(path, 'http_protocol_options'),
     statefulFormatterResolver(context),
   );
+  const packReason = packTraceReason(config, context, path);
   const filters = compileHttpFilters(config.http_filters, context, at(path, 'http_filters'));
   return Object.freeze({
     statPrefix: config.stat_prefix,
@@ -117,10 +119,12 @@ function compile(
         : config.server_header_transformation,
     via: config.via,
     userAgent: config.add_user_agent?.value === true ? context.server.nodeCluster : '',
+    nodeId: context.server.nodeId,
     generateRequestId: config.generate_request_id?.value ?? true,
     preserveExternalRequestId: config.preserve_external_request_id,
     alwaysSetRequestIdInResponse: config.always_set_request_id_in_response,
-    packTraceReason: packTraceReason(config, context, path),
+    packTraceReason: packReason,
+    traceSampling: packReason ? compileTraceSampling(config.tracing, context.runtime) : undefined,
     useRemoteAddress: config.use_remote_address?.value ?? false,
     xffNumTrustedHops: config.xff_num_trusted_hops,
     skipXffAppend: config.skip_xff_append,
