@@ -3,14 +3,14 @@
 
 import type { LogContext } from '../api/access_log.ts';
 import type { StatBlock, StatStore } from '../api/stats.ts';
-import type { Address } from '../api/stream_info.ts';
+import type { Address, StreamInfo } from '../api/stream_info.ts';
 import { monotonicNow } from '../common/event/dispatcher.ts';
 import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
 import { ipAddress, pipeAddress } from '../common/network/address.ts';
 import { newConnectionId } from '../common/network/connection.ts';
 import { handleAddress, type SocketHandle } from '../common/network/socket.ts';
 import { LISTENER_STATS, PER_HANDLER_LISTENER_STATS } from '../common/stats/families/listener.ts';
-import { ConnectionInfoRecord, type ConnectionStreamInfoRecord } from '../common/stream_info/stream_info.ts';
+import { ConnectionInfoRecord } from '../common/stream_info/stream_info.ts';
 import { AcceptedSocket } from './accepted_socket.ts';
 import { ActiveConnection } from './active_connection.ts';
 
@@ -33,6 +33,7 @@ export class ActiveListener {
   private connectionCount = 0;
   /** Called whenever a socket is no longer this listener's; a draining one is done when it has none. */
   onSocketGone: () => void = () => {};
+  private closingListenSockets = 0;
 
   constructor(config: ListenerConfig, workerIndex: number, store: StatStore, lookup: ListenerLookup) {
     this.config = config;
@@ -57,6 +58,12 @@ export class ActiveListener {
     this.accepting.add(accepted);
     this.stats.values[this.stats.base + STAT.downstream_pre_cx_active]++;
     accepted.start(this.config);
+  }
+
+  /** One of its listen sockets takes its last connections; to be called again with `false` when it is closed. */
+  setClosing(closing: boolean): void {
+    this.closingListenSockets += closing ? 1 : -1;
+    if (!closing) this.onSocketGone();
   }
 
   /** Listener filters are done. `false`: the socket is closed already. */
@@ -111,13 +118,13 @@ export class ActiveListener {
     stats.values[stats.base + STAT.downstream_cx_active]--;
     workerStats.values[workerStats.base + WORKER_STAT.downstream_cx_active]--;
     const now = monotonicNow();
-    const { streamInfo } = connection;
-    stats.record(STAT.downstream_cx_length_ms, now - streamInfo.startTimeMonotonic);
-    if (this.config.accessLogs.length > 0) this.log(streamInfo, now);
+    const { info } = connection;
+    stats.record(STAT.downstream_cx_length_ms, now - info.startTimeMonotonic);
+    if (this.config.accessLogs.length > 0) this.log(info.streamInfo, now);
     this.onSocketGone();
   }
 
-  private log(streamInfo: ConnectionStreamInfoRecord, now: number): void {
+  private log(streamInfo: StreamInfo, now: number): void {
     streamInfo.requestComplete = now;
     const context: LogContext = {
       requestHeaders: undefined,
@@ -130,9 +137,9 @@ export class ActiveListener {
     for (const log of this.config.accessLogs) log.log(context);
   }
 
-  /** Connections in whatever chain, and sockets that are still in listener filters. */
+  /** Connections in whatever chain, sockets that are still in listener filters, and listen sockets that close. */
   get openSockets(): number {
-    return this.connectionCount + this.accepting.size;
+    return this.connectionCount + this.accepting.size + this.closingListenSockets;
   }
 
   chainsWithConnections(): readonly FilterChainConfig[] {
@@ -166,12 +173,17 @@ function connectionInfo(handle: SocketHandle, config: ListenerConfig): Connectio
   if (remote === undefined || local === undefined) {
     const first = config.addresses[0];
     if (first.ip !== '') return undefined;
-    return new ConnectionInfoRecord(id, pipeAddress(''), pipeAddress(first.text), config.name);
+    return new ConnectionInfoRecord(id, pipeAddress(''), first, config.name, Date.now(), monotonicNow());
   }
+  const [configured] = config.addresses;
+  // Nearly always the address that was configured: thousands of connections share that one object.
+  const same = configured.ip === local.address && configured.port === local.port;
   return new ConnectionInfoRecord(
     id,
     ipAddress(remote.address, remote.port),
-    ipAddress(local.address, local.port),
+    same ? configured : ipAddress(local.address, local.port),
     config.name,
+    Date.now(),
+    monotonicNow(),
   );
 }

@@ -6,6 +6,7 @@ import type { Address } from '../api/stream_info.ts';
 import { enter, leave } from '../common/event/dispatcher.ts';
 import { logger } from '../common/log.ts';
 import { acceptHandles, type SocketHandle } from '../common/network/socket.ts';
+import { HANDSHAKE_SETTLE_MS, stopHandshakes } from '../common/network/stop_handshakes.ts';
 import type { ActiveListener } from './active_listener.ts';
 
 const log = logger('conn_handler');
@@ -16,9 +17,11 @@ export type BoundSocket = object | number;
 export class ListenSocket {
   listener: ActiveListener;
   private readonly server: Server;
+  private readonly isTcp: boolean;
 
   constructor(listener: ActiveListener, bound: BoundSocket, address: Address) {
     this.listener = listener;
+    this.isTcp = address.ip !== '';
     const { backlog } = listener.config;
     this.server = createServer();
     this.server.on('error', (error) =>
@@ -38,7 +41,13 @@ export class ListenSocket {
     }
   }
 
-  close(): void {
-    this.server.close();
+  /** Takes who has connected already, then nobody. `closed` is called when that is so. */
+  close(closed: () => void): void {
+    const close = (): void => {
+      this.server.close();
+      closed();
+    };
+    if (this.isTcp && stopHandshakes(this.server)) setTimeout(close, HANDSHAKE_SETTLE_MS);
+    else close();
   }
 }

@@ -109,7 +109,8 @@ export class WorkerListenerManager implements ListenerLookup {
     const socket = this.sockets.get(key);
     if (socket === undefined || socket.listener !== owner) return;
     this.sockets.delete(key);
-    socket.close();
+    owner.setClosing(true);
+    socket.close(() => owner.setClosing(false));
   }
 
   remove(name: string): void {
@@ -212,6 +213,6 @@ export class WorkerListenerManager implements ListenerLookup {
 
   close(): void {
     for (const timer of this.timers) clearTimeout(timer);
-    for (const socket of this.sockets.values()) socket.close();
+    for (const socket of this.sockets.values()) socket.close(() => undefined);
   }
 }

@@ -11,14 +11,28 @@ const SO_ORIGINAL_DST = 80;
 /** netinet/in.h. */
 const SOL_IP = 0;
 const SOL_IPV6 = 41;
+/** asm-generic/socket.h. */
+const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
+/** Sizes of linux/filter.h struct sock_filter, and of sock_fprog on 64-bit systems. */
+const FILTER_INSTRUCTION_BYTES = 8;
+const SOCK_FPROG_BYTES = 16;
 /** Size of sockaddr_in6, the larger of the two. */
 const SOCKADDR_BYTES = 28;
 
 interface SystemCalls {
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number[]): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  /** setsockopt with a `struct sock_fprog`. */
+  setFilter(fd: number, level: number, name: number, program: SocketFilter, length: number): number;
   dup(fd: number): number;
   errno(): number;
+}
+
+/** linux/filter.h struct sock_fprog: `len` instructions of 8 bytes each. */
+interface SocketFilter {
+  readonly len: number;
+  readonly filter: Uint8Array;
 }
 
 let loaded: SystemCalls | undefined;
@@ -31,9 +45,11 @@ function systemCalls(): SystemCalls {
 function load(): SystemCalls {
   const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
   const library = koffi.load(null);
+  koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'uint8_t *' });
   return {
     getsockopt: library.func('int getsockopt(int, int, int, _Out_ uint8_t *, _Inout_ uint32_t *)'),
     setsockopt: library.func('int setsockopt(int, int, int, uint8_t *, uint32_t)'),
+    setFilter: library.func('int setsockopt(int, int, int, sock_fprog *, uint32_t)'),
     dup: library.func('int dup(int)'),
     errno: () => koffi.errno(),
   };
@@ -83,4 +99,10 @@ export function getSocketOption(
   const length = [size];
   if (systemCalls().getsockopt(fd, level, name, value, length) !== 0) return undefined;
   return value.subarray(0, length[0]);
+}
+
+/** Linux only: lets the kernel drop packets to this socket by a classic BPF program. False when the system refused. */
+export function attachSocketFilter(fd: number, program: Uint8Array): boolean {
+  const filter = { len: program.length / FILTER_INSTRUCTION_BYTES, filter: program };
+  return systemCalls().setFilter(fd, SOL_SOCKET, SO_ATTACH_FILTER, filter, SOCK_FPROG_BYTES) === 0;
 }
