@@ -1,6 +1,7 @@
 // Serves: admin, control side and workers come up, and the process runs until a signal or /quitquitquit ends it.
 // Envoy: source/server/server.cc (InstanceBase::run).
 
+import { writeFileSync } from 'node:fs';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
 import { allLoggers, logger } from '../common/log.ts';
 import { StatAggregator } from '../common/stats/aggregator.ts';
@@ -53,6 +54,7 @@ export async function serve(start: Start): Promise<number> {
     logOutput.reopen();
     supervisor.reopenLogs();
   });
+  if (options.baseIdPath !== '') writeFileSync(options.baseIdPath, String(options.baseId));
   new ClusterStats(control.store, aggregator, stats);
   const serverStats = serverStatsOf(parts, stats);
   const flusher = new StatsFlusher(bootstrap, aggregator);

@@ -1,12 +1,12 @@
-// /drain_listeners: at once the listen sockets close and open connections are asked to go; `graceful` first asks for the
-// drain time while new connections still come in. Envoy: source/server/admin/listeners_handler.cc, drain_manager_impl.cc.
+// /drain_listeners: open connections are asked to go and the listen sockets close, at once or (`graceful`) after the drain
+// time, while new connections still come in. Envoy: source/server/admin/listeners_handler.cc, drain_manager_impl.cc.
 
 import type { Supervisor } from '../supervisor/supervisor.ts';
 
 export interface DrainRequest {
   readonly inboundOnly: boolean;
   readonly graceful: boolean;
-  /** With `graceful`: the listeners stay open after the drain time. */
+  /** The listeners stay open, at once and after the drain time. */
   readonly skipExit: boolean;
 }
 
@@ -22,17 +22,16 @@ export class ListenerDrain {
 
   start({ inboundOnly, graceful, skipExit }: DrainRequest): void {
     const scope = inboundOnly ? 'inboundonly' : 'all';
-    if (!graceful) {
+    if (skipExit) {
+      this.#supervisor.drain(scope, true, false);
+    } else if (!graceful) {
       this.#supervisor.drain(scope, false, true);
-      return;
+    } else if (this.#sequence === undefined) {
+      // A second graceful drain does not begin anew.
+      this.#supervisor.drain(scope, true, false);
+      this.#sequence = setTimeout(() => this.#supervisor.drain(scope, true, true), this.#drainTimeMs);
+      this.#sequence.unref();
     }
-    // A second graceful drain does not begin anew.
-    if (this.#sequence !== undefined) return;
-    this.#supervisor.drain(scope, true, false);
-    this.#sequence = setTimeout(() => {
-      if (!skipExit) this.#supervisor.drain(scope, true, true);
-    }, this.#drainTimeMs);
-    this.#sequence.unref();
   }
 
   close(): void {
