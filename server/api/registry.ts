@@ -151,7 +151,9 @@ export type SettingsCategory =
   | 'envoy.http.stateful_header_formatters'
   | 'envoy.bootstrap'
   | 'envoy.filters.upstream_network'
-  | 'envoy.http.header_validators';
+  | 'envoy.http.header_validators'
+  | 'envoy.compression.compressor'
+  | 'envoy.compression.decompressor';
 
 /** Every kind of factory by its category. */
 export interface FactoryByCategory {

@@ -4,7 +4,11 @@ import type { ExtensionFactory } from '../api/registry.ts';
 import { fileAccessLogger } from './access_loggers/file/config.ts';
 import { stderrAccessLogger, stdoutAccessLogger } from './access_loggers/stream/config.ts';
 import { internalListenerFactory } from './bootstrap/internal_listener/config.ts';
+import { brotliCompressorFactory } from './compression/brotli/compressor/config.ts';
+import { gzipCompressorFactory } from './compression/gzip/compressor/config.ts';
+import { zstdCompressorFactory } from './compression/zstd/compressor/config.ts';
 import { alpnFactory } from './filters/http/alpn/config.ts';
+import { compressorFactory } from './filters/http/compressor/config.ts';
 import { corsFactory } from './filters/http/cors/config.ts';
 import { faultFactory } from './filters/http/fault/config.ts';
 import { grpcStatsFactory } from './filters/http/grpc_stats/config.ts';
@@ -50,7 +54,11 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   stderrAccessLogger,
   stdoutAccessLogger,
   internalListenerFactory,
+  brotliCompressorFactory,
+  gzipCompressorFactory,
+  zstdCompressorFactory,
   alpnFactory,
+  compressorFactory,
   corsFactory,
   faultFactory,
   grpcStatsFactory,

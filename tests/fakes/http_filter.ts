@@ -36,6 +36,9 @@ export class FakeFilterCallbacks implements StreamDecoderFilterCallbacks, Stream
   /** Body that the filter injected, and whether it ended the stream. */
   injected = '';
   injectedEnd = false;
+  /** The same of the request. */
+  injectedRequest = '';
+  injectedRequestEnd = false;
   encodingPaused = 0;
 
   constructor(filter: HttpFilter) {
@@ -80,6 +83,10 @@ export class FakeFilterCallbacks implements StreamDecoderFilterCallbacks, Stream
   }
   encoderBufferLimit(): number {
     return this.bufferLimit;
+  }
+  injectDecodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    this.injectedRequest += Buffer.from(bytes.subarray(start, end)).toString('latin1');
+    this.injectedRequestEnd = endStream;
   }
   injectEncodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
     this.injected += Buffer.from(bytes.subarray(start, end)).toString('latin1');

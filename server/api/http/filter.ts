@@ -76,6 +76,8 @@ export interface StreamDecoderFilterCallbacks extends StreamFilterCallbacks {
   addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void;
   /** Limit of body bytes buffered, bytes. */
   decoderBufferLimit(): number;
+  /** Sends body bytes on from this filter, past it, at a time of its own. Not inside its `decodeData`. */
+  injectDecodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
 }
 
 export interface DownstreamWatermarkCallbacks {

@@ -34,6 +34,13 @@ export interface FilterManagerCallbacks {
   encodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
   encodeTrailers(trailers: TrailerMap): void;
   readDisable(disable: boolean): void;
+  injectDecodedData(
+    one: ActiveFilter,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): void;
   injectEncodedData(
     one: ActiveFilter,
     bytes: Uint8Array,
@@ -134,6 +141,9 @@ export class ActiveFilter implements StreamDecoderFilterCallbacks, StreamEncoder
   }
   encoderBufferLimit(): number {
     return this.stream.bufferLimit;
+  }
+  injectDecodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    this.stream.injectDecodedData(this, bytes, start, end, endStream);
   }
   injectEncodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
     this.stream.injectEncodedData(this, bytes, start, end, endStream);

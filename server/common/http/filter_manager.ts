@@ -43,6 +43,10 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   decodingData: BodyBuffer | undefined = undefined;
   encodingData: BodyBuffer | undefined = undefined;
   private decodingPaused = false;
+  private encodingPaused = false;
+  /** A filter keeps body to itself and will inject what it makes of it: the end has come to us, but not to those behind it. */
+  private decodingWithheld = false;
+  private encodingWithheld = false;
 
   /** Bytes of body that are held back at most. */
   abstract readonly bufferLimit: number;
@@ -58,7 +62,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   protected abstract encodeTrailersToCodec(trailers: TrailerMap): void;
   /** Stops or resumes reading the request body. */
   abstract readDisable(disable: boolean): void;
-  /** The response body is held back above the limit: pause whoever produces it. */
+  /** The response body is held back above the limit: pause (or resume) whoever produces it. Calls nest. */
   protected abstract pauseResponse(pause: boolean): void;
 
   protected createFilterChain(
@@ -86,9 +90,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     for (let i = from; i < filters.length; i++) {
       const one = filters[i];
       if (one.filter.decodeHeaders !== undefined) {
-        const end =
-          this.requestComplete && this.decodingData === undefined && this.requestTrailers === undefined;
-        const status = one.filter.decodeHeaders(this.requestHeaders, end);
+        const status = one.filter.decodeHeaders(this.requestHeaders, this.requestEndsWithHeaders());
         if (this.destroyed || this.responseComplete) return;
         if (status !== FilterHeadersStatus.Continue) {
           one.decodeStopped = true;
@@ -99,6 +101,15 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       }
       one.decodeHeadersPassed = true;
     }
+  }
+
+  private requestEndsWithHeaders(): boolean {
+    return (
+      this.requestComplete &&
+      !this.decodingWithheld &&
+      this.decodingData === undefined &&
+      this.requestTrailers === undefined
+    );
   }
 
   protected decodeData(
@@ -129,8 +140,22 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       one.decodeStoppedAll = false;
       one.decodeWatermark = status === FilterDataStatus.StopIterationAndWatermark;
       if (status !== FilterDataStatus.StopIterationNoBuffer) this.holdDecodingData(one, bytes, start, end);
+      else if (i < filters.length - 1) this.decodingWithheld = true;
       return;
     }
+  }
+
+  /** Body bytes that a filter sends on at a time of its own. */
+  injectDecodedData(
+    one: ActiveFilter,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    endStream: boolean,
+  ): void {
+    if (this.destroyed || this.responseComplete) return;
+    if (endStream) this.decodingWithheld = false;
+    this.decodeData(one.index + 1, bytes, start, end, endStream);
   }
 
   protected decodeTrailers(from: number): void {
@@ -174,7 +199,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     if (data !== undefined && !this.decodeStoppedFrom(next, true)) {
       this.decodingData = undefined;
       const bytes = data.take();
-      this.decodeData(next, bytes, 0, bytes.length, this.requestComplete);
+      this.decodeData(next, bytes, 0, bytes.length, this.requestComplete && !this.decodingWithheld);
     }
     if (this.requestTrailers !== undefined && !this.destroyed && !this.responseComplete)
       this.decodeTrailers(next);
@@ -207,6 +232,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   encodeHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
     if (this.destroyed) return;
     this.responseHeaders = headers;
+    this.encodingWithheld = false;
     if (endStream) this.responseComplete = true;
     this.encodeHeadersFrom(this.filters.length - 1);
   }
@@ -229,9 +255,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     for (let i = from; i >= 0; i--) {
       const one = this.filters[i];
       if (one.filter.encodeHeaders !== undefined) {
-        const end =
-          this.responseComplete && this.encodingData === undefined && this.responseTrailers === undefined;
-        const status = one.filter.encodeHeaders(headers, end);
+        const status = one.filter.encodeHeaders(headers, this.responseEndsWithHeaders());
         if (this.destroyed || this.responseHeaders !== headers) return;
         if (status !== FilterHeadersStatus.Continue) {
           one.encodeStopped = true;
@@ -242,9 +266,16 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       }
       one.encodeHeadersPassed = true;
     }
-    const end =
-      this.responseComplete && this.encodingData === undefined && this.responseTrailers === undefined;
-    this.encodeHeadersToCodec(headers, end);
+    this.encodeHeadersToCodec(headers, this.responseEndsWithHeaders());
+  }
+
+  private responseEndsWithHeaders(): boolean {
+    return (
+      this.responseComplete &&
+      !this.encodingWithheld &&
+      this.encodingData === undefined &&
+      this.responseTrailers === undefined
+    );
   }
 
   private encodeDataFrom(
@@ -274,6 +305,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       one.encodeStoppedAll = false;
       one.encodeWatermark = status === FilterDataStatus.StopIterationAndWatermark;
       if (status !== FilterDataStatus.StopIterationNoBuffer) this.holdEncodingData(one, bytes, start, end);
+      else this.encodingWithheld = true;
       return;
     }
     this.encodeDataToCodec(bytes, start, end, endStream && this.responseTrailers === undefined);
@@ -287,7 +319,9 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     end: number,
     endStream: boolean,
   ): void {
-    if (!this.destroyed) this.encodeDataFrom(one.index - 1, bytes, start, end, endStream);
+    if (this.destroyed) return;
+    if (endStream) this.encodingWithheld = false;
+    this.encodeDataFrom(one.index - 1, bytes, start, end, endStream);
   }
 
   pauseEncoding(pause: boolean): void {
@@ -326,9 +360,13 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     const data = this.encodingData;
     if (data !== undefined && !this.destroyed) {
       this.encodingData = undefined;
-      this.pauseResponse(false);
+      if (this.encodingPaused) {
+        this.encodingPaused = false;
+        this.pauseResponse(false);
+      }
       const bytes = data.take();
-      this.encodeDataFrom(next, bytes, 0, bytes.length, this.responseComplete);
+      const end = this.responseComplete && !this.encodingWithheld;
+      this.encodeDataFrom(next, bytes, 0, bytes.length, end);
     }
     if (this.responseTrailers !== undefined && !this.destroyed) this.encodeTrailersFrom(next);
   }
@@ -342,8 +380,12 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     const data = (this.encodingData ??= new BodyBuffer());
     data.add(bytes, start, end);
     if (this.bufferLimit === 0 || data.length <= this.bufferLimit) return;
-    if (one.encodeWatermark) this.pauseResponse(true);
-    else this.sendLocalReply(500, 'Internal Server Error', 'response_payload_too_large');
+    if (!one.encodeWatermark) {
+      this.sendLocalReply(500, 'Internal Server Error', 'response_payload_too_large');
+    } else if (!this.encodingPaused) {
+      this.encodingPaused = true;
+      this.pauseResponse(true);
+    }
   }
 
   // ---- end -----------------------------------------------------------------------------------------------------------
