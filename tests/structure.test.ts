@@ -2,7 +2,7 @@
 // the list, files stay small, nothing is exported by default.
 
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 
@@ -82,6 +82,16 @@ test('every extension is in the list, and the list names nothing twice', () => {
     .sort();
   assert.deepEqual(listed, [...new Set(listed)]);
   assert.deepEqual(listed, sources('server/extensions/**/config.ts'));
+});
+
+test('links in the documents lead somewhere', () => {
+  const dead: string[] = [];
+  for (const file of sources('*.md', 'docs/**/*.md', 'server/**/*.md', 'xds-protos/*.md')) {
+    for (const [, link] of read(file).matchAll(/\]\(([^)#:]+)\)/g)) {
+      if (!existsSync(path.join(ROOT, path.dirname(file), link as string))) dead.push(`${file}: ${link}`);
+    }
+  }
+  assert.deepEqual(dead, []);
 });
 
 describe('files', () => {
