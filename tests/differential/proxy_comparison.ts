@@ -167,18 +167,20 @@ function mergeChunks(text: string): string {
   return result;
 }
 
+const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
+
 /** Ports, ids and times are given names. The digit that says why a request is traced stays in its id. */
 function normalize(text: string, place: Place, upstreams: readonly ScriptedUpstream[]): string {
-  let result = text.replaceAll(String(place.port), '<port>');
+  let result = text.replace(UUID, '<id $1>').replaceAll(String(place.port), '<port>');
   for (const [i, { port }] of upstreams.entries())
     result = result.replaceAll(String(port), `<upstream ${i}>`);
   return (
     result
-      .replace(/[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<id $1>')
       .replace(/(date|Date): [^\n]+GMT/g, '$1: <date>')
       .replace(/(x-envoy-upstream-service-time): \d+/gi, '$1: <ms>')
       // What is left of a timeout at a second try.
-      .replace(/(x-envoy-expected-rq-timeout-ms): (?:149|49)\d\d/gi, '$1: <less>')
+      .replace(/(x-envoy-expected-rq-timeout-ms): (?:15000|149\d\d)/g, '$1: <15 s>')
+      .replace(/(x-envoy-expected-rq-timeout-ms): (?:5000|49\d\d)/g, '$1: <5 s>')
       .replace(/[A-Za-z0-9+/=]{5000,}/g, (long) => `<${long.length} × ${long[0]}>`)
   );
 }

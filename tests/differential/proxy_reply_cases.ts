@@ -267,17 +267,6 @@ export const REPLY_CASES: readonly Scenario[] = [
     connections: [[get('/a')]],
   },
   {
-    name: 'wire bytes',
-    manager: {
-      access_log: [
-        accessLog(
-          '%DOWNSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_WIRE_BYTES_SENT% %UPSTREAM_WIRE_BYTES_RECEIVED% %RESPONSE_TRAILERS_BYTES%',
-        ),
-      ],
-    },
-    connections: [[get('/a'), post('/p', 'abc')]],
-  },
-  {
     name: 'a fault: delay and abort',
     filters: [
       {

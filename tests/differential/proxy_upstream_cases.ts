@@ -400,7 +400,6 @@ export const UPSTREAM_CASES: readonly Scenario[] = [
     clusters: { shadow: { upstream: {} } },
     connections: [['GET / HTTP/1.1\r\nHost: h:80\r\n\r\n']],
   },
-  { name: 'hosts in turn', upstreams: [{}, {}], connections: [[get('/1'), get('/2'), get('/3'), get('/4')]] },
   {
     name: 'weighted clusters chosen by a header',
     action: {

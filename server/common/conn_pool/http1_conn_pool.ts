@@ -77,7 +77,7 @@ export class Http1ConnPool implements HttpConnPool {
     const resources = cluster.resourceManager(this.options.priority);
     if (!resources.tryAcquirePendingRequest()) {
       stats.values[stats.base + STAT.upstream_rq_pending_overflow]++;
-      callbacks.onPoolFailure('Overflow', '', this.host);
+      callbacks.onPoolFailure('Overflow', '', undefined);
       return undefined;
     }
     stats.values[stats.base + STAT.upstream_rq_pending_total]++;

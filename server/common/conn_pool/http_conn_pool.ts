@@ -19,7 +19,7 @@ export interface PoolStream extends RequestEncoder {
 /** Told when the pool has a stream for a request, or has none. Exactly one is called, once, unless it was cancelled. */
 export interface PoolCallbacks {
   onPoolReady(encoder: PoolStream, upstream: UpstreamConnection, protocol: 'HTTP/1.1' | 'HTTP/2'): void;
-  onPoolFailure(reason: PoolFailureReason, transportFailure: string, host: Host): void;
+  onPoolFailure(reason: PoolFailureReason, transportFailure: string, host: Host | undefined): void;
 }
 
 /** A request that waits for a connection. */

@@ -47,7 +47,7 @@ describe('text formats', () => {
     });
     assert.equal(
       print(DEFAULT_FORMAT, fakeLogContext({ streamInfo, requestHeaders: headers })),
-      '[2026-11-21T08:19:17.203Z] "GET /a?b HTTP/1.1" 200 UF,URX 0 5 12 - "-" "ua" "id" "ex.com:99" "-"\n',
+      '[2026-11-21T08:19:17.203Z] "GET /a?b HTTP/1.1" 200 URX,UF 0 5 12 - "-" "ua" "id" "ex.com:99" "-"\n',
     );
   });
 

@@ -143,7 +143,10 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       this.sendLocalReply(500, '', 'filter_config_not_available');
       return;
     }
-    if (config.flushAccessLogOnNewRequest) this.log('DownstreamStart');
+    if (config.flushAccessLogOnNewRequest) {
+      this.noteCluster();
+      this.log('DownstreamStart');
+    }
     if (config.accessLogFlushIntervalMs > 0)
       (this.logTimer = new Timer(this)).enable(config.accessLogFlushIntervalMs, monotonicNow());
     this.decodeHeaders(0);
@@ -300,11 +303,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     }
     const info = this.streamInfo;
     info.responseCodeDetails = details;
-    // Formats may name the cluster that the request was meant for.
-    if (info.upstreamCluster === undefined && this.cachedRoute !== undefined) {
-      info.upstreamCluster = this.clusterInfo();
-      info.upstreamClusterName = info.upstreamCluster?.name ?? '';
-    }
+    if (info.upstreamCluster === undefined) this.noteCluster();
     const reply = manager.config.localReply.create(this, code, body, this.requestHeaders, options);
     this.localReplyBody = reply.body;
     this.decodingData = undefined;
@@ -345,6 +344,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.headersTimer?.disable();
     this.durationTimer?.disable();
     this.logTimer?.disable();
+    if (this.streamInfo.upstreamCluster === undefined) this.noteCluster();
     this.completeFilters();
     if (config.accessLogs.length > 0) this.log('DownstreamEnd');
     this.destroyed = true;
@@ -384,6 +384,14 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.durationTimer ??= new Timer(this);
     if (duration > 0) this.durationTimer.enable(duration, info.startTimeMonotonic);
     else this.durationTimer.disable();
+  }
+
+  /** Formats may name the cluster that a request was meant for, even when it did not get there. */
+  private noteCluster(): void {
+    if (this.cachedRoute === undefined) return;
+    const info = this.streamInfo;
+    info.upstreamCluster = this.clusterInfo();
+    info.upstreamClusterName = info.upstreamCluster?.name ?? '';
   }
 
   clearRouteCache(): void {

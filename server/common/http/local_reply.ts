@@ -85,8 +85,8 @@ export class LocalReply {
       if (mapper.bodyFormat !== undefined) format = mapper.bodyFormat;
       break;
     }
-    if (grpc) return this.grpcReply(headers, body, options);
     const formatted = format === undefined ? body : format.formatter.format(stream);
+    if (grpc) return this.grpcReply(headers, body, formatted, options);
     if (formatted === '') return { headers, body, bytes: NO_BYTES };
     const bytes = Buffer.from(formatted, 'latin1');
     headers.set('content-length', String(bytes.length));
@@ -98,13 +98,14 @@ export class LocalReply {
   private grpcReply(
     headers: ResponseHeaders,
     body: string,
+    message: string,
     options: LocalReplyOptions | undefined,
   ): PreparedReply {
     const status = options?.grpcStatus ?? GRPC_STATUS[headers.status] ?? UNKNOWN;
     headers.status = 200;
     headers.set('content-type', 'application/grpc');
     headers.set('grpc-status', String(status));
-    if (body !== '') headers.set('grpc-message', percentEncode(body));
+    if (message !== '') headers.set('grpc-message', percentEncode(message));
     return { headers, body, bytes: NO_BYTES };
   }
 }

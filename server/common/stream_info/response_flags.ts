@@ -9,8 +9,12 @@ interface FlagNames {
   readonly long: string;
 }
 
-/** Every flag in the order of its bit, which is the order they are printed in. */
+/**
+ * In the order they are printed in. Envoy prints them as they were set: that a retry was one too many comes before what ended
+ * the last attempt; other flags seldom meet.
+ */
 export const RESPONSE_FLAG_NAMES: readonly FlagNames[] = [
+  { bit: ResponseFlag.UpstreamRetryLimitExceeded, short: 'URX', long: 'UpstreamRetryLimitExceeded' },
   { bit: ResponseFlag.FailedLocalHealthCheck, short: 'LH', long: 'FailedLocalHealthCheck' },
   { bit: ResponseFlag.NoHealthyUpstream, short: 'UH', long: 'NoHealthyUpstream' },
   { bit: ResponseFlag.UpstreamRequestTimeout, short: 'UT', long: 'UpstreamRequestTimeout' },
@@ -26,7 +30,6 @@ export const RESPONSE_FLAG_NAMES: readonly FlagNames[] = [
   { bit: ResponseFlag.UnauthorizedExternalService, short: 'UAEX', long: 'UnauthorizedExternalService' },
   { bit: ResponseFlag.RateLimitServiceError, short: 'RLSE', long: 'RateLimitServiceError' },
   { bit: ResponseFlag.DownstreamConnectionTermination, short: 'DC', long: 'DownstreamConnectionTermination' },
-  { bit: ResponseFlag.UpstreamRetryLimitExceeded, short: 'URX', long: 'UpstreamRetryLimitExceeded' },
   { bit: ResponseFlag.StreamIdleTimeout, short: 'SI', long: 'StreamIdleTimeout' },
   { bit: ResponseFlag.InvalidEnvoyRequestHeaders, short: 'IH', long: 'InvalidEnvoyRequestHeaders' },
   { bit: ResponseFlag.DownstreamProtocolError, short: 'DPE', long: 'DownstreamProtocolError' },
@@ -47,12 +50,12 @@ export const RESPONSE_FLAG_NAMES: readonly FlagNames[] = [
   { bit: ResponseFlag.UnconditionalDropOverload, short: 'UDO', long: 'UnconditionalDropOverload' },
 ];
 
-/** `UF,URX`, or `-` when no flag is set. */
+/** `URX,UF`, or `-` when no flag is set. */
 export function responseFlagsToShortString(flags: number): string {
   return flags === 0 ? '-' : joinNames(flags, 'short');
 }
 
-/** `UpstreamConnectionFailure,UpstreamRetryLimitExceeded`, or `-` when no flag is set. */
+/** `UpstreamRetryLimitExceeded,UpstreamConnectionFailure`, or `-` when no flag is set. */
 export function responseFlagsToString(flags: number): string {
   return flags === 0 ? '-' : joinNames(flags, 'long');
 }

@@ -129,14 +129,16 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const info = callbacks.streamInfo;
     const code = direct.responseCode;
     // RFC 9110 10.2.2: Location means something in these answers only.
+    direct.rewritePathHeader(headers);
     const uri = code === 201 || (code >= 300 && code < 400) ? direct.newUri(headers) : '';
     values[base + (uri === '' ? STAT.rq_direct_response : STAT.rq_redirect)]++;
-    direct.rewritePathHeader(headers);
     const body = direct.responseBody(headers, info);
     callbacks.sendLocalReply(code, body, 'direct_response', {
       modifyHeaders: (response) => {
         if (uri !== '') response.append('location', uri);
-        if (direct.contentType !== '' && body !== '') response.set('content-type', direct.contentType);
+        // text/plain is what every local reply is unless it says otherwise.
+        if (body !== '' && direct.contentType !== '' && direct.contentType !== 'text/plain')
+          response.set('content-type', direct.contentType);
         route.finalizeResponseHeaders(response, headers, info);
       },
     });
@@ -396,17 +398,16 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     upstream: UpstreamRequest,
     reason: StreamResetReason,
     transportFailure: string,
-    host: Host,
+    host: Host | undefined,
   ): void {
     const { callbacks } = this;
     const info = callbacks.streamInfo;
     this.upstream = undefined;
     info.upstreamTransportFailureReason = transportFailure;
-    // A host that the circuit breaker kept us from is not one that failed.
-    if (reason !== 'Overflow') info.upstreamHost = host;
+    if (host !== undefined) info.upstreamHost = host;
     if (
       !upstream.headersReceived &&
-      this.scheduleRetry(this.retry?.shouldRetryReset(reason, upstream.sent), host, undefined)
+      this.scheduleRetry(this.retry?.shouldRetryReset(reason, upstream.sent), upstream.host, undefined)
     )
       return;
     info.responseFlags |= responseFlagOf(reason);

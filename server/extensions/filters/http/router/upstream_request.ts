@@ -72,7 +72,7 @@ export class UpstreamRequest
     this.router.onUpstreamReady(this, upstream, protocol);
   }
 
-  onPoolFailure(reason: PoolFailureReason, transportFailure: string, host: Host): void {
+  onPoolFailure(reason: PoolFailureReason, transportFailure: string, host: Host | undefined): void {
     this.pending = undefined;
     if (this.done) return;
     this.finish();
