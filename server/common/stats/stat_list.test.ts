@@ -13,7 +13,7 @@ function listed(all: readonly string[], order: 'name' | 'token'): string[] {
   for (const name of all) store.counter(name);
   store.flush();
   const kinds = new Set(['counter'] as const);
-  return [...listStats(aggregator, { kinds, usedOnly: false, accepts: () => true, order })].map(
+  return [...listStats(aggregator.families(), { kinds, usedOnly: false, accepts: () => true, order })].map(
     (stat) => stat.name,
   );
 }

@@ -2,7 +2,6 @@
 // made when its turn is near, so that a million stats need neither a million strings at once nor a long pause.
 
 import type { StatDefinition, StatKind } from '../../api/stats.ts';
-import type { StatAggregator } from './aggregator.ts';
 import type { StatFamily } from './stat_family.ts';
 
 /** A stat. Where two families have a stat of the same name, it stands for both. */
@@ -29,6 +28,8 @@ export interface ListOptions {
   readonly usedOnly: boolean;
   /** False leaves a stat out. */
   readonly accepts: (name: string) => boolean;
+  /** Without dots; in every name that is accepted. '' when there is no such text. */
+  readonly requiredText?: string;
   /** `name`: by the characters of the name. `token`: by its parts between dots, the order of the Prometheus answer. */
   readonly order: 'name' | 'token';
 }
@@ -39,17 +40,15 @@ interface Pending {
 }
 
 /** The stats that `options` asks for, in order. */
-export function* listStats(aggregator: StatAggregator, options: ListOptions): Generator<ListedStat> {
+export function* listStats(families: Iterable<StatFamily>, options: ListOptions): Generator<ListedStat> {
   const keyOf = options.order === 'name' ? (name: string) => name : tokenKey;
-  const families: { readonly key: string; readonly family: StatFamily }[] = [];
-  for (const family of aggregator.families()) {
-    // Most families have no histogram: those need not be sorted for a list of them.
-    const wanted = family.definitions.some(({ kind }) => options.kinds.has(kind));
-    if (wanted) families.push({ key: keyOf(family.prefix), family });
+  const concerned: { readonly key: string; readonly family: StatFamily }[] = [];
+  for (const family of concernedFamilies(families, options)) {
+    concerned.push({ key: keyOf(family.prefix), family });
   }
-  families.sort(byKey);
+  concerned.sort(byKey);
   let pending: Pending[] = [];
-  for (const { key, family } of families) {
+  for (const { key, family } of concerned) {
     // Every name of this family and of those to come sorts at or after its prefix.
     let ready = 0;
     while (ready < pending.length && (pending[ready] as Pending).key < key) ready++;
@@ -60,6 +59,25 @@ export function* listStats(aggregator: StatAggregator, options: ListOptions): Ge
     if (addStats(pending, family, options, keyOf)) pending.sort(byKey);
   }
   yield* mergeEqualNames(pending, pending.length);
+}
+
+/** Leaves out those that by their schema and prefix can have nothing to list. */
+function* concernedFamilies(
+  families: Iterable<StatFamily>,
+  { kinds, requiredText = '' }: ListOptions,
+): Generator<StatFamily> {
+  const bySchema = new Map<readonly StatDefinition[], { readonly kind: boolean; readonly text: boolean }>();
+  for (const family of families) {
+    const { definitions, prefix } = family;
+    let has = bySchema.get(definitions);
+    if (has === undefined) {
+      const listed = definitions.filter(({ kind }) => kinds.has(kind));
+      has = { kind: listed.length > 0, text: listed.some(({ name }) => name.includes(requiredText)) };
+      bySchema.set(definitions, has);
+    }
+    // Prefix and name meet at a dot, if both are there: a text without dots is in the one or in the other.
+    if (has.kind && (has.text || prefix.includes(requiredText))) yield family;
+  }
 }
 
 function addStats(

@@ -33,7 +33,7 @@ function twoThreads(): {
 
 function listed(aggregator: StatAggregator, usedOnly = false): Record<string, number> {
   const kinds = new Set(['counter', 'gauge', 'histogram'] as const);
-  const stats = listStats(aggregator, { kinds, usedOnly, accepts: () => true, order: 'name' });
+  const stats = listStats(aggregator.families(), { kinds, usedOnly, accepts: () => true, order: 'name' });
   // Adding 0 makes the -0 of an unused stat equal to 0.
   return Object.fromEntries([...stats].map((stat) => [stat.name, stat.value + 0]));
 }

@@ -26,15 +26,16 @@ export function* jsonStats(
     yield `${before}{"name":${JSON.stringify(name)},"value":${JSON.stringify(value)}}`;
     before = ',';
   }
-  const options = { usedOnly: query.usedOnly, accepts: query.accepts, order: 'name' } as const;
-  for (const stat of listStats(aggregator, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
+  const families = [...aggregator.families()];
+  const options = { ...query, order: 'name' } as const;
+  for (const stat of listStats(families, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
     yield `${before}{"name":${JSON.stringify(stat.name)},"value":${formatValue(stat.value)}}`;
     before = ',';
   }
   const { open, close } = histogramFrame(query);
   let end = before === ',' ? ']}' : '{"stats":[]}';
   before += open;
-  for (const stat of listStats(aggregator, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
+  for (const stat of listStats(families, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
     yield `${before}${histogramJson(stat, settings.buckets(stat.name), query)}`;
     before = ',';
     end = `${close}]}`;

@@ -16,13 +16,9 @@ export function* prometheusStats(
   settings: StatsSettings,
   query: StatsQuery,
 ): Generator<string> {
+  const families = [...aggregator.families()];
   const list = (kind: StatKind): Generator<ListedStat> =>
-    listStats(aggregator, {
-      usedOnly: query.usedOnly,
-      accepts: query.accepts,
-      order: 'token',
-      kinds: new Set([kind]),
-    });
+    listStats(families, { ...query, order: 'token', kinds: new Set([kind]) });
   const summary = query.histograms === 'summary';
   const tagged = (stat: ListedStat): TaggedName => stat.family.tagged ?? settings.tags.produce(stat.name);
 

@@ -5,6 +5,7 @@ import type { StatKind } from '../../api/stats.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { AdminContext } from './context.ts';
 import { compileSearch, RegexParamError } from './regex_param.ts';
+import { requiredText } from './required_text.ts';
 
 export type HistogramMode = 'none' | 'cumulative' | 'disjoint' | 'detailed' | 'summary' | 'prometheusnative';
 
@@ -12,6 +13,8 @@ export interface StatsQuery {
   readonly kinds: ReadonlySet<StatKind>;
   readonly usedOnly: boolean;
   readonly accepts: (name: string) => boolean;
+  /** In every name that is accepted, as far as the filter shows. */
+  readonly requiredText: string;
   readonly histograms: HistogramMode;
   readonly textReadouts: boolean;
 }
@@ -44,12 +47,17 @@ export function readStatsQuery(params: URLSearchParams, context: AdminContext): 
   if (!MODES.includes(histograms)) return MODE_USAGE;
   const hidden = params.get('hidden');
   if (hidden !== null && !['include', 'only', 'exclude'].includes(hidden)) return HIDDEN_USAGE;
+  let required = '';
   let accepts = context.statsSettings.accepts;
   // None of our stats is hidden.
   if (hidden === 'only') accepts = () => false;
   const filter = params.get('filter') ?? '';
   try {
-    if (filter !== '') accepts = filtered(accepts, compileSearch(filter), params.has('invert_filter'));
+    if (filter !== '') {
+      const invert = params.has('invert_filter');
+      accepts = filtered(accepts, compileSearch(filter), invert);
+      if (!invert) required = requiredText(filter);
+    }
   } catch (error) {
     if (error instanceof RegexParamError) return `Invalid re2 regex: ${error.message}`;
     throw error;
@@ -58,6 +66,7 @@ export function readStatsQuery(params: URLSearchParams, context: AdminContext): 
     kinds: new Set(kinds),
     usedOnly: params.has('usedonly'),
     accepts,
+    requiredText: required,
     histograms: histograms as HistogramMode,
     textReadouts: params.has('text_readouts'),
   };

@@ -24,11 +24,12 @@ export function* textStats(
 ): Generator<string> {
   for (const [name, value] of acceptedTextReadouts(aggregator, query))
     yield `${name}: "${escapeHtml(value)}"\n`;
-  const options = { usedOnly: query.usedOnly, accepts: query.accepts, order: 'name' } as const;
-  for (const stat of listStats(aggregator, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
+  const families = [...aggregator.families()];
+  const options = { ...query, order: 'name' } as const;
+  for (const stat of listStats(families, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
     yield `${stat.name}: ${formatValue(stat.value)}\n`;
   }
-  for (const stat of listStats(aggregator, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
+  for (const stat of listStats(families, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
     const histogram = stat.family.histogram(stat.offset);
     yield `${stat.name}:${histogramText(histogram, settings.buckets(stat.name), query)}\n`;
   }
