@@ -60,8 +60,12 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
     lengthAllowed: false,
     compile: compileResponseCodeDetails,
   },
-  RESPONSE_FLAGS: text(({ streamInfo }) => responseFlagsToShortString(streamInfo.responseFlags)),
-  RESPONSE_FLAGS_LONG: text(({ streamInfo }) => responseFlagsToString(streamInfo.responseFlags)),
+  RESPONSE_FLAGS: text(({ streamInfo }) =>
+    responseFlagsToShortString(streamInfo.responseFlags, streamInfo.protocol === ''),
+  ),
+  RESPONSE_FLAGS_LONG: text(({ streamInfo }) =>
+    responseFlagsToString(streamInfo.responseFlags, streamInfo.protocol === ''),
+  ),
   CONNECTION_TERMINATION_DETAILS: text(({ streamInfo }) => nonEmpty(streamInfo.connectionTerminationDetails)),
   CONNECTION_ID: number(({ streamInfo }) => streamInfo.connection.id),
   FILTER_CHAIN_NAME: text(({ streamInfo }) => nonEmpty(streamInfo.connection.filterChainName)),

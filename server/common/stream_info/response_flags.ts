@@ -50,14 +50,17 @@ export const RESPONSE_FLAG_NAMES: readonly FlagNames[] = [
   { bit: ResponseFlag.UnconditionalDropOverload, short: 'UDO', long: 'UnconditionalDropOverload' },
 ];
 
-/** `URX,UF`, or `-` when no flag is set. */
-export function responseFlagsToShortString(flags: number): string {
-  return flags === 0 ? '-' : joinNames(flags, 'short');
+/** The TCP proxy sets URX after what ended the last attempt: there the order is that of the bits. */
+const TCP_FLAG_NAMES: readonly FlagNames[] = RESPONSE_FLAG_NAMES.toSorted((a, b) => a.bit - b.bit);
+
+/** `URX,UF` (`UF,URX` of a TCP connection), or `-` when no flag is set. */
+export function responseFlagsToShortString(flags: number, tcp = false): string {
+  return flags === 0 ? '-' : joinNames(flags, 'short', tcp);
 }
 
 /** `UpstreamRetryLimitExceeded,UpstreamConnectionFailure`, or `-` when no flag is set. */
-export function responseFlagsToString(flags: number): string {
-  return flags === 0 ? '-' : joinNames(flags, 'long');
+export function responseFlagsToString(flags: number, tcp = false): string {
+  return flags === 0 ? '-' : joinNames(flags, 'long', tcp);
 }
 
 /** The bit of a short name (`UF`), or undefined for a name that Envoy does not know. */
@@ -65,9 +68,9 @@ export function responseFlagFromShortString(name: string): number | undefined {
   return RESPONSE_FLAG_NAMES.find((flag) => flag.short === name)?.bit;
 }
 
-function joinNames(flags: number, form: 'short' | 'long'): string {
+function joinNames(flags: number, form: 'short' | 'long', tcp: boolean): string {
   let text = '';
-  for (const flag of RESPONSE_FLAG_NAMES) {
+  for (const flag of tcp ? TCP_FLAG_NAMES : RESPONSE_FLAG_NAMES) {
     if ((flags & flag.bit) === 0) continue;
     text = text === '' ? flag[form] : `${text},${flag[form]}`;
   }

@@ -98,7 +98,7 @@ export class IstioTcpStatsFilter implements NetworkFilter, ConnectionCallbacks, 
       responseTrailers: undefined,
       streamInfo,
     });
-    const flags = responseFlagsToShortString(streamInfo.responseFlags);
+    const flags = responseFlagsToShortString(streamInfo.responseFlags, true);
     return metrics.handles(`tcp\n${facts.key}\n${flags}`, values, () =>
       peerTags(reporter, facts, local).concat([
         { name: 'request_protocol', value: 'tcp' },
