@@ -6,6 +6,7 @@ import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstra
 import { ConfigError } from '../api/config_error.ts';
 import { logger, setLogLevel } from '../common/log.ts';
 import { parseAddress } from '../common/network/address.ts';
+import { compileStatsConfig } from '../common/stats/stats_config.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
 import { listenerStatuses, type ServerParts } from './admin_context.ts';
 import { type LoadedBootstrap, loadBootstrap } from './bootstrap/bootstrap.ts';
@@ -126,6 +127,8 @@ export function validate(bootstrap: Bootstrap, options: Options): void {
   const control = buildControl(bootstrap, options, VERSION, stats, nowhere);
   try {
     control.store.checkSources();
+    compileStatsConfig(bootstrap.stats_config, 'stats_config');
+    if (bootstrap.admin?.address !== undefined) parseAddress(bootstrap.admin.address, 'admin.address');
   } finally {
     control.close();
   }

@@ -8,7 +8,8 @@ import { isAscii } from './latin1.ts';
 const SPACE = '\\t\\n\\f\\r ';
 const NOT_SPACE = '\\x00-\\x08\\x0b\\x0e-\\x1f!-\\xff';
 
-const POSIX: Readonly<Record<string, string>> = {
+/** Ranges for use inside a class, by name. */
+export const POSIX_CLASSES: Readonly<Record<string, string>> = {
   alnum: '0-9A-Za-z',
   alpha: 'A-Za-z',
   ascii: '\\x00-\\x7f',
@@ -159,7 +160,7 @@ function characterClass(pattern: string, start: number): { text: string; end: nu
     if (at >= pattern.length) return undefined;
     if (pattern.startsWith('[:', at)) {
       const close = pattern.indexOf(':]', at);
-      const set = POSIX[pattern.slice(at + 2, close)];
+      const set = POSIX_CLASSES[pattern.slice(at + 2, close)];
       if (set === undefined) return undefined;
       text += set;
       at = close + 2;

@@ -5,9 +5,8 @@ import type { StatsConfig } from '../../../xds-protos/generated/envoy/config/met
 import { wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { StatTag } from '../../api/stats.ts';
-import { toNative } from '../matcher/re2_syntax.ts';
-import { compileRegex } from '../matcher/regex.ts';
 import { DEFAULT_TAG_PATTERNS, type TagPattern } from './default_tags.ts';
+import { compileEcmascriptRegex } from './ecmascript_regex.ts';
 import type { TaggedName } from './messages.ts';
 
 /** `^cluster\.…` only concerns names whose first token is `cluster`. */
@@ -29,7 +28,7 @@ export class TagProducer {
       if (name === '') throw new ConfigError(at(at_, 'tag_name'), 'tag_name cannot be empty');
       if (specifier.fixed_value !== undefined) this.#fixed.push({ name, value: specifier.fixed_value });
       else if (specifier.regex !== undefined && specifier.regex !== '') {
-        this.#add({ tag: name, regex: compile(specifier.regex, at(at_, 'regex')), hint: '' });
+        this.#add({ tag: name, regex: compileEcmascriptRegex(specifier.regex, at(at_, 'regex')), hint: '' });
       } else this.#addDefault(name, at_);
     });
   }
@@ -102,10 +101,4 @@ function cutOut(name: string, cuts: [number, number][]): string {
     kept = Math.max(kept, end);
   }
   return rest + name.slice(kept);
-}
-
-function compile(pattern: string, path: string): RegExp {
-  const native = compileRegex({ regex: pattern }, path) && toNative(pattern);
-  if (native === undefined) throw new ConfigError(path, `Invalid regex '${pattern}': unsupported in a tag`);
-  return new RegExp(native.source, 'd');
 }
