@@ -27,9 +27,9 @@ export function closeLater(close: () => void): void {
   closers.push(close);
 }
 
-/** Serves `default`, `ROOTCA` and files, as Istio's agent does. */
-export async function sdsServer(): Promise<FakeXdsServer> {
-  const server = await FakeXdsServer.sotw();
+/** Serves `default`, `ROOTCA` and files, as Istio's agent does. `address`: a free port unless given. */
+export async function sdsServer(address?: string): Promise<FakeXdsServer> {
+  const server = await FakeXdsServer.sotw(address);
   closeLater(() => server.close());
   const type = 'envoy.extensions.transport_sockets.tls.v3.Secret';
   server.onRequest = (request, stream) => {
