@@ -34,6 +34,10 @@ export const DEFAULT_THRESHOLDS: Thresholds = Object.freeze({
   trackRemaining: false,
 });
 
+export type BreakerUse = Readonly<
+  Record<'cx' | 'pending' | 'rq' | 'retries', { readonly used: number; readonly limit: number }>
+>;
+
 export class SharedResourceManager implements ResourceManager {
   readonly maxConnections: number;
   readonly maxPendingRequests: number;
@@ -94,6 +98,17 @@ export class SharedResourceManager implements ResourceManager {
   }
   releaseRetry(): void {
     this.add(RETRIES, -1);
+  }
+
+  /** For stats: how much is in use of all workers together, and the limit now. */
+  use(): BreakerUse {
+    const used = (resource: number): number => Atomics.load(this.table, this.slot + resource);
+    return {
+      cx: { used: used(CONNECTIONS), limit: this.maxConnections },
+      pending: { used: used(PENDING), limit: this.maxPendingRequests },
+      rq: { used: used(REQUESTS), limit: this.maxRequests },
+      retries: { used: used(RETRIES), limit: this.maxRetries },
+    };
   }
 
   private tryAcquire(resource: number, limit: number): boolean {

@@ -5,7 +5,8 @@ import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster
 import { at, ConfigError } from '../../api/config_error.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
-import { statName } from '../../common/upstream/cluster_config.ts';
+import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_config.ts';
+import type { Thresholds } from '../../common/upstream/resource_manager.ts';
 import { dnsEndpoints } from '../dns/dns_endpoints.ts';
 import { ClusterHosts } from './cluster_hosts.ts';
 import { CollectionRecord, DiscoveredCollection } from './discovered_collection.ts';
@@ -21,6 +22,8 @@ const AT = CLUSTER_MANAGER_STATS.offset;
 export interface ClusterVersion extends ResourceVersion {
   /** The `<x>` of its stats' `cluster.<x>.`. */
   readonly statName: string;
+  /** Of the default and of the high priority. */
+  readonly circuitBreakers: readonly [Thresholds, Thresholds];
   readonly leases: readonly Lease[];
   /** Undefined for ORIGINAL_DST: its hosts appear as connections come. */
   readonly source: EndpointSource | undefined;
@@ -146,6 +149,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
       next = {
         ...version,
         statName: statName(cluster),
+        circuitBreakers: compileCircuitBreakers(cluster, path),
         leases,
         source: this.#endpointSource(cluster, version.bytes, path),
       };

@@ -13,18 +13,23 @@ import {
   CLUSTER_TRAFFIC_STATS,
   CLUSTER_UPDATE_STATS,
 } from '../../common/stats/families/cluster.ts';
+import { BREAKER_SLOTS_PER_PRIORITY, type Thresholds } from '../../common/upstream/resource_manager.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
-import type { ClusterRecord } from '../config_store/cluster_store.ts';
+import type { ClusterRecord, ClusterVersion } from '../config_store/cluster_store.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
 import { EdsEndpoints } from '../config_store/endpoint_source.ts';
+import { BreakerStats } from './breaker_stats.ts';
 
 const AT = CLUSTER_ENDPOINT_STATS.offset;
+const PRIORITIES = ['default', 'high'] as const;
 const DEGRADED = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
 
 interface Listed {
-  readonly statName: string;
+  /** The version whose names and limits these are. */
+  readonly version: ClusterVersion;
   readonly families: readonly (readonly [schema: StatSchema, prefix: string])[];
   readonly endpoints: StatBlock<keyof typeof AT>;
+  readonly breakers: readonly BreakerStats[];
   /** The refresh that saw it last. */
   seen: number;
 }
@@ -48,22 +53,27 @@ export class ClusterStats {
     for (const record of this.#store.clusters.all) {
       if (record.active === undefined) continue;
       let listed = this.#listed.get(record);
-      if (listed?.statName !== record.active.statName) {
-        if (listed !== undefined) this.#drop(record, listed);
-        listed = this.#list(record, record.active.statName);
+      if (listed?.version !== record.active) {
+        // The new ones first, so that what both have is never taken away.
+        const before = listed;
+        listed = this.#list(record, record.active);
+        if (before !== undefined) this.#unlist(before);
       }
       listed.seen = this.#refreshes;
       this.#countHosts(record, listed.endpoints);
+      for (const breakers of listed.breakers) breakers.refresh();
     }
     for (const [record, listed] of this.#listed) {
-      if (listed.seen !== this.#refreshes) this.#drop(record, listed);
+      if (listed.seen === this.#refreshes) continue;
+      this.#unlist(listed);
+      this.#listed.delete(record);
     }
     // What was made just now is to be read at once.
     this.#stats.flush();
   }
 
-  #list(record: ClusterRecord, statName: string): Listed {
-    const prefix = `cluster.${statName}.`;
+  #list(record: ClusterRecord, version: ClusterVersion): Listed {
+    const prefix = `cluster.${version.statName}.`;
     const families: (readonly [StatSchema, string])[] = [
       [CLUSTER_CONFIG_UPDATE_STATS, prefix],
       [CLUSTER_LB_STATS, prefix],
@@ -72,18 +82,29 @@ export class ClusterStats {
       [CLUSTER_CIRCUIT_BREAKER_STATS, `${prefix}circuit_breakers.high.`],
     ];
     // An EDS cluster's subscription has stats of the same names.
-    if (!(record.active?.source instanceof EdsEndpoints)) families.push([CLUSTER_UPDATE_STATS, prefix]);
+    if (!(version.source instanceof EdsEndpoints)) families.push([CLUSTER_UPDATE_STATS, prefix]);
     for (const [schema, each] of families) this.#aggregator.declare(schema, each);
     const endpoints = this.#stats.block(CLUSTER_ENDPOINT_STATS, prefix);
-    const listed = { statName, families, endpoints, seen: this.#refreshes };
+    const { table } = this.#store.breakerSlots;
+    const breakers = PRIORITIES.map((priority, index) => {
+      const slot = record.breakerSlot + index * BREAKER_SLOTS_PER_PRIORITY;
+      return new BreakerStats(
+        this.#stats,
+        `${prefix}circuit_breakers.${priority}.`,
+        version.circuitBreakers[index] as Thresholds,
+        table.view(slot),
+        SharedTable.offset(slot),
+      );
+    });
+    const listed = { version, families, endpoints, breakers, seen: this.#refreshes };
     this.#listed.set(record, listed);
     return listed;
   }
 
-  #drop(record: ClusterRecord, { families, endpoints }: Listed): void {
+  #unlist({ families, endpoints, breakers }: Listed): void {
     for (const [schema, prefix] of families) this.#aggregator.undeclare(schema, prefix);
     this.#stats.release(endpoints);
-    this.#listed.delete(record);
+    for (const each of breakers) each.release();
   }
 
   #countHosts({ hostSlots, hosts }: ClusterRecord, { values, base }: StatBlock): void {

@@ -13,6 +13,11 @@ import {
 import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
 import { StatAggregator } from '../../common/stats/aggregator.ts';
 import { ThreadStatStore } from '../../common/stats/store.ts';
+import {
+  BREAKER_SLOTS,
+  DEFAULT_THRESHOLDS,
+  SharedResourceManager,
+} from '../../common/upstream/resource_manager.ts';
 import { parseCommandLine } from '../bootstrap/command_line.ts';
 import { ClusterStats } from '../stats/cluster_stats.ts';
 import type { Supervisor } from '../supervisor/supervisor.ts';
@@ -83,6 +88,34 @@ test('the stats of a cluster are listed from its first to its last day', () => {
   assert.equal(read('membership_degraded'), 1);
   subscriptions.answer('Cluster/*', [], { removed: ['a'] });
   assert.deepEqual([read('upstream_rq_total'), read('membership_total')], [undefined, undefined]);
+  store.close();
+});
+
+test('a circuit breaker that is open shows, and what remains where it is tracked', () => {
+  const { store, subscriptions } = started();
+  const aggregator = new StatAggregator();
+  const stats = new ThreadStatStore((message) => aggregator.apply('main', message));
+  new ClusterStats(store, aggregator, stats);
+  const thresholds = [{ max_connections: 2, track_remaining: true }];
+  subscriptions.answer('Cluster/*', [resource('cluster', { name: 'a', circuit_breakers: { thresholds } })]);
+  const read = (): (number | undefined)[] =>
+    ['default.cx_open', 'default.remaining_cx', 'default.rq_open', 'high.cx_open', 'high.remaining_cx'].map(
+      (name) => aggregator.value(`cluster.a.circuit_breakers.${name}`),
+    );
+  assert.deepEqual(read(), [0, 2, 0, 0, undefined]);
+  const slot = store.clusters.get('a')!.breakerSlot;
+  const worker = new SharedResourceManager(
+    { ...DEFAULT_THRESHOLDS, maxConnections: 2 },
+    store.breakerSlots.table.view(slot),
+    new Int32Array(BREAKER_SLOTS),
+    slot,
+  );
+  worker.acquireConnection();
+  assert.deepEqual(read(), [0, 1, 0, 0, undefined]);
+  worker.acquireConnection();
+  assert.deepEqual(read(), [1, 0, 0, 0, undefined]);
+  worker.releaseConnection();
+  assert.deepEqual(read(), [0, 1, 0, 0, undefined]);
   store.close();
 });
 

@@ -1,0 +1,65 @@
+// The circuit breakers of one cluster and priority as stats: 1 while a limit is reached and, with `track_remaining`, how
+// much is left. https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
+
+import type { StatBlock, StatStore } from '../../api/stats.ts';
+import {
+  CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS,
+  CLUSTER_CIRCUIT_BREAKER_STATS,
+} from '../../common/stats/families/cluster.ts';
+import {
+  type BreakerUse,
+  SharedResourceManager,
+  type Thresholds,
+} from '../../common/upstream/resource_manager.ts';
+
+const OPEN = CLUSTER_CIRCUIT_BREAKER_STATS.offset;
+const LEFT = CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS.offset;
+
+export class BreakerStats {
+  readonly #stats: StatStore;
+  readonly #prefix: string;
+  readonly #breakers: SharedResourceManager;
+  readonly #remaining: StatBlock | undefined;
+  /** Made when a limit is reached for the first time: most never are. */
+  #open: StatBlock | undefined;
+
+  /** `prefix` is `cluster.<name>.circuit_breakers.<priority>.`; `slot` of this priority in `table`. */
+  constructor(stats: StatStore, prefix: string, thresholds: Thresholds, table: Int32Array, slot: number) {
+    this.#stats = stats;
+    this.#prefix = prefix;
+    // Main only reads: nothing is held here.
+    this.#breakers = new SharedResourceManager(thresholds, table, table, slot);
+    if (thresholds.trackRemaining)
+      this.#remaining = stats.block(CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS, prefix);
+  }
+
+  refresh(): void {
+    const use = this.#breakers.use();
+    if (this.#remaining !== undefined) writeRemaining(this.#remaining, use);
+    if (this.#open === undefined) {
+      if (!Object.values(use).some(isOpen)) return;
+      this.#open = this.#stats.block(CLUSTER_CIRCUIT_BREAKER_STATS, this.#prefix);
+    }
+    const { values, base } = this.#open;
+    values[base + OPEN.cx_open] = Number(isOpen(use.cx));
+    values[base + OPEN.rq_pending_open] = Number(isOpen(use.pending));
+    values[base + OPEN.rq_open] = Number(isOpen(use.rq));
+    values[base + OPEN.rq_retry_open] = Number(isOpen(use.retries));
+  }
+
+  release(): void {
+    if (this.#open !== undefined) this.#stats.release(this.#open);
+    if (this.#remaining !== undefined) this.#stats.release(this.#remaining);
+  }
+}
+
+function isOpen({ used, limit }: BreakerUse[keyof BreakerUse]): boolean {
+  return used >= limit;
+}
+
+function writeRemaining({ values, base }: StatBlock, { cx, pending, rq, retries }: BreakerUse): void {
+  values[base + LEFT.remaining_cx] = Math.max(0, cx.limit - cx.used);
+  values[base + LEFT.remaining_pending] = Math.max(0, pending.limit - pending.used);
+  values[base + LEFT.remaining_rq] = Math.max(0, rq.limit - rq.used);
+  values[base + LEFT.remaining_retries] = Math.max(0, retries.limit - retries.used);
+}
