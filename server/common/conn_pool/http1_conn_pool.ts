@@ -122,7 +122,7 @@ export class Http1ConnPool implements HttpConnPool {
   private attach(client: Http1ActiveClient, decoder: ResponseDecoder, callbacks: PoolCallbacks): void {
     const { stats } = this.cluster;
     if (!this.cluster.resourceManager(this.options.priority).tryAcquireRequest()) {
-      stats.values[stats.base + STAT.upstream_rq_pending_overflow]++;
+      stats.values[stats.base + STAT.upstream_rq_active_overflow]++;
       this.release(client);
       callbacks.onPoolFailure('Overflow', '', this.host);
       return;
@@ -208,6 +208,7 @@ class Http1ActiveClient
   private encoder: RequestEncoder | undefined = undefined;
   private requestComplete = false;
   private closeAfterResponse = false;
+  private closedBy: ConnectionEvent = 'LocalClose';
   private requests = 0;
   private readDisables = 0;
   private watermark: DownstreamWatermarkCallbacks | undefined = undefined;
@@ -261,21 +262,22 @@ class Http1ActiveClient
     this.durationTimer?.disable();
     const { stats } = this.pool.cluster;
     stats.record(STAT.upstream_rq_per_cx, this.requests);
-    if (this.decoder !== undefined) {
-      // A response without a length ends with the connection: the codec knows whether this is such an end.
-      this.codec.onHalfClose();
-    }
-    if (this.decoder !== undefined) {
-      stats.values[stats.base + STAT.upstream_cx_destroy_with_active_rq]++;
-      stats.values[
-        stats.base +
-          (event === 'RemoteClose'
-            ? STAT.upstream_cx_destroy_remote_with_active_rq
-            : STAT.upstream_cx_destroy_local_with_active_rq)
-      ]++;
-      this.fail('ConnectionTermination', this.upstream.connection.transportFailureReason);
-    }
+    this.closedBy = event;
+    // A response without a length ends with the connection: the codec knows whether this is such an end.
+    if (this.decoder !== undefined) this.codec.onHalfClose();
+    this.fail('ConnectionTermination', this.upstream.connection.transportFailureReason);
     this.pool.onClosed(this);
+  }
+
+  private countDestroyWithActiveRequest(): void {
+    const { stats } = this.pool.cluster;
+    stats.values[stats.base + STAT.upstream_cx_destroy_with_active_rq]++;
+    stats.values[
+      stats.base +
+        (this.closedBy === 'RemoteClose'
+          ? STAT.upstream_cx_destroy_remote_with_active_rq
+          : STAT.upstream_cx_destroy_local_with_active_rq)
+    ]++;
   }
 
   close(reason: string): void {
@@ -332,6 +334,7 @@ class Http1ActiveClient
 
   resetStream(_reason: StreamResetReason): void {
     if (this.decoder === undefined) return;
+    this.countDestroyWithActiveRequest();
     this.detach();
     this.close('stream_reset');
   }
@@ -348,6 +351,10 @@ class Http1ActiveClient
   }
 
   onResponseHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
+    if (this.codec.closeNotified) {
+      const { stats } = this.pool.cluster;
+      stats.values[stats.base + STAT.upstream_cx_close_notify]++;
+    }
     this.decoder?.onResponseHeaders(headers, endStream);
     if (endStream) this.finishResponse();
   }
@@ -387,6 +394,7 @@ class Http1ActiveClient
   private fail(reason: StreamResetReason, details: string): void {
     const decoder = this.decoder;
     if (decoder === undefined) return;
+    this.countDestroyWithActiveRequest();
     this.detach();
     decoder.onResetStream(reason, details);
   }
@@ -394,6 +402,7 @@ class Http1ActiveClient
   private finishResponse(): void {
     if (this.decoder === undefined) return;
     const early = !this.requestComplete;
+    if (early) this.countDestroyWithActiveRequest();
     this.detach();
     // A request still being sent when its answer is complete leaves the connection in the middle of a message.
     if (early || this.closeAfterResponse || !this.codec.reusable || this.upstream.connection.state !== 'open')

@@ -97,7 +97,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       this.manager.drainState = 'closing';
     if (!config.proxy100Continue && headers.get('expect')?.toLowerCase() === '100-continue') {
       // RFC 9110 10.1.1: we answer for the upstream, and it must not be asked a second time.
-      this.encoder.encodeInformationalHeaders(new ResponseHeaders(100));
+      this.encodeInterim(new ResponseHeaders(100));
       headers.remove('expect');
     }
     if (headers.host === undefined) {
@@ -125,11 +125,15 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
 
     const route = this.route();
     let entries = config.filters;
+    // Without a route the router answers, as for any request.
+    if (route === undefined) this.upgrade = '';
     if (this.upgrade !== '') {
       const upgrade = config.upgrades.get(this.upgrade);
       const allowed = route?.routeEntry?.upgradeEnabled(this.upgrade) ?? upgrade?.enabled ?? false;
       if (!allowed) {
-        this.rejectUpgrade(route);
+        config.stats.values[config.stats.base + STAT.downstream_rq_ws_on_non_ws_route]++;
+        this.upgrade = '';
+        this.sendLocalReply(403, '', 'upgrade_failed');
         return;
       }
       entries = upgrade?.filters ?? entries;
@@ -173,18 +177,6 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       modifyHeaders: (response) => response.set('location', path),
     });
     return false;
-  }
-
-  private rejectUpgrade(route: Route | undefined): void {
-    const { stats } = this.manager.config;
-    stats.values[stats.base + STAT.downstream_rq_ws_on_non_ws_route]++;
-    this.upgrade = '';
-    if (route === undefined) {
-      this.streamInfo.responseFlags |= ResponseFlag.NoRouteFound;
-      this.sendLocalReply(404, '', 'route_not_found');
-      return;
-    }
-    this.sendLocalReply(403, '', 'upgrade_failed');
   }
 
   onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -243,7 +235,6 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     }
     // A head that could not be read: there is nothing to route, the filters never see it.
     this.requestHeaders ??= new RequestHeaders();
-    this.requestComplete = true;
     this.sendLocalReply(error.status, reasonPhrase(error.status), error.responseCodeDetails);
   }
 
@@ -252,6 +243,11 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   /** The upstream's, which is passed on only where `proxy_100_continue` says so: else we have answered already. */
   encodeInformationalHeaders(headers: ResponseHeaderMap): void {
     if (this.destroyed || this.responseStarted || !this.manager.config.proxy100Continue) return;
+    this.encodeInterim(headers);
+  }
+
+  private encodeInterim(headers: ResponseHeaderMap): void {
+    this.manager.config.responseCodes.charge(headers.status);
     this.encoder.encodeInformationalHeaders(headers);
   }
 
@@ -322,6 +318,8 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     if (this.destroyed) return;
     const { stats } = this.manager.config;
     stats.values[stats.base + STAT.downstream_rq_tx_reset]++;
+    // Envoy hears of its own reset as of the client's.
+    stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
     if (details !== '') this.streamInfo.responseCodeDetails = details;
     this.manager.drainState = 'closing';
     this.encoder.resetStream('LocalReset');
@@ -330,6 +328,11 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
 
   private endStream(now: number): void {
     this.streamInfo.downstreamTxLastByte = now;
+    if (!this.requestComplete) {
+      // Whatever is left of the request is refused, which counts as its reset.
+      const { stats } = this.manager.config;
+      stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
+    }
     this.finish();
   }
 

@@ -60,6 +60,7 @@ export class ThreadLocalCluster implements Cluster {
   private externalCodes: ResponseCodeStats | undefined = undefined;
   private internalCodes: ResponseCodeStats | undefined = undefined;
   private canaryCodes: ResponseCodeStats | undefined = undefined;
+  private retryCodes: ResponseCodeStats | undefined = undefined;
 
   constructor(config: ClusterConfig, context: FactoryContext, breakerSlot: TableSlot) {
     this.config = config;
@@ -111,6 +112,11 @@ export class ThreadLocalCluster implements Cluster {
       this.context.stats,
       `cluster.${this.statName}.canary.`,
     ));
+  }
+
+  /** Responses that were not passed on because the request was tried again. */
+  get retryResponseCodes(): ResponseCodeStats {
+    return (this.retryCodes ??= new ResponseCodeStats(this.context.stats, `cluster.${this.statName}.retry.`));
   }
 
   /** An answer of ours in the cluster's place: counted as its response, without a time. */
@@ -202,6 +208,7 @@ export class ThreadLocalCluster implements Cluster {
     this.externalCodes?.release();
     this.internalCodes?.release();
     this.canaryCodes?.release();
+    this.retryCodes?.release();
   }
 
   private createHost(endpoint: CompiledEndpoint, { table, held, slot }: TableSlot): Host {

@@ -42,6 +42,8 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
   private readonly callbacks: ClientConnectionCallbacks;
   private readonly encoder: Http1RequestEncoder;
   private decoder: ResponseDecoder | undefined = undefined;
+  /** The last response said that the connection ends with it. */
+  closeNotified = false;
   /** False once a message said or showed that the connection ends with it. */
   private persistent = true;
 
@@ -142,7 +144,8 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
       decoder.onInformationalHeaders(headers);
       return;
     }
-    if (shouldCloseConnection(http10, headers)) this.persistent = false;
+    this.closeNotified = shouldCloseConnection(http10, headers);
+    if (this.closeNotified) this.persistent = false;
     const endStream = this.frameBody(status);
     if (endStream) {
       this.onMessageComplete(hasMore);

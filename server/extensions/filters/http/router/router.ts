@@ -14,7 +14,7 @@ import {
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { DirectResponseEntry, Route, RouteEntry } from '../../../../api/router.ts';
 import { ResponseFlag } from '../../../../api/stream_info.ts';
-import type { HostDescription } from '../../../../api/upstream/host.ts';
+import { type HostDescription, HostSlot } from '../../../../api/upstream/host.ts';
 import { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
@@ -131,7 +131,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     // RFC 9110 10.2.2: Location means something in these answers only.
     direct.rewritePathHeader(headers);
     const uri = code === 201 || (code >= 300 && code < 400) ? direct.newUri(headers) : '';
-    values[base + (uri === '' ? STAT.rq_direct_response : STAT.rq_redirect)]++;
+    values[base + STAT.rq_direct_response]++;
     const body = direct.responseBody(headers, info);
     callbacks.sendLocalReply(code, body, 'direct_response', {
       modifyHeaders: (response) => {
@@ -320,7 +320,9 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   }
 
   onUpstreamInformational(headers: ResponseHeaderMap): void {
-    if (headers.status === 100) this.callbacks.encodeInformationalHeaders(headers);
+    if (headers.status !== 100) return;
+    if (this.config.dynamicStats) this.cluster.chargeLocalResponse(100, this.headers);
+    this.callbacks.encodeInformationalHeaders(headers);
   }
 
   onUpstreamHeaders(upstream: UpstreamRequest, headers: ResponseHeaderMap, endStream: boolean): void {
@@ -332,15 +334,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     if (this.retry !== undefined) {
       const status = this.retry.shouldRetryHeaders(headers, grpcStatus(headers));
       if (status === 'yes') {
-        chargeResponse(
-          this.cluster,
-          host,
-          headers.status,
-          now - this.attemptStart,
-          this.headers,
-          headers,
-          config.dynamicStats,
-        );
+        host.add(headers.status >= 500 ? HostSlot.RequestError : HostSlot.RequestSuccess, 1);
+        if (config.dynamicStats) this.cluster.retryResponseCodes.charge(headers.status);
         upstream.reset();
         this.scheduleRetry('yes', host, headers);
         return;
@@ -413,8 +408,10 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     info.responseFlags |= responseFlagOf(reason);
     if (this.config.upstreamLogs.length > 0) logUpstream(this.config.upstreamLogs, callbacks);
     if (this.responseStarted) {
-      const { values, base } = this.config.stats;
-      values[base + STAT.rq_reset_after_downstream_response_started]++;
+      if (isGrpc(this.headers)) {
+        const { values, base } = this.config.stats;
+        values[base + STAT.rq_reset_after_downstream_response_started]++;
+      }
       callbacks.resetStream(
         `upstream_reset_after_response_started{${resetReasonText(reason).replaceAll(' ', '_')}}`,
       );
@@ -462,7 +459,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     callbacks.streamInfo.responseFlags |= flag;
     this.retry?.release();
     this.responseTimer?.disable();
-    if (config.dynamicStats) this.cluster.chargeLocalResponse(code, this.headers);
+    if (config.dynamicStats && !this.responseStarted) this.cluster.chargeLocalResponse(code, this.headers);
     callbacks.sendLocalReply(code, body, details, {
       modifyHeaders: (headers) => {
         if (overloaded && !config.suppressEnvoyHeaders) headers.set('x-envoy-overloaded', 'true');
@@ -504,10 +501,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.destroyed = true;
     this.responseTimer?.disable();
     this.retry?.release();
-    if (this.upstream !== undefined) {
-      const { stats } = this.cluster;
-      stats.values[stats.base + CLUSTER_STAT.upstream_rq_tx_reset]++;
-    }
     this.abandon();
     this.body = undefined;
   }

@@ -3,7 +3,7 @@
 
 import type { ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { StreamDecoderFilterCallbacks } from '../../../../api/http/filter.ts';
-import type { RequestHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { ShadowPolicy } from '../../../../api/router.ts';
 import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
 import type { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
@@ -47,6 +47,7 @@ export function shadowRequest(
   copy.set('x-envoy-internal', 'true');
   appendValue(copy, 'x-forwarded-for', localIp);
   const request = new ShadowRequest(
+    cluster,
     copy,
     body === undefined || body.length === 0 ? undefined : body.peek(),
     trailers,
@@ -64,6 +65,7 @@ function shadowHost(host: string | undefined, policy: ShadowPolicy): string | un
 }
 
 class ShadowRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
+  private readonly cluster: ThreadLocalCluster;
   private readonly headers: RequestHeaderMap;
   private readonly body: Uint8Array | undefined;
   private readonly trailers: TrailerMap | undefined;
@@ -72,7 +74,13 @@ class ShadowRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
   private stream: PoolStream | undefined = undefined;
   private done = false;
 
-  constructor(headers: RequestHeaderMap, body: Uint8Array | undefined, trailers: TrailerMap | undefined) {
+  constructor(
+    cluster: ThreadLocalCluster,
+    headers: RequestHeaderMap,
+    body: Uint8Array | undefined,
+    trailers: TrailerMap | undefined,
+  ) {
+    this.cluster = cluster;
     this.headers = headers;
     this.body = body;
     this.trailers = trailers;
@@ -107,7 +115,8 @@ class ShadowRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
   onInformationalHeaders(): void {
     // Nobody waits for the shadow's answer, nor for its parts below.
   }
-  onResponseHeaders(_headers: unknown, endStream: boolean): void {
+  onResponseHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
+    this.cluster.chargeLocalResponse(headers.status, this.headers);
     if (endStream) this.finish();
   }
   onData(_bytes: Uint8Array, _start: number, _end: number, endStream: boolean): void {
