@@ -8,7 +8,6 @@ export interface TlsCertificateSecret {
   readonly certificateChainPem: string;
   readonly privateKeyPem: string;
   readonly password: string | undefined;
-  readonly ocspStaple: Uint8Array | undefined;
 }
 export interface ValidationContextSecret {
   readonly kind: 'validation_context';

@@ -30,6 +30,8 @@ export interface Start {
   readonly options: Options;
   readonly bootstrap: Bootstrap;
   readonly logOutput: LogOutput;
+  /** Fields of the bootstrap that this build does not know, taken with --allow-unknown-static-fields. */
+  readonly unknownFields: number;
   /** Called once the workers listen. */
   readonly onServing?: ((server: ServerParts) => void) | undefined;
 }
@@ -67,7 +69,8 @@ export async function run(
     }
     if (options.baseIdPath !== '') writeFileSync(options.baseIdPath, String(options.baseId));
     const onServing = demo ? announceDemo : undefined;
-    return await serve({ options, bootstrap: loaded.bootstrap, logOutput, onServing });
+    const { bootstrap, unknownFields } = loaded;
+    return await serve({ options, bootstrap, unknownFields: unknownFields.length, logOutput, onServing });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const text = `error initializing configuration '${options.configPath}': ${error.message}`;

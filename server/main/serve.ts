@@ -56,7 +56,7 @@ export async function serve(start: Start): Promise<number> {
   });
   if (options.baseIdPath !== '') writeFileSync(options.baseIdPath, String(options.baseId));
   new ClusterStats(control.store, aggregator, stats);
-  const serverStats = serverStatsOf(parts, stats);
+  const serverStats = serverStatsOf(parts, start.unknownFields, stats);
   const flusher = new StatsFlusher(bootstrap, aggregator);
   const admin = await startAdmin(parts);
   await supervisor.start();
@@ -115,11 +115,13 @@ function supervisorOptions(
 
 function serverStatsOf(
   { options, state, certificates, aggregator }: ServerParts,
+  staticUnknownFields: number,
   stats: ThreadStatStore,
 ): ServerStats {
   return new ServerStats(stats, aggregator, {
     concurrency: options.concurrency,
     hotRestartEpoch: options.restartEpoch,
+    staticUnknownFields,
     startedAt: state.startedAt,
     state: () => state.current,
     live: () => state.live,

@@ -25,7 +25,12 @@ export const AGENT_FLAGS: readonly string[] = [
   ...['--drain-time-s', '45', '--drain-strategy', 'immediate', '--local-address-ip-version', 'v4'],
   ...['--file-flush-interval-msec', '1000', '--disable-hot-restart', '--allow-unknown-static-fields'],
   ...['-l', 'warning', '--component-log-level', 'misc:error', '--skip-deprecated-logs'],
-  ...['--file-flush-min-size-kb', '1', '--config-yaml', '{"node":{"metadata":{"MORE":"x"}}}'],
+  ...[
+    '--file-flush-min-size-kb',
+    '1',
+    '--config-yaml',
+    '{"node":{"metadata":{"MORE":"x"}},"field_of_tomorrow":1}',
+  ],
   ...['--concurrency', '2'],
 ];
 

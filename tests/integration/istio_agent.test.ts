@@ -102,6 +102,11 @@ for (const name of ['default', 'authsds', 'xdsproxy']) {
       assert.match((await proxy.admin('/certs')).body, /"subject_alt_names"/);
     });
 
+    test('may write fields that this version does not know', async () => {
+      const { body } = await proxy.admin('/stats?filter=unknown_fields');
+      assert.match(body, /^server\.static_unknown_fields: 1$/m);
+    });
+
     test('sends the node it was given', () => {
       const { node } = environment.xds.requests[0]!.request;
       assert.equal(node?.id, 'sidecar~1.2.3.4~foo~bar');

@@ -60,6 +60,12 @@ export function compileTlsCertificate(config: TlsCertificate, path: string): Tls
     throw new ConfigError(at(path, 'private_key_provider'), 'private key providers are not supported');
   }
   if (config.pkcs12 !== undefined) throw new ConfigError(at(path, 'pkcs12'), 'PKCS #12 is not supported');
+  // node has no way to staple to a TLS socket that it did not accept itself.
+  if (config.ocsp_staple !== undefined)
+    throw new ConfigError(at(path, 'ocsp_staple'), 'OCSP stapling is not supported');
+  if (config.signed_certificate_timestamp.length > 0) {
+    throw new ConfigError(at(path, 'signed_certificate_timestamp'), 'not supported');
+  }
   const chainPath = at(path, 'certificate_chain');
   const keyPath = at(path, 'private_key');
   const certificateChainPem = text(readDataSource(config.certificate_chain, chainPath));
@@ -73,8 +79,7 @@ export function compileTlsCertificate(config: TlsCertificate, path: string): Tls
   if (!leaf.checkPrivateKey(key)) {
     throw new ConfigError(keyPath, 'Failed to load private key from <inline>, Cause: KEY_VALUES_MISMATCH');
   }
-  const ocspStaple = readDataSource(config.ocsp_staple, at(path, 'ocsp_staple'));
-  return Object.freeze({ kind: 'tls_certificate', certificateChainPem, privateKeyPem, password, ocspStaple });
+  return Object.freeze({ kind: 'tls_certificate', certificateChainPem, privateKeyPem, password });
 }
 
 /** Also for the inline validation context of a TLS context. */

@@ -79,14 +79,6 @@ function rejectUnsupported(config: CommonTlsContext, path: string): void {
   for (const field of fields) {
     if (config[field] !== undefined) throw new ConfigError(at(path, field), 'not supported');
   }
-  config.tls_certificates.forEach((certificate, index) => {
-    const where = at(at(path, 'tls_certificates'), index);
-    if (certificate.ocsp_staple !== undefined)
-      throw new ConfigError(at(where, 'ocsp_staple'), 'not supported');
-    if (certificate.signed_certificate_timestamp.length > 0) {
-      throw new ConfigError(at(where, 'signed_certificate_timestamp'), 'not supported');
-    }
-  });
 }
 
 /** Each 1–255 bytes: that is what fits into the extension. */

@@ -45,6 +45,11 @@ describe('checks', () => {
       /^tls_certificate.private_key: Failed to load private key/,
     ],
     [
+      'an OCSP staple, which would not be sent',
+      { tls_certificate: { ocsp_staple: { inline_string: 'x' } } },
+      /^tls_certificate.ocsp_staple: OCSP stapling is not supported$/,
+    ],
+    [
       'no CA',
       { validation_context: { trusted_ca: { inline_string: 'x' } } },
       /Failed to load trusted CA certificates/,

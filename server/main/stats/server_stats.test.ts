@@ -24,6 +24,7 @@ describe('ServerStats', () => {
     new ServerStats(store, aggregator, {
       concurrency: 4,
       hotRestartEpoch: 0,
+      staticUnknownFields: 3,
       startedAt: Date.now() - 90_500,
       state: () => state,
       live: () => state === 'LIVE',
@@ -34,6 +35,7 @@ describe('ServerStats', () => {
     store.flush();
     const read = (name: string): number | undefined => aggregator.value(`server.${name}`);
     assert.deepEqual([read('state'), read('live'), read('uptime')], [3, 0, 90]);
+    assert.equal(read('static_unknown_fields'), 3);
     state = 'LIVE';
     assert.deepEqual([read('state'), read('live'), read('concurrency')], [0, 1, 4]);
     assert.deepEqual([read('total_connections'), read('days_until_first_cert_expiring')], [7, 4294967295]);

@@ -20,6 +20,8 @@ const NO_CERTIFICATE_DAYS = 2 ** 32 - 1;
 export interface ServerFacts {
   readonly concurrency: number;
   readonly hotRestartEpoch: number;
+  /** Fields of the bootstrap that nobody here knows. */
+  readonly staticUnknownFields: number;
   /** As `Date.now()`. */
   readonly startedAt: number;
   state(): ServerInfo_State;
@@ -41,6 +43,7 @@ export class ServerStats {
     this.#block = store.block(SERVER_STATS, 'server.');
     this.#set('concurrency', facts.concurrency);
     this.#set('hot_restart_epoch', facts.hotRestartEpoch);
+    this.#set('static_unknown_fields', facts.staticUnknownFields);
     const compilation = store.block(COMPILATION_SETTINGS_STATS, 'server.compilation_settings.');
     compilation.values[compilation.base + COMPILATION_SETTINGS_STATS.offset.fips_mode] = crypto.getFips();
     aggregator.beforeRead(() => this.#refresh());
