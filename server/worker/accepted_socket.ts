@@ -8,23 +8,19 @@ import {
   type ListenerFilterCallbacks,
   NetworkFilterStatus,
 } from '../api/network/filter.ts';
+import type { StreamInfo } from '../api/stream_info.ts';
 import { enter, leave, monotonicNow } from '../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../common/event/timer.ts';
 import type { ListenerConfig } from '../common/listener/listener_config.ts';
 import { type SocketHandle, socketOf } from '../common/network/socket.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
-import {
-  type ConnectionInfoRecord,
-  ConnectionStreamInfoRecord,
-  setDynamicMetadata,
-} from '../common/stream_info/stream_info.ts';
+import { type ConnectionInfoRecord, setDynamicMetadata } from '../common/stream_info/stream_info.ts';
 import type { ActiveListener } from './active_listener.ts';
 
 const STAT = LISTENER_STATS.offset;
 
 export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
   readonly info: ConnectionInfoRecord;
-  readonly streamInfo: ConnectionStreamInfoRecord;
   /** Bytes read so far that the connection has not seen. */
   peeked: Buffer | undefined = undefined;
   /** Passed on by another listener because of its original destination. */
@@ -47,7 +43,6 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
     this.handle = handle;
     this.info = info;
     this.listener = listener;
-    this.streamInfo = new ConnectionStreamInfoRecord(info, Date.now(), monotonicNow());
   }
 
   /** An ordinary socket, made when somebody needs one: for peeking and for TLS. */
@@ -65,6 +60,10 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
     const { handle } = this;
     this.handle = undefined;
     return handle;
+  }
+
+  get streamInfo(): StreamInfo {
+    return this.info.streamInfo;
   }
 
   get fd(): number {

@@ -2,9 +2,8 @@
 // Follows Envoy's source/common/listener_manager/active_tcp_listener.cc (newActiveConnection).
 
 import type { Socket } from 'node:net';
-import type { NetworkFilter } from '../api/network/filter.ts';
+import type { ConnectionCallbacks, ConnectionEvent, NetworkFilter } from '../api/network/filter.ts';
 import type { DownstreamTransportSocketFactory } from '../api/network/transport_socket.ts';
-import type { ConnectionInfo } from '../api/stream_info.ts';
 import { enter, leave, monotonicNow } from '../common/event/dispatcher.ts';
 import { Timer } from '../common/event/timer.ts';
 import type { FilterChainConfig } from '../common/listener/listener_config.ts';
@@ -18,7 +17,7 @@ import {
   wrapHandle,
 } from '../common/network/socket.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
-import type { ConnectionStreamInfoRecord } from '../common/stream_info/stream_info.ts';
+import type { ConnectionInfoRecord } from '../common/stream_info/stream_info.ts';
 import type { AcceptedSocket } from './accepted_socket.ts';
 import type { ActiveListener } from './active_listener.ts';
 
@@ -26,8 +25,8 @@ const STAT = LISTENER_STATS.offset;
 /** node tells of a drained socket only above this many bytes; see SocketConnection's watermarks. */
 const MAX_WRITABLE_HIGH_WATER_MARK = 65_536;
 
-export class ActiveConnection {
-  readonly streamInfo: ConnectionStreamInfoRecord;
+export class ActiveConnection implements ConnectionCallbacks {
+  readonly info: ConnectionInfoRecord;
   private readonly chain: FilterChainConfig;
   private readonly listener: ActiveListener;
   /** While the handshake lasts. */
@@ -46,7 +45,7 @@ export class ActiveConnection {
   }
 
   private constructor(accepted: AcceptedSocket, chain: FilterChainConfig, listener: ActiveListener) {
-    this.streamInfo = accepted.streamInfo;
+    this.info = accepted.info;
     this.chain = chain;
     this.listener = listener;
   }
@@ -83,7 +82,7 @@ export class ActiveConnection {
       enter();
       try {
         if (error !== undefined) {
-          this.streamInfo.connectionTerminationDetails = error;
+          info.streamInfo.connectionTerminationDetails = error;
           secure.destroy();
           this.listener.removeConnection(this, this.chain);
           return;
@@ -108,7 +107,7 @@ export class ActiveConnection {
   }
 
   private begin(
-    info: ConnectionInfo,
+    info: ConnectionInfoRecord,
     readable: ReadableSocket,
     first: Buffer | undefined,
     privateBuffer: PrivateReadBuffer | undefined,
@@ -117,7 +116,6 @@ export class ActiveConnection {
     const connection = new SocketConnection(
       readable.socket,
       info,
-      this.streamInfo,
       listener.config.perConnectionBufferLimitBytes,
     );
     this.connection = connection;
@@ -129,14 +127,14 @@ export class ActiveConnection {
       return;
     }
     // After the filters, so that they have had their say when the connection is logged.
-    connection.addConnectionCallbacks({
-      onEvent: (event) => {
-        if (event !== 'Connected') listener.removeConnection(this, chain);
-      },
-    });
+    connection.addConnectionCallbacks(this);
     if (first !== undefined) connection.onRead(first, 0, first.length);
     // A filter that is not ready for bytes (tcp_proxy without an upstream) starts reading itself.
     if (connection.state === 'open' && !connection.readDisabled) readable.start();
+  }
+
+  onEvent(event: ConnectionEvent): void {
+    if (event !== 'Connected') this.listener.removeConnection(this, this.chain);
   }
 
   closeIfIdle(): void {

@@ -5,9 +5,7 @@ import type { ConnectionCallbacks, ConnectionEvent } from '../../server/api/netw
 import { ipAddress } from '../../server/common/network/address.ts';
 import { SocketConnection } from '../../server/common/network/connection.ts';
 import { type ReadableSocket, takeHandle, wrapHandle } from '../../server/common/network/socket.ts';
-import {
-  ConnectionInfoRecord,
-} from '../../server/common/stream_info/stream_info.ts';
+import { ConnectionInfoRecord } from '../../server/common/stream_info/stream_info.ts';
 
 /** Keeps what happens to a connection. */
 export class Recorder implements ConnectionCallbacks {
@@ -49,11 +47,7 @@ export async function socketPair(bufferLimit = 1 << 20): Promise<SocketPair> {
   peer.on('error', () => undefined);
   const readable = wrapHandle(takeHandle(await accepted)!, Math.min(bufferLimit, 65_536));
   const info = new ConnectionInfoRecord(1, ipAddress('127.0.0.1', 1), ipAddress('127.0.0.1', port), 'l');
-  const connection = new SocketConnection(
-    readable.socket,
-    info,
-    bufferLimit,
-  );
+  const connection = new SocketConnection(readable.socket, info, bufferLimit);
   readable.setReader(connection);
   const recorder = new Recorder();
   connection.reader = recorder;

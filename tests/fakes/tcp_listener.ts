@@ -8,10 +8,7 @@ import { newConnectionId, SocketConnection } from '../../server/common/network/c
 import { NetworkFilterManager } from '../../server/common/network/filter_manager.ts';
 import { PrivateReadBuffer, takeHandle, wrapHandle } from '../../server/common/network/socket.ts';
 import { ExtensionRegistry } from '../../server/common/registry.ts';
-import {
-  ConnectionInfoRecord,
-  ConnectionStreamInfoRecord,
-} from '../../server/common/stream_info/stream_info.ts';
+import { ConnectionInfoRecord } from '../../server/common/stream_info/stream_info.ts';
 import { compileCluster } from '../../server/common/upstream/cluster_config.ts';
 import { compileLoadAssignment } from '../../server/common/upstream/load_assignment.ts';
 import { BREAKER_SLOTS } from '../../server/common/upstream/resource_manager.ts';
@@ -80,9 +77,15 @@ export class TcpListener {
         const local = ipAddress(accepted.localAddress!, accepted.localPort!);
         const privateBuffer = bulk ? new PrivateReadBuffer(bufferLimit) : undefined;
         const readable = wrapHandle(takeHandle(accepted)!, Math.min(bufferLimit, 65_536), privateBuffer);
-        const info = new ConnectionInfoRecord(newConnectionId(), remote, local, 'listener');
-        const streamInfo = new ConnectionStreamInfoRecord(info, Date.now(), performance.now());
-        const connection = new SocketConnection(readable.socket, info, streamInfo, bufferLimit);
+        const info = new ConnectionInfoRecord(
+          newConnectionId(),
+          remote,
+          local,
+          'listener',
+          Date.now(),
+          performance.now(),
+        );
+        const connection = new SocketConnection(readable.socket, info, bufferLimit);
         connection.privateBuffer = privateBuffer;
         readable.setReader(connection);
         this.connections.add(connection);

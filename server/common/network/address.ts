@@ -58,10 +58,25 @@ export function formatAddress(ip: string, port: number): string {
   return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
+/** An IP address whose text is made when it is asked for: of most connections nobody ever asks. */
+class IpAddress implements Address {
+  readonly ip: string;
+  readonly port: number;
+  private formatted: string | undefined = undefined;
+
+  constructor(ip: string, port: number) {
+    this.ip = ip;
+    this.port = port;
+  }
+
+  get text(): string {
+    return (this.formatted ??= formatAddress(this.ip, this.port));
+  }
+}
+
 /** An address from a socket. An IPv4 peer of a dual-stack socket (`::ffff:1.2.3.4`) is shown as IPv4, as Envoy does. */
 export function ipAddress(ip: string, port: number): Address {
-  const plain = ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
-  return { ip: plain, port, text: formatAddress(plain, port) };
+  return new IpAddress(ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip, port);
 }
 
 /** A Unix socket's address; `@` begins a name in the abstract namespace. */

@@ -10,9 +10,10 @@ import type {
   ConnectionEvent,
 } from '../../api/network/filter.ts';
 import type { StatBlock } from '../../api/stats.ts';
-import type { ConnectionInfo, StreamInfo } from '../../api/stream_info.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
 import { enter, type Flushable, leave, monotonicNow, requestFlush } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
+import type { ConnectionInfoRecord } from '../stream_info/stream_info.ts';
 import { OutputBuffer } from './output_buffer.ts';
 import { type PrivateReadBuffer, unsentBytes } from './socket.ts';
 import { transportFailure } from './transport_failure.ts';
@@ -45,10 +46,39 @@ export function newConnectionId(): number {
   return nextConnectionId++;
 }
 
+/** A socket knows its connection, so that all sockets share their listeners: thousands of connections are mostly idle. */
+const OWNER = Symbol('connection');
+interface OwnedSocket extends Socket {
+  [OWNER]: SocketConnection;
+}
+
+function listen(socket: Socket, connection: SocketConnection): void {
+  (socket as OwnedSocket)[OWNER] = connection;
+  socket.on('error', onError);
+  socket.on('end', onEnd);
+  socket.on('close', onClose);
+  socket.on('drain', onDrain);
+  socket.on('finish', onFinish);
+}
+function onError(this: Socket, error: NodeJS.ErrnoException): void {
+  (this as OwnedSocket)[OWNER].onSocketError(error);
+}
+function onEnd(this: Socket): void {
+  (this as OwnedSocket)[OWNER].onSocketEnd();
+}
+function onClose(this: Socket): void {
+  (this as OwnedSocket)[OWNER].onSocketClose();
+}
+function onDrain(this: Socket): void {
+  (this as OwnedSocket)[OWNER].onSocketDrain();
+}
+function onFinish(this: Socket): void {
+  (this as OwnedSocket)[OWNER].onSocketFinish();
+}
+
 export class SocketConnection implements Connection, Flushable, TimerOwner {
   readonly id: number;
-  readonly info: ConnectionInfo;
-  readonly streamInfo: StreamInfo;
+  readonly info: ConnectionInfoRecord;
   readonly socket: Socket;
   state: 'open' | 'closing' | 'closed' = 'open';
   /** Set by the owner before bytes can come. */
@@ -85,18 +115,18 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   private heldEnd = false;
 
   /** `bufferLimit` bytes: per_connection_buffer_limit_bytes (1 MiB by default). 0 = none. */
-  constructor(socket: Socket, info: ConnectionInfo, streamInfo: StreamInfo, bufferLimit: number) {
+  constructor(socket: Socket, info: ConnectionInfoRecord, bufferLimit: number) {
     this.id = info.id;
     this.socket = socket;
     this.info = info;
-    this.streamInfo = streamInfo;
     this.bufferLimit = bufferLimit;
     this.copiesWrites = 'encrypted' in socket;
-    socket.on('error', (error: NodeJS.ErrnoException) => this.onSocketError(error));
-    socket.on('end', () => this.onSocketEnd());
-    socket.on('close', () => this.onSocketClose());
-    socket.on('drain', () => this.onSocketDrain());
-    socket.on('finish', () => this.onSocketFinish());
+    listen(socket, this);
+  }
+
+  /** Made when somebody asks: most connections only carry streams that have their own. */
+  get streamInfo(): StreamInfo {
+    return this.info.streamInfo;
   }
 
   /** A read. Called by the socket layer, once per read event. Returns false to stop reading. */
@@ -293,7 +323,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     for (const callbacks of this.callbacks) callbacks.onAboveWriteBufferHighWatermark?.();
   }
 
-  private onSocketDrain(): void {
+  onSocketDrain(): void {
     if (!this.aboveHighWatermark) return;
     this.aboveHighWatermark = false;
     enter();
@@ -307,7 +337,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   }
 
   /** Everything is sent, our FIN too. */
-  private onSocketFinish(): void {
+  onSocketFinish(): void {
     this.onSocketDrain();
     if (!this.readEnded || this.state !== 'open' || !this.halfClose || this.heldEnd) return;
     enter();
@@ -334,7 +364,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     } else if (this.readDisableCount === 0) this.socket.resume();
   }
 
-  private onSocketEnd(): void {
+  onSocketEnd(): void {
     this.readEnded = true;
     if (this.state === 'closing') {
       this.close('NoFlush', this.localCloseReason);
@@ -363,12 +393,12 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     }
   }
 
-  private onSocketError(error: NodeJS.ErrnoException): void {
+  onSocketError(error: NodeJS.ErrnoException): void {
     if (error.code === 'ECONNRESET') this.remoteReset = true;
     if (this.transportFailureReason === '') this.transportFailureReason = transportFailure(error);
   }
 
-  private onSocketClose(): void {
+  onSocketClose(): void {
     enter();
     try {
       this.markClosed(this.state === 'closing' ? 'LocalClose' : 'RemoteClose');

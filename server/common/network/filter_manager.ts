@@ -3,6 +3,8 @@
 // between socket and codec. Follows Envoy's source/common/network/filter_manager_impl.cc.
 
 import {
+  type ConnectionCallbacks,
+  type ConnectionEvent,
   type NetworkFilter,
   type NetworkFilterConfig,
   NetworkFilterStatus,
@@ -14,7 +16,9 @@ import type { ByteReader, ByteWriter, SocketConnection } from './connection.ts';
 /** Bytes held at most for a filter that stopped the chain, where the connection has no buffer limit of its own. */
 const HELD_BYTES_LIMIT = 1_048_576;
 
-export class NetworkFilterManager implements ByteReader, ByteWriter {
+const NO_FILTERS: readonly ActiveNetworkFilter[] = [];
+
+export class NetworkFilterManager implements ByteReader, ByteWriter, ConnectionCallbacks {
   private readonly connection: SocketConnection;
   private readonly filters: readonly ActiveNetworkFilter[];
   private readonly writeFilters: readonly ActiveNetworkFilter[];
@@ -36,7 +40,10 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
     this.connection = connection;
     this.filters = filters;
     this.terminal = terminal;
-    this.writeFilters = filters.filter((one) => one.filter.onWrite !== undefined).reverse();
+    const writes = filters.some((one) => one.filter.onWrite !== undefined);
+    this.writeFilters = writes
+      ? filters.filter((one) => one.filter.onWrite !== undefined).reverse()
+      : NO_FILTERS;
   }
 
   /**
@@ -57,14 +64,9 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
       one.filter.initializeReadFilterCallbacks?.(one);
       one.filter.initializeWriteFilterCallbacks?.(one);
     }
-    connection.addConnectionCallbacks({
-      onEvent: (event) => {
-        if (event !== 'Connected') manager.destroy();
-      },
-    });
+    connection.addConnectionCallbacks(manager);
     const only = filters.length === 1 ? filters[0].filter : undefined;
-    connection.reader =
-      only?.onData !== undefined && configs[0].isTerminal ? new TerminalReader(only) : manager;
+    connection.reader = only?.onData !== undefined && configs[0].isTerminal ? filters[0] : manager;
     if (manager.writeFilters.length > 0) connection.writer = manager;
     manager.initialize();
     return filters.at(-1)?.filter;
@@ -151,6 +153,10 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
     this.run(from, bytes, 0, bytes.length, end);
   }
 
+  onEvent(event: ConnectionEvent): void {
+    if (event !== 'Connected') this.destroy();
+  }
+
   private destroy(): void {
     if (this.destroyed) return;
     this.destroyed = true;
@@ -159,20 +165,8 @@ export class NetworkFilterManager implements ByteReader, ByteWriter {
   }
 }
 
-/** The fast path: one terminal filter. */
-class TerminalReader implements ByteReader {
-  private readonly filter: NetworkFilter;
-
-  constructor(filter: NetworkFilter) {
-    this.filter = filter;
-  }
-
-  onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
-    this.filter.onData!(bytes, start, end, endStream);
-  }
-}
-
-class ActiveNetworkFilter implements ReadFilterCallbacks, WriteFilterCallbacks {
+/** A filter in its chain. A chain of one terminal filter reads through this directly: nothing stands in between. */
+class ActiveNetworkFilter implements ReadFilterCallbacks, WriteFilterCallbacks, ByteReader {
   readonly connection: SocketConnection;
   readonly filter: NetworkFilter;
   private readonly index: number;
@@ -183,6 +177,10 @@ class ActiveNetworkFilter implements ReadFilterCallbacks, WriteFilterCallbacks {
     this.connection = connection;
     this.filter = filter;
     this.index = index;
+  }
+
+  onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
+    this.filter.onData!(bytes, start, end, endStream);
   }
 
   continueReading(): void {

@@ -30,9 +30,23 @@ export class ConnectionInfoRecord implements ConnectionInfo {
   ssl: SslConnectionInfo | undefined;
   readonly listenerName: string;
   filterChainName: string;
+  /** Wall-clock ms, and `performance.now()` ms. */
+  readonly startTime: number;
+  readonly startTimeMonotonic: number;
   private filterStateMap: FilterState | undefined;
+  private ownStreamInfo: StreamInfo | undefined;
 
-  constructor(id: number, remoteAddress: Address, localAddress: Address, listenerName: string) {
+  constructor(
+    id: number,
+    remoteAddress: Address,
+    localAddress: Address,
+    listenerName: string,
+    startTime = 0,
+    startTimeMonotonic = 0,
+  ) {
+    this.startTime = startTime;
+    this.startTimeMonotonic = startTimeMonotonic;
+    this.ownStreamInfo = undefined;
     this.id = id;
     this.directRemoteAddress = remoteAddress;
     this.directLocalAddress = localAddress;
@@ -50,6 +64,15 @@ export class ConnectionInfoRecord implements ConnectionInfo {
 
   get filterState(): FilterState {
     return (this.filterStateMap ??= new FilterStateMap(undefined));
+  }
+
+  /** The connection as network filters and its access log see it. */
+  get streamInfo(): StreamInfo {
+    return (this.ownStreamInfo ??= new ConnectionStreamInfoRecord(
+      this,
+      this.startTime,
+      this.startTimeMonotonic,
+    ));
   }
 }
 
