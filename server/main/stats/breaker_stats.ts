@@ -53,8 +53,9 @@ export class BreakerStats {
   }
 }
 
+/** Envoy looks when the number changes: a limit of 0 that nobody came up against does not show. */
 function isOpen({ used, limit }: BreakerUse[keyof BreakerUse]): boolean {
-  return used >= limit;
+  return used > 0 && used >= limit;
 }
 
 function writeRemaining({ values, base }: StatBlock, { cx, pending, rq, retries }: BreakerUse): void {
