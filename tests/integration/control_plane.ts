@@ -35,8 +35,9 @@ export class ControlPlane {
     server.onRequest = (request, stream) => this.#onRequest(request, stream);
   }
 
-  static async start(): Promise<ControlPlane> {
-    return new ControlPlane(await FakeXdsServer.delta());
+  /** `address` defaults to a free port of 127.0.0.1. */
+  static async start(address?: string): Promise<ControlPlane> {
+    return new ControlPlane(await FakeXdsServer.delta(address));
   }
 
   /** A bootstrap that gets everything from here. */
