@@ -141,9 +141,16 @@ class Run {
         received.map((text) => `--- upstream ${i}\n${text.replace(/<(?:FIN|ECONNRESET)>/, '<closed>')}`),
       ),
       `--- log\n${log.replace(/took=\S+/g, (took) => took.replace(/\d+/g, 'N'))}`,
-      `--- stats\n${stats.filter((line) => belongsTo(line, place)).join('\n')}`,
+      `--- stats\n${this.statsOf(index, stats).join('\n')}`,
     ];
     return plain(mergeChunks(parts.join('\n')).replaceAll('\r', ''));
+  }
+
+  private statsOf(index: number, stats: readonly string[]): string[] {
+    const excepted = Object.keys(this.scenarios[index].statExceptions ?? {});
+    return stats.filter(
+      (line) => belongsTo(line, this.places[index]) && !excepted.some((name) => line.includes(name)),
+    );
   }
 
   outcome(index: number): string {

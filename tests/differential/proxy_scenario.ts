@@ -36,7 +36,7 @@ export interface Scenario {
   readonly listener?: Json;
   /** In place of the whole HTTP connection manager. */
   readonly networkFilters?: readonly Json[];
-  /** Counters that differ, with the reason. */
+  /** Parts of the names of stats that differ, with the reason. */
   readonly statExceptions?: Readonly<Record<string, string>>;
 }
 
@@ -117,6 +117,9 @@ function managerOf(scenario: Scenario, { id }: Place): Json {
   const manager = {
     '@type': `${TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: id,
+    // Envoy sends its FIN only after this time, and tests wait for it.
+    delayed_close_timeout: '0.1s',
+    drain_timeout: '0.1s',
     access_log: [accessLog(LOG_FORMAT)],
     route_config: {
       name: 'r',

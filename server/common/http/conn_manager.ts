@@ -38,6 +38,7 @@ export class ConnectionManager
   private streamCount = 0;
   private idleTimer: Timer | undefined = undefined;
   private durationTimer: Timer | undefined = undefined;
+  private drainTimer: Timer | undefined = undefined;
   private startedAt = 0;
   private failed = false;
 
@@ -197,6 +198,7 @@ export class ConnectionManager
     const { config } = this;
     this.idleTimer?.disable();
     this.durationTimer?.disable();
+    this.drainTimer?.disable();
     const { values, base } = config.stats;
     values[base + STAT.downstream_cx_active]--;
     if (this.connection.info.ssl !== undefined) values[base + STAT.downstream_cx_ssl_active]--;
@@ -215,13 +217,29 @@ export class ConnectionManager
     const { values, base } = this.config.stats;
     if (timer === this.idleTimer) {
       values[base + STAT.downstream_cx_idle_timeout]++;
-      this.connection.close('FlushWriteAndDelay', 'on_idle_timeout');
+      this.drain('on_idle_timeout');
+    } else if (timer === this.durationTimer) {
+      values[base + STAT.downstream_cx_max_duration_reached]++;
+      this.drain('max_duration_reached');
+    } else {
+      this.drainState = 'closing';
+      this.codec?.goAway();
+      if (this.streams.length === 0)
+        this.connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
+    }
+  }
+
+  /** Asks the client to go; a request that is on its way is still answered, for `drain_timeout`. */
+  private drain(details: string): void {
+    if (this.codec === undefined) {
+      this.connection.close('FlushWriteAndDelay', details);
       return;
     }
-    values[base + STAT.downstream_cx_max_duration_reached]++;
-    this.drainState = 'closing';
-    if (this.streams.length === 0) this.connection.close('FlushWriteAndDelay', 'max_duration');
-    else this.codec?.shutdownNotice();
+    if (this.drainState !== 'none') return;
+    this.drainState = 'draining';
+    this.codec.shutdownNotice();
+    this.drainTimer = new Timer(this);
+    this.drainTimer.enable(this.config.drainTimeoutMs, monotonicNow());
   }
 
   onAboveWriteBufferHighWatermark(): void {
