@@ -1,5 +1,5 @@
-// Compiles a listener's listener_filters, the predicates that switch them off for some destination ports, and the filters
-// that other settings imply. Document: config.listener.v3.ListenerFilter; Envoy: source/common/listener_manager/listener_impl.cc.
+// Compiles a listener's listener_filters, the predicates that switch them off for some destination ports, and the filter
+// that use_original_dst implies. Document: config.listener.v3.ListenerFilter.
 
 import type {
   Listener,
@@ -10,11 +10,6 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { ListenerFilterConfig } from '../../api/network/filter.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { ConnectionInfo } from '../../api/stream_info.ts';
-
-const IMPLIED = {
-  original_dst: 'envoy.extensions.filters.listener.original_dst.v3.OriginalDst',
-  tls_inspector: 'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector',
-} as const;
 
 /** Is the filter switched off for this connection? */
 type Predicate = (info: ConnectionInfo) => boolean;
@@ -50,45 +45,16 @@ export function compileListenerFilters(
           : compilePredicate(filter.filter_disabled, at(where, 'filter_disabled')),
     };
   });
-  const implied: ListenerFilterEntry[] = [];
-  if (listener.use_original_dst?.value === true) implied.push(impliedFilter('original_dst', context, path));
-  if (needsTlsInspector(listener)) implied.push(impliedFilter('tls_inspector', context, path));
-  return [...configured, ...implied];
+  if (listener.use_original_dst?.value !== true) return configured;
+  return [...configured, originalDstFilter(context, at(path, 'use_original_dst'))];
 }
 
-/** A filter that other settings of the listener ask for. */
-function impliedFilter(
-  segment: keyof typeof IMPLIED,
-  context: FactoryContext,
-  path: string,
-): ListenerFilterEntry {
-  const name = `envoy.filters.listener.${segment}`;
-  const resolved = context.registry.resolve(
-    'envoy.filters.listener',
-    name,
-    encodeAny(IMPLIED[segment]),
-    path,
-  );
+/** use_original_dst brings the filter that finds the destination. Envoy: ListenerImpl::buildOriginalDstListenerFilter. */
+function originalDstFilter(context: FactoryContext, path: string): ListenerFilterEntry {
+  const name = 'envoy.filters.listener.original_dst';
+  const any = encodeAny('envoy.extensions.filters.listener.original_dst.v3.OriginalDst', {});
+  const resolved = context.registry.resolve('envoy.filters.listener', name, any, path);
   return { name, config: resolved.factory.compile(resolved.config, context, path), disabled: undefined };
-}
-
-/** Does a chain match on what only the ClientHello tells? Envoy: needTlsInspector in listener_impl.cc. */
-function needsTlsInspector(listener: Listener): boolean {
-  if (
-    listener.listener_filters.some(({ name, typed_config }) => isTlsInspector(name, typed_config?.type_url))
-  )
-    return false;
-  return listener.filter_chains.some(({ filter_chain_match: match }) => {
-    if (match === undefined || match.transport_protocol === 'tls') return match !== undefined;
-    return (
-      match.transport_protocol === '' &&
-      (match.server_names.length > 0 || match.application_protocols.length > 0)
-    );
-  });
-}
-
-function isTlsInspector(name: string, typeUrl = ''): boolean {
-  return name === 'envoy.filters.listener.tls_inspector' || typeUrl.endsWith(`/${IMPLIED.tls_inspector}`);
 }
 
 function compilePredicate(predicate: ListenerFilterChainMatchPredicate, path: string): Predicate {
