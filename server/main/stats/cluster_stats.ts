@@ -53,7 +53,8 @@ export class ClusterStats {
     for (const record of this.#store.clusters.all) {
       if (record.active === undefined) continue;
       let listed = this.#listed.get(record);
-      if (listed?.version !== record.active) {
+      // The same bytes under another version_info are no change.
+      if (listed?.version.bytes !== record.active.bytes) {
         // The new ones first, so that what both have is never taken away.
         const before = listed;
         listed = this.#list(record, record.active);
