@@ -1,5 +1,6 @@
 // HTTP/1.1 through Envoy and Pilotfish: see proxy_comparison.ts for what is compared.
 
+import { CLUSTER_CASES } from './proxy_cluster_cases.ts';
 import { compareProxies } from './proxy_comparison.ts';
 import { HEADER_CASES } from './proxy_header_cases.ts';
 import { MESSAGE_CASES } from './proxy_message_cases.ts';
@@ -10,3 +11,4 @@ compareProxies('headers, paths and hosts', HEADER_CASES);
 compareProxies('messages and upgrades', MESSAGE_CASES);
 compareProxies('upstreams', UPSTREAM_CASES);
 compareProxies('answers of the proxy and access logs', REPLY_CASES);
+compareProxies('clusters and other listeners', CLUSTER_CASES);

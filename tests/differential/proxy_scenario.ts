@@ -93,6 +93,7 @@ export function substitute(text: string, place: Place): string {
   return text
     .replaceAll('$C', place.id)
     .replaceAll('$P', String(place.port))
+    .replaceAll('"$U"', place.hosts[0]?.split(':')[1] ?? '0')
     .replaceAll('$U', place.hosts[0]?.split(':')[1] ?? '')
     .replaceAll('$LOG', place.logFile);
 }

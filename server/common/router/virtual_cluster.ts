@@ -6,9 +6,6 @@ import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import { compileHeaderMatchers, type HeaderMatcher, matchHeaders } from '../matcher/header_matcher.ts';
 import { checkFields } from './handled_fields.ts';
 
-/** Where virtual clusters are configured, Envoy counts the requests of none under this name. */
-const CATCH_ALL = 'other';
-
 export class VirtualClusters {
   private readonly names: readonly string[];
   private readonly matchers: readonly (readonly HeaderMatcher[])[];
@@ -24,12 +21,11 @@ export class VirtualClusters {
     });
   }
 
-  /** '' where none are configured. */
+  /** '' where none matches. */
   nameOf(headers: RequestHeaderMap): string {
-    if (this.names.length === 0) return '';
     for (let i = 0; i < this.names.length; i++) {
       if (matchHeaders(this.matchers[i], headers)) return this.names[i];
     }
-    return CATCH_ALL;
+    return '';
   }
 }

@@ -21,6 +21,8 @@ const GRPC_CONDITIONS =
   RetryOn['resource-exhausted'] |
   RetryOn.unavailable;
 
+const NO_NAMES: readonly string[] = [];
+
 export type RetryStatus = 'yes' | 'no' | 'limit' | 'overflow';
 
 export class RetryState {
@@ -29,6 +31,8 @@ export class RetryState {
   private readonly priority: Priority;
   private readonly retryOn: number;
   private readonly statusCodes: readonly number[];
+  /** x-envoy-retriable-header-names, lower-case. */
+  private readonly headerNames: readonly string[];
   private readonly allowed: number;
   private remaining: number;
   private attempts = 0;
@@ -41,6 +45,7 @@ export class RetryState {
     retryOn: number,
     retries: number,
     statusCodes: readonly number[],
+    headerNames: readonly string[],
   ) {
     this.policy = policy;
     this.cluster = cluster;
@@ -49,6 +54,7 @@ export class RetryState {
     this.allowed = retries;
     this.remaining = retries;
     this.statusCodes = statusCodes;
+    this.headerNames = headerNames;
   }
 
   /** Undefined when this request is never retried. Reads and removes the retry headers. */
@@ -60,7 +66,10 @@ export class RetryState {
   ): RetryState | undefined {
     const on = headers.get('x-envoy-retry-on');
     const grpcOn = headers.get('x-envoy-retry-grpc-on');
-    if (policy === undefined && on === undefined && grpcOn === undefined) return undefined;
+    if (policy === undefined && on === undefined && grpcOn === undefined) {
+      removeRetryHeaders(headers);
+      return undefined;
+    }
     let retryOn = policy?.retryOn ?? 0;
     let retries = policy?.numRetries ?? DEFAULT_RETRIES;
     let codes = policy?.retriableStatusCodes ?? [];
@@ -78,16 +87,11 @@ export class RetryState {
           .map((code) => Number(code.trim()))
           .filter((code) => code >= 100 && code < 600),
       ];
-    for (const name of [
-      'x-envoy-retry-on',
-      'x-envoy-retry-grpc-on',
-      'x-envoy-max-retries',
-      'x-envoy-retriable-status-codes',
-    ])
-      headers.remove(name);
+    const names = headers.get('x-envoy-retriable-header-names')?.toLowerCase().split(',') ?? NO_NAMES;
+    removeRetryHeaders(headers);
     return retryOn === 0 || retries === 0
       ? undefined
-      : new RetryState(policy, cluster, priority, retryOn, retries, codes);
+      : new RetryState(policy, cluster, priority, retryOn, retries, codes, names);
   }
 
   get enabled(): boolean {
@@ -164,7 +168,7 @@ export class RetryState {
     if (on & RetryOn['gateway-error'] && status >= 502 && status <= 504) return true;
     if (on & RetryOn['retriable-4xx'] && status === 409) return true;
     if (on & RetryOn['retriable-status-codes'] && this.statusCodes.includes(status)) return true;
-    if (on & RetryOn['retriable-headers'] && this.policy?.retriableHeaders(headers) === true) return true;
+    if (on & RetryOn['retriable-headers'] && this.hasRetriableHeader(headers)) return true;
     if ((on & GRPC_CONDITIONS) === 0 || grpcStatus === undefined) return false;
     switch (grpcStatus) {
       case 1:
@@ -180,6 +184,13 @@ export class RetryState {
       default:
         return false;
     }
+  }
+
+  private hasRetriableHeader(headers: ResponseHeaderMap): boolean {
+    return (
+      this.policy?.retriableHeaders(headers) === true ||
+      this.headerNames.some((name) => headers.has(name.trim()))
+    );
   }
 
   private wouldRetryReset(reason: StreamResetReason, sent: boolean): boolean {
@@ -209,6 +220,15 @@ export class RetryState {
     }
     return undefined;
   }
+}
+
+/** What clients say of retries is for this proxy only. */
+function removeRetryHeaders(headers: RequestHeaderMap): void {
+  headers.remove('x-envoy-retry-on');
+  headers.remove('x-envoy-retry-grpc-on');
+  headers.remove('x-envoy-max-retries');
+  headers.remove('x-envoy-retriable-status-codes');
+  headers.remove('x-envoy-retriable-header-names');
 }
 
 function parseConditions(value: string): number {

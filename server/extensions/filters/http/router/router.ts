@@ -103,6 +103,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     this.cluster = cluster;
     info.upstreamRequestAttemptCount = 1;
+    info.virtualClusterName = entry.virtualClusterName(headers);
     info.upstreamCluster = cluster;
     info.upstreamClusterName = cluster.name;
     this.timeouts = finalTimeouts(

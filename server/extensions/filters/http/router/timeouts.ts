@@ -3,6 +3,7 @@
 
 import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
 import type { RouteEntry } from '../../../../api/router.ts';
+import { grpcTimeoutMs } from '../../../../common/http/grpc_timeout.ts';
 import { isGrpc } from '../../../../common/http/local_reply.ts';
 
 /** ms each; 0 = none. */
@@ -11,15 +12,6 @@ export interface Timeouts {
   perTry: number;
   perTryIdle: number;
 }
-
-const GRPC_UNITS: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1000,
-  m: 1,
-  u: 0.001,
-  n: 0.000_001,
-};
 
 /** Reads and removes the timeout headers of a request, and tells the upstream how long it has. */
 export function finalTimeouts(
@@ -31,7 +23,10 @@ export function finalTimeouts(
   const retry = route.retryPolicy;
   const timeouts: Timeouts = {
     // A route that limits its streams' duration is not limited a second time.
-    global: route.maxStreamDurationMs === undefined ? route.timeoutMs : 0,
+    global:
+      route.maxStreamDurationMs === undefined && route.grpcTimeoutHeaderMaxMs === undefined
+        ? route.timeoutMs
+        : 0,
     perTry: retry?.perTryTimeoutMs ?? 0,
     perTryIdle: retry?.perTryIdleTimeoutMs ?? 0,
   };
@@ -72,15 +67,6 @@ export function tellTimeout(
   if (global > 0) tell = elapsedMs >= global ? 1 : Math.min(tell, Math.ceil(global - elapsedMs));
   if (!suppressEnvoyHeaders) headers.set('x-envoy-expected-rq-timeout-ms', String(tell));
   if (grpc && headers.has('grpc-timeout')) headers.set('grpc-timeout', `${Math.ceil(tell)}m`);
-}
-
-/** `grpc-timeout` in ms; undefined when absent or malformed. At most eight digits and a unit (gRPC's HTTP/2 mapping). */
-export function grpcTimeoutMs(headers: RequestHeaderMap): number | undefined {
-  const value = headers.get('grpc-timeout');
-  if (value === undefined || value.length < 2 || value.length > 9) return undefined;
-  const unit = GRPC_UNITS[value.at(-1)!];
-  const amount = wholeNumber(value.slice(0, -1));
-  return unit === undefined || amount === undefined ? undefined : Math.ceil(amount * unit);
 }
 
 function wholeNumber(value: string | undefined): number | undefined {
