@@ -41,6 +41,7 @@ import { uriTemplateRewriterFactory } from './path/rewrite/uri_template/config.t
 import { uuidRequestIdFactory } from './request_id/uuid/config.ts';
 import { previousHostsFactory } from './retry/host/previous_hosts/config.ts';
 import { previousPrioritiesFactory } from './retry/priority/previous_priorities/config.ts';
+import { upstreamProxyProtocolFactory } from './transport_sockets/proxy_protocol/config.ts';
 import {
   downstreamRawBufferFactory,
   upstreamRawBufferFactory,
@@ -91,6 +92,7 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   uuidRequestIdFactory,
   previousHostsFactory,
   previousPrioritiesFactory,
+  upstreamProxyProtocolFactory,
   downstreamRawBufferFactory,
   upstreamRawBufferFactory,
   downstreamTlsFactory,

@@ -40,7 +40,11 @@ export interface Outcome {
 export function compileDownstream(config: object, overrides: Partial<FactoryContext> = {}) {
   const message = fromJson('envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext', config);
   const stats = new FakeStatStore();
-  const listener = { name: 'l', statName: '0.0.0.0_1' } as FactoryContext['listener'];
+  const listener = {
+    name: 'l',
+    statName: '0.0.0.0_1',
+    unspokenProtocols: [],
+  } as unknown as FactoryContext['listener'];
   const factory = downstreamTlsFactory.compile(
     message as never,
     fakeFactoryContext({ stats, listener, ...overrides }),
@@ -112,6 +116,7 @@ export function upstream(config: object, overrides: Partial<FactoryContext> = {}
     alpnOverride: undefined,
     sniOverride: undefined,
     sanOverride: undefined,
+    downstreamAddresses: undefined,
     hashKey: '',
   };
   const connect = (port: number, options: Partial<UpstreamTransportSocketOptions> = {}) =>

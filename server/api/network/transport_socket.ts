@@ -2,7 +2,7 @@
 // because node's TLS is native only when it wraps a net.Socket itself. Envoy: envoy/network/transport_socket.h.
 
 import type { Socket } from 'node:net';
-import type { ConnectionInfo, SslConnectionInfo } from '../stream_info.ts';
+import type { Address, ConnectionInfo, SslConnectionInfo } from '../stream_info.ts';
 import type { HostDescription } from '../upstream/host.ts';
 
 export interface DownstreamTransportSocketFactory {
@@ -21,6 +21,12 @@ export interface DownstreamTransportSocketFactory {
   ): Socket;
 }
 
+/** Who sent what an upstream connection is for, and where to. */
+export interface DownstreamAddresses {
+  readonly source: Address;
+  readonly destination: Address;
+}
+
 /** What an upstream handshake may be told per connection. */
 export interface UpstreamTransportSocketOptions {
   readonly host: HostDescription;
@@ -30,12 +36,16 @@ export interface UpstreamTransportSocketOptions {
   readonly sniOverride: string | undefined;
   /** SANs instead of the configured ones (auto_san_validation, filter state). */
   readonly sanOverride: readonly string[] | undefined;
+  /** Of the downstream connection, for factories with `sendsDownstreamAddresses`. */
+  readonly downstreamAddresses: DownstreamAddresses | undefined;
   /** Key of the connection pool: different options need different connections. '' for the default. */
   readonly hashKey: string;
 }
 
 export interface UpstreamTransportSocketFactory {
   readonly secure: boolean;
+  /** True where the upstream is told of the downstream connection (PROXY protocol): requests of others must not share its connection. */
+  readonly sendsDownstreamAddresses: boolean;
   ready(): boolean;
   /** Wraps a socket that is connected or still connecting. `done` is called once, as above. */
   wrap(

@@ -180,6 +180,7 @@ export class Http1ConnPool implements HttpConnPool {
       request.callbacks.onPoolFailure(reason, failure, this.host);
     }
     this.connectIfNeeded();
+    this.checkEmpty();
   }
 
   onClosed(client: Http1ActiveClient): void {
@@ -187,6 +188,11 @@ export class Http1ConnPool implements HttpConnPool {
     const at = this.idle.indexOf(client);
     if (at >= 0) this.idle.splice(at, 1);
     this.connectIfNeeded();
+    this.checkEmpty();
+  }
+
+  private checkEmpty(): void {
+    if (this.clients === 0 && this.pending.length === 0) this.options.onEmpty?.();
   }
 
   drain(): void {

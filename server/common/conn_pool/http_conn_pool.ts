@@ -37,4 +37,6 @@ export interface HttpConnPool {
 export interface PoolOptions {
   readonly priority: Priority;
   readonly transportSocket: UpstreamTransportSocketOptions | undefined;
+  /** Called when the last connection is gone and nobody waits: pools for one client's connection must not pile up. */
+  readonly onEmpty?: () => void;
 }

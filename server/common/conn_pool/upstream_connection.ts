@@ -190,5 +190,12 @@ export class UpstreamConnection implements TimerOwner {
 const UNKNOWN_ADDRESS = { ip: '', port: 0, text: '' };
 
 function defaultOptions(host: Host): UpstreamTransportSocketOptions {
-  return { host, alpnOverride: undefined, sniOverride: undefined, sanOverride: undefined, hashKey: '' };
+  return {
+    host,
+    alpnOverride: undefined,
+    sniOverride: undefined,
+    sanOverride: undefined,
+    downstreamAddresses: undefined,
+    hashKey: '',
+  };
 }

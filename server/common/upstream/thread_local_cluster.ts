@@ -156,8 +156,14 @@ export class ThreadLocalCluster implements Cluster {
     let pool = pools.get(key) as Http1ConnPool | undefined;
     if (pool === undefined || pool.cluster !== this) {
       pool?.drain();
-      pool = new Http1ConnPool(this, host, { priority, transportSocket });
-      pools.set(key, pool);
+      const made = new Http1ConnPool(this, host, {
+        priority,
+        transportSocket,
+        onEmpty: () => {
+          if (pools.get(key) === made) pools.delete(key);
+        },
+      });
+      pools.set(key, (pool = made));
     }
     pool.host = host;
     return pool;

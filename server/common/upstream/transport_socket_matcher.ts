@@ -65,7 +65,7 @@ export function compileUpstreamTransportSocket(
     where,
   );
   const factory = resolved.factory.compile(resolved.config, context, where);
-  return factory.secure ? factory : undefined;
+  return factory.secure || factory.sendsDownstreamAddresses ? factory : undefined;
 }
 
 export function compileTransportSockets(

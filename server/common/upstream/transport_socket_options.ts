@@ -1,7 +1,10 @@
 // What a request says about the handshake of its upstream connection: ALPN and SNI from filter state (istio.alpn,
-// set_filter_state), SNI from the host header (auto_sni). Follows Envoy's source/common/network/transport_socket_options_impl.cc.
+// set_filter_state), SNI from the host header (auto_sni), addresses for the PROXY protocol. Follows Envoy's source/common/network/transport_socket_options_impl.cc.
 
-import type { UpstreamTransportSocketOptions } from '../../api/network/transport_socket.ts';
+import type {
+  DownstreamAddresses,
+  UpstreamTransportSocketOptions,
+} from '../../api/network/transport_socket.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import type { ClusterConfig } from './cluster_config.ts';
 import type { Host } from './host.ts';
@@ -24,16 +27,31 @@ export function transportSocketOptions(
   const sni = filterState.get(SERVER_NAME)?.serializeAsString() ?? (autoSni ? hostName : undefined);
   const san =
     filterState.get(SUBJECT_ALT_NAMES)?.serializeAsString() ?? (autoSanValidation ? hostName : undefined);
+  const downstreamAddresses = host.transportSocket?.sendsDownstreamAddresses
+    ? { source: info.connection.remoteAddress, destination: info.connection.localAddress }
+    : undefined;
   return {
     host,
     alpnOverride: alpn === undefined || alpn === '' ? undefined : alpn.split(','),
     sniOverride: sni,
     sanOverride: san === undefined ? undefined : san.split(','),
-    hashKey:
-      alpn === undefined && sni === undefined && san === undefined
-        ? ''
-        : `${alpn ?? ''}|${sni ?? ''}|${san ?? ''}`,
+    downstreamAddresses,
+    hashKey: hashKey(alpn, sni, san, downstreamAddresses),
   };
+}
+
+function hashKey(
+  alpn: string | undefined,
+  sni: string | undefined,
+  san: string | undefined,
+  addresses: DownstreamAddresses | undefined,
+): string {
+  if (addresses !== undefined) {
+    const { source, destination } = addresses;
+    return `${alpn ?? ''}|${sni ?? ''}|${san ?? ''}|${source.text}|${destination.text}`;
+  }
+  if (alpn === undefined && sni === undefined && san === undefined) return '';
+  return `${alpn ?? ''}|${sni ?? ''}|${san ?? ''}`;
 }
 
 function hostWithoutPort(host: string | undefined): string | undefined {

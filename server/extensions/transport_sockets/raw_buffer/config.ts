@@ -17,6 +17,7 @@ const CONFIG_TYPES = ['envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffe
 /** Both ways at once: there is nothing to set up. */
 class RawBufferSocketFactory implements DownstreamTransportSocketFactory, UpstreamTransportSocketFactory {
   readonly secure = false;
+  readonly sendsDownstreamAddresses = false;
 
   ready(): boolean {
     return true;

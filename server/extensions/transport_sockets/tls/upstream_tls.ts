@@ -40,6 +40,7 @@ type Done = (error: string | undefined, ssl: SslConnectionInfo | undefined) => v
 
 export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory {
   readonly secure = true;
+  readonly sendsDownstreamAddresses = false;
   readonly #options: UpstreamTlsOptions;
   #stats: SslStats | undefined = undefined;
   #sessions: Session[] = [];
