@@ -34,6 +34,8 @@ export interface Start {
   readonly unknownFields: number;
   /** Called once the workers listen. */
   readonly onServing?: ((server: ServerParts) => void) | undefined;
+  /** The module that worker threads run, where it is not server/worker.ts. */
+  readonly workerEntry?: URL | undefined;
 }
 
 /** The exit code. `serve` runs until the process is to end. */

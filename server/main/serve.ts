@@ -81,13 +81,14 @@ export async function serve(start: Start): Promise<number> {
 }
 
 function supervisorOptions(
-  { options, logOutput }: Start,
+  { options, logOutput, workerEntry }: Start,
   { server, runtime, store }: Control,
   aggregator: StatAggregator,
   stats: ThreadStatStore,
 ): SupervisorOptions {
   return {
     concurrency: options.concurrency,
+    entry: workerEntry,
     workerOptions: (index) => ({
       index,
       server,

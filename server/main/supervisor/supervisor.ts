@@ -16,8 +16,8 @@ const ENTRY = new URL('../../worker.ts', import.meta.url);
 
 export interface SupervisorOptions {
   readonly concurrency: number;
-  /** The module that a worker thread runs. Tests have workers of their own. */
-  readonly entry?: URL;
+  /** The module that a worker thread runs; server/worker.ts by default. */
+  readonly entry?: URL | undefined;
   /** What every worker starts with; the index is added. */
   workerOptions(index: number): WorkerOptions;
   /** Everything current, for a worker that starts late. What has gathered for the others must have been published. */
