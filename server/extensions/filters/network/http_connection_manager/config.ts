@@ -2,7 +2,8 @@
 // document: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.
 
 import type { HttpConnectionManager } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import { durationMs, wrapperValue } from '../../../../../xds-protos/well_known.ts';
+import type { Duration } from '../../../../../xds-protos/generated/google/protobuf.ts';
+import { wrapperValue } from '../../../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { NetworkFilter, NetworkFilterConfig } from '../../../../api/network/filter.ts';
 import type { FactoryContext, NetworkFilterFactory, Provider } from '../../../../api/registry.ts';
@@ -15,6 +16,7 @@ import { Http1ServerConnection } from '../../../../common/http/http1/server_conn
 import { compileHttp1Settings } from '../../../../common/http/http1/settings.ts';
 import { statefulFormatterResolver } from '../../../../common/http/http1/stateful_formatter.ts';
 import type { PathNormalization } from '../../../../common/http/path_utility.ts';
+import { optionalMilliseconds } from '../../../../common/router/durations.ts';
 import { compileRouteConfiguration } from '../../../../common/router/route_config.ts';
 import { HTTP_LISTENER_STATS, HTTP_STATS } from '../../../../common/stats/families/http.ts';
 import { DownstreamResponseCodes } from '../../../../common/stats/response_code_stats.ts';
@@ -64,6 +66,10 @@ function compile(
   const common = config.common_http_protocol_options;
   if (common !== undefined)
     rejectOtherFields(common, HANDLED_COMMON_FIELDS, at(path, 'common_http_protocol_options'));
+  if (config.strip_matching_host_port && config.strip_any_host_port === true) {
+    const reason = 'Only one of `strip_matching_host_port` or `strip_any_host_port` can be set.';
+    throw new ConfigError(at(path, 'strip_any_host_port'), reason);
+  }
   if (config.codec_type === 'HTTP3')
     throw new ConfigError(at(path, 'codec_type'), 'HTTP/3 is not supported: node has no QUIC');
   if (config.tracing?.provider !== undefined) {
@@ -72,6 +78,8 @@ function compile(
       `Didn't find a registered implementation for '${config.tracing.provider.name}'`,
     );
   }
+  const time = (duration: Duration | undefined, field: string): number | undefined =>
+    optionalMilliseconds(duration, at(path, field));
   const { listener } = outer;
   if (listener === undefined) throw new ConfigError(path, 'a connection manager belongs to a listener');
   const httpStatPrefix = `http.${config.stat_prefix}.`;
@@ -108,8 +116,10 @@ function compile(
     flushAccessLogOnNewRequest:
       config.access_log_options?.flush_access_log_on_new_request ?? config.flush_access_log_on_new_request,
     accessLogFlushIntervalMs:
-      durationMs(config.access_log_options?.access_log_flush_interval ?? config.access_log_flush_interval) ??
-      0,
+      time(
+        config.access_log_options?.access_log_flush_interval ?? config.access_log_flush_interval,
+        'access_log_flush_interval',
+      ) ?? 0,
     createCodec: (sink, callbacks) => new Http1ServerConnection(sink, callbacks, http1),
     // Source: HttpConnectionManager.server_name.
     serverName: config.server_name || 'envoy',
@@ -149,14 +159,19 @@ function compile(
     stripPort:
       config.strip_any_host_port === true ? 'any' : config.strip_matching_host_port ? 'matching' : 'none',
     stripTrailingHostDot: config.strip_trailing_host_dot,
-    streamIdleTimeoutMs: durationMs(config.stream_idle_timeout) ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS,
-    requestTimeoutMs: durationMs(config.request_timeout) ?? 0,
-    requestHeadersTimeoutMs: durationMs(config.request_headers_timeout) ?? 0,
-    drainTimeoutMs: durationMs(config.drain_timeout) ?? DEFAULT_DRAIN_TIMEOUT_MS,
-    delayedCloseTimeoutMs: durationMs(config.delayed_close_timeout) ?? DEFAULT_DELAYED_CLOSE_TIMEOUT_MS,
-    idleTimeoutMs: durationMs(common?.idle_timeout) ?? DEFAULT_IDLE_TIMEOUT_MS,
-    maxConnectionDurationMs: durationMs(common?.max_connection_duration) ?? 0,
-    maxStreamDurationMs: durationMs(common?.max_stream_duration) ?? 0,
+    streamIdleTimeoutMs:
+      time(config.stream_idle_timeout, 'stream_idle_timeout') ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS,
+    requestTimeoutMs: time(config.request_timeout, 'request_timeout') ?? 0,
+    requestHeadersTimeoutMs: time(config.request_headers_timeout, 'request_headers_timeout') ?? 0,
+    drainTimeoutMs: time(config.drain_timeout, 'drain_timeout') ?? DEFAULT_DRAIN_TIMEOUT_MS,
+    delayedCloseTimeoutMs:
+      time(config.delayed_close_timeout, 'delayed_close_timeout') ?? DEFAULT_DELAYED_CLOSE_TIMEOUT_MS,
+    idleTimeoutMs:
+      time(common?.idle_timeout, 'common_http_protocol_options.idle_timeout') ?? DEFAULT_IDLE_TIMEOUT_MS,
+    maxConnectionDurationMs:
+      time(common?.max_connection_duration, 'common_http_protocol_options.max_connection_duration') ?? 0,
+    maxStreamDurationMs:
+      time(common?.max_stream_duration, 'common_http_protocol_options.max_stream_duration') ?? 0,
     maxRequestsPerConnection: wrapperValue(common?.max_requests_per_connection) ?? 0,
     localReply: compileLocalReply(config.local_reply_config, context, at(path, 'local_reply_config')),
     bufferLimit: listener.perConnectionBufferLimitBytes,
@@ -174,7 +189,7 @@ function compileRoutes(
   const where = at(path, 'route_config');
   return {
     name: config.route_config.name,
-    current: compileRouteConfiguration(config.route_config, context, where),
+    current: compileRouteConfiguration(config.route_config, context, where, { validateClusters: true }),
   };
 }
 
