@@ -1,9 +1,8 @@
-// What a compression library is to the filters that use one. Envoy: envoy/compression/compressor/factory.h,
-// envoy/compression/decompressor/factory.h.
+// What a compression library is to the filter that uses it. Envoy: envoy/compression/compressor/factory.h.
 
 import type { Transform } from 'node:stream';
 
-/** Makes compressors or decompressors of one encoding with fixed settings. Shared by all streams. */
+/** Makes compressors of one encoding with fixed settings. Shared by all streams. */
 export interface CompressionLibrary {
   /** In content-encoding and accept-encoding: `gzip`. */
   readonly contentEncoding: string;

@@ -152,8 +152,7 @@ export type SettingsCategory =
   | 'envoy.bootstrap'
   | 'envoy.filters.upstream_network'
   | 'envoy.http.header_validators'
-  | 'envoy.compression.compressor'
-  | 'envoy.compression.decompressor';
+  | 'envoy.compression.compressor';
 
 /** Every kind of factory by its category. */
 export interface FactoryByCategory {

@@ -26,8 +26,8 @@ export interface Chain {
 type Library = 'gzip' | 'brotli' | 'zstd';
 const MESSAGES = { gzip: 'Gzip', brotli: 'Brotli', zstd: 'Zstd' } as const;
 
-function library(kind: 'compressor' | 'decompressor', name: Library, config: object = {}): object {
-  const type = `type.googleapis.com/envoy.extensions.compression.${name}.${kind}.v3.${MESSAGES[name]}`;
+function library(name: Library, config: object): object {
+  const type = `type.googleapis.com/envoy.extensions.compression.${name}.compressor.v3.${MESSAGES[name]}`;
   return { name: `my_${name}`, typed_config: { '@type': type, ...config } };
 }
 
@@ -35,7 +35,7 @@ function compressor(name: Library, config: object = {}, libraryConfig: object = 
   return {
     name,
     type: 'envoy.extensions.filters.http.compressor.v3.Compressor',
-    config: { compressor_library: library('compressor', name, libraryConfig), ...config },
+    config: { compressor_library: library(name, libraryConfig), ...config },
   };
 }
 

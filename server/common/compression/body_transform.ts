@@ -1,4 +1,4 @@
-// Takes one body through a compressor or decompressor on its way along the filter chain. The work is done on node's thread
+// Takes one body through a compressor on its way along the filter chain. The work is done on node's thread
 // pool, so a big body never holds up other streams; what waits is bounded by the filter's buffer limit.
 // In Envoy this is synchronous: source/extensions/compression/common.
 
