@@ -19,6 +19,8 @@ interface Entry {
   update: ClusterUpdate;
   endpoints: EndpointsUpdate | undefined;
   cluster: ThreadLocalCluster | undefined;
+  /** The version before, until this one is needed: it keeps the stats. */
+  previous: ThreadLocalCluster | undefined;
 }
 
 /** A table of all threads, and what this one has added to it. */
@@ -54,11 +56,14 @@ export class WorkerClusterManager implements ClusterManager {
   applyCluster(update: ClusterUpdate): void {
     const entry = this.entries.get(update.name);
     if (entry === undefined) {
-      this.entries.set(update.name, { update, endpoints: undefined, cluster: undefined });
+      this.entries.set(update.name, { update, endpoints: undefined, cluster: undefined, previous: undefined });
       return;
     }
     entry.update = update;
-    entry.cluster?.drain();
+    if (entry.cluster === undefined) return;
+    entry.cluster.drain();
+    entry.previous?.retire();
+    entry.previous = entry.cluster;
     entry.cluster = undefined;
   }
 
@@ -73,8 +78,8 @@ export class WorkerClusterManager implements ClusterManager {
     const entry = this.entries.get(name);
     if (entry === undefined) return;
     this.entries.delete(name);
-    entry.cluster?.drain();
-    entry.cluster?.releaseStats();
+    entry.cluster?.retire();
+    entry.previous?.retire();
   }
 
   private inflate(entry: Entry): ThreadLocalCluster {
@@ -86,6 +91,11 @@ export class WorkerClusterManager implements ClusterManager {
       tableSlot(this.breakers, entry.update.circuitBreakerSlot),
     );
     entry.cluster = cluster;
+    if (entry.previous !== undefined) {
+      cluster.keepStatsOf(entry.previous);
+      entry.previous.retire();
+      entry.previous = undefined;
+    }
     this.setHosts(entry, cluster, message.load_assignment);
     return cluster;
   }

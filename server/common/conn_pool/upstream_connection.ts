@@ -118,6 +118,7 @@ export class UpstreamConnection implements TimerOwner {
   }
 
   private begin(): void {
+    this.cluster.hold();
     const { values, base } = this.cluster.stats;
     values[base + STAT.upstream_cx_total]++;
     values[base + STAT.upstream_cx_active]++;
@@ -179,11 +180,12 @@ export class UpstreamConnection implements TimerOwner {
     this.cluster.stats.record(STAT.upstream_cx_length_ms, monotonicNow() - this.connectStart);
     if (this.connected) {
       this.owner.onUpstreamClosed(event);
-      return;
+    } else {
+      values[base + STAT.upstream_cx_connect_fail]++;
+      this.host.add(HostSlot.ConnectFail, 1);
+      this.owner.onUpstreamConnectFailed(this.timedOut, event);
     }
-    values[base + STAT.upstream_cx_connect_fail]++;
-    this.host.add(HostSlot.ConnectFail, 1);
-    this.owner.onUpstreamConnectFailed(this.timedOut, event);
+    this.cluster.letGo();
   }
 }
 

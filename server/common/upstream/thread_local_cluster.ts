@@ -54,6 +54,8 @@ export class ThreadLocalCluster implements Cluster {
   private balancer: LoadBalancer;
   private readonly context: FactoryContext;
   private readonly breakers: readonly [SharedResourceManager, SharedResourceManager];
+  private users = 0;
+  private retired = false;
   private trafficStats: StatBlock | undefined = undefined;
   private lbStats: StatBlock | undefined = undefined;
   private codes: ResponseCodeStats | undefined = undefined;
@@ -206,8 +208,36 @@ export class ThreadLocalCluster implements Cluster {
     if (this.balancer instanceof OriginalDstLoadBalancer) this.balancer.close();
   }
 
-  /** The stats blocks go when the cluster does; a replacement under the same name keeps them. */
-  releaseStats(): void {
+  /** A request or connection begins that will count itself in this cluster's stats. Pair it with `letGo`. */
+  hold(): void {
+    this.users++;
+  }
+
+  letGo(): void {
+    if (--this.users === 0 && this.retired) this.releaseStats();
+  }
+
+  /**
+   * Replaced or removed. Its stats' slots are given back only when the last request and connection have let go: until then
+   * they still count themselves out, and slots that were given away would be somebody else's.
+   */
+  retire(): void {
+    this.drain();
+    if (this.retired) return;
+    this.retired = true;
+    if (this.users === 0) this.releaseStats();
+  }
+
+  /** Takes up the stats of the version before, so that they do not begin at zero when that one lets them go. */
+  keepStatsOf(previous: ThreadLocalCluster): void {
+    if (previous.trafficStats !== undefined) void this.stats;
+    if (previous.codes !== undefined) void this.responseCodes;
+    if (previous.externalCodes !== undefined) void this.externalResponseCodes;
+    if (previous.internalCodes !== undefined) void this.internalResponseCodes;
+    if (previous.canaryCodes !== undefined) void this.canaryResponseCodes;
+  }
+
+  private releaseStats(): void {
     if (this.trafficStats !== undefined) this.context.stats.release(this.trafficStats);
     if (this.lbStats !== undefined) this.context.stats.release(this.lbStats);
     this.codes?.release();

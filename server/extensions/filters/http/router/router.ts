@@ -102,6 +102,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       return FilterHeadersStatus.StopIteration;
     }
     this.cluster = cluster;
+    cluster.hold();
     info.upstreamRequestAttemptCount = 1;
     info.virtualClusterName = entry.virtualClusterName(headers);
     info.upstreamCluster = cluster;
@@ -504,6 +505,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.retry?.release();
     this.abandon();
     this.body = undefined;
+    this.cluster?.letGo();
   }
 }
 
