@@ -12,6 +12,7 @@ import type { StreamInfo } from '../api/stream_info.ts';
 import { enter, leave, monotonicNow } from '../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../common/event/timer.ts';
 import type { ListenerConfig } from '../common/listener/listener_config.ts';
+import { reportConnectionFailure } from '../common/network/connection.ts';
 import { type SocketHandle, socketOf } from '../common/network/socket.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
 import { type ConnectionInfoRecord, setDynamicMetadata } from '../common/stream_info/stream_info.ts';
@@ -88,7 +89,21 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
     this.handedOff = true;
   }
 
+  /** A filter that throws is a bug of ours: it costs this connection, not the process. */
   private run(): void {
+    try {
+      this.runFilters();
+    } catch (error) {
+      this.crash(error);
+    }
+  }
+
+  private crash(error: unknown): void {
+    reportConnectionFailure(error);
+    this.fail(STAT.downstream_listener_filter_error);
+  }
+
+  private runFilters(): void {
     const filters = this.config.listenerFilters;
     for (; this.index < filters.length; this.index++) {
       const entry = filters[this.index];
@@ -144,6 +159,8 @@ export class AcceptedSocket implements ListenerFilterCallbacks, TimerOwner {
       if (!this.offer(this.current!)) return;
       this.index++;
       this.run();
+    } catch (error) {
+      this.crash(error);
     } finally {
       leave();
     }

@@ -121,7 +121,11 @@ export class ActiveConnection implements ConnectionCallbacks {
     this.connection = connection;
     connection.privateBuffer = privateBuffer;
     readable.setReader(connection);
-    this.terminal = NetworkFilterManager.install(connection, chain.filters);
+    try {
+      this.terminal = NetworkFilterManager.install(connection, chain.filters);
+    } catch (error) {
+      connection.fail(error);
+    }
     if (connection.state === 'closed') {
       listener.removeConnection(this, chain);
       return;

@@ -143,7 +143,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     try {
       this.reader.onData(bytes, start, end, false);
     } catch (error) {
-      this.onFailure(error);
+      this.fail(error);
     } finally {
       leave();
     }
@@ -330,7 +330,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     try {
       for (const callbacks of this.callbacks) callbacks.onBelowWriteBufferLowWatermark?.();
     } catch (error) {
-      this.onFailure(error);
+      this.fail(error);
     } finally {
       leave();
     }
@@ -387,7 +387,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
         this.socket.destroySoon();
       }
     } catch (error) {
-      this.onFailure(error);
+      this.fail(error);
     } finally {
       leave();
     }
@@ -422,16 +422,20 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   }
 
   /** An exception in a filter or codec is a bug of ours: it costs this connection, not the process. */
-  private onFailure(error: unknown): void {
-    reportFailure(error, this);
+  fail(error: unknown): void {
+    reportConnectionFailure(error);
     this.close('NoFlush', 'internal_error');
   }
 }
 
-let reportFailure: (error: unknown, connection: SocketConnection) => void = (error) => {
+let report: (error: unknown) => void = (error) => {
   process.stderr.write(`connection failed: ${error instanceof Error ? error.stack : String(error)}\n`);
 };
-/** Where exceptions of the data path are reported: the worker's log and a counter. */
-export function onConnectionFailure(report: (error: unknown, connection: SocketConnection) => void): void {
-  reportFailure = report;
+/** Where exceptions of the data path are reported: the worker's log. */
+export function onConnectionFailure(reporter: (error: unknown) => void): void {
+  report = reporter;
+}
+/** Tells of an exception that cost a connection. */
+export function reportConnectionFailure(error: unknown): void {
+  report(error);
 }
