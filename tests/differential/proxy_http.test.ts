@@ -2,6 +2,7 @@
 
 import { CLUSTER_CASES } from './proxy_cluster_cases.ts';
 import { compareProxies } from './proxy_comparison.ts';
+import { DIFFERENCE_CASES } from './proxy_difference_cases.ts';
 import { HEADER_CASES } from './proxy_header_cases.ts';
 import { MESSAGE_CASES } from './proxy_message_cases.ts';
 import { REPLY_CASES } from './proxy_reply_cases.ts';
@@ -12,3 +13,4 @@ compareProxies('messages and upgrades', MESSAGE_CASES);
 compareProxies('upstreams', UPSTREAM_CASES);
 compareProxies('answers of the proxy and access logs', REPLY_CASES);
 compareProxies('clusters and other listeners', CLUSTER_CASES);
+compareProxies('known differences', DIFFERENCE_CASES, false);

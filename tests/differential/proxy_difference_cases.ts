@@ -1,0 +1,62 @@
+// Where Pilotfish is known to differ from Envoy: docs/differences.md, row by row. A case that comes out alike has no place here any more.
+
+import { accessLog, type Scenario } from './proxy_scenario.ts';
+import { get, post } from './raw_requests.ts';
+import type { UpstreamScript } from './scripted_upstream.ts';
+import { OK } from './scripted_upstream.ts';
+
+const TRUSTED = {
+  use_remote_address: true,
+  internal_address_config: { cidr_ranges: [{ address_prefix: '127.0.0.1', prefix_len: 32 }] },
+};
+const dead = { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 1 } } } };
+const up = { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: '$U' } } } };
+const HTTP10: UpstreamScript = {
+  answers: [
+    'HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nab',
+    'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab',
+  ],
+};
+
+export const DIFFERENCE_CASES: readonly Scenario[] = [
+  {
+    name: 'folded header lines',
+    connections: [[{ send: 'GET / HTTP/1.1\r\nHost: h\r\na: b\r\n folded: x\r\n\r\n', await: 1 }]],
+  },
+  {
+    name: 'headers that come twice',
+    connections: [[get('/', 'accept: a', 'accept: b')]],
+  },
+  {
+    name: 'the switch that nobody asked for',
+    upstreams: [{ answers: ['HTTP/1.1 101 Switching Protocols\r\n\r\n', OK] }],
+    connections: [[get('/1'), get('/2')]],
+  },
+  {
+    name: 'UPSTREAM_PROTOCOL of HTTP/1.0',
+    upstreams: [HTTP10],
+    connections: [[get('/1'), get('/2')]],
+  },
+  {
+    name: 'wire bytes of HTTP',
+    manager: { access_log: [accessLog('%DOWNSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_WIRE_BYTES_SENT%')] },
+    connections: [[post('/', 'abc')]],
+  },
+  {
+    name: 'x-envoy-hedge-on-per-try-timeout',
+    manager: TRUSTED,
+    connections: [
+      [get('/', 'x-envoy-hedge-on-per-try-timeout: true', 'x-envoy-upstream-rq-per-try-timeout-ms: 4000')],
+    ],
+  },
+  {
+    name: 'membership_change',
+    cluster: {
+      load_assignment: {
+        cluster_name: '$C',
+        endpoints: [{ lb_endpoints: [up] }, { priority: 1, lb_endpoints: [dead] }],
+      },
+    },
+    connections: [[get('/')]],
+  },
+];
