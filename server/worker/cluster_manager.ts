@@ -56,7 +56,12 @@ export class WorkerClusterManager implements ClusterManager {
   applyCluster(update: ClusterUpdate): void {
     const entry = this.entries.get(update.name);
     if (entry === undefined) {
-      this.entries.set(update.name, { update, endpoints: undefined, cluster: undefined, previous: undefined });
+      this.entries.set(update.name, {
+        update,
+        endpoints: undefined,
+        cluster: undefined,
+        previous: undefined,
+      });
       return;
     }
     entry.update = update;
