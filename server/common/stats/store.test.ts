@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
+import type { StatBlock } from '../../api/stats.ts';
 import { StatAggregator } from './aggregator.ts';
 import type { StatsMessage } from './messages.ts';
 import { statSchema } from './schema.ts';
@@ -14,6 +17,18 @@ const TRAFFIC = statSchema('test_traffic', {
   rq_2xx: 'counter:unlisted',
 });
 const { cx_total, cx_active, rq_time, rq_2xx } = TRAFFIC.offset;
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+/** What is collected has been cleaned up after. */
+async function collectGarbage(): Promise<void> {
+  for (let i = 0; i < 2; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    gc();
+  }
+  await new Promise((resolve) => setTimeout(resolve, 1));
+}
 
 function twoThreads(): {
   aggregator: StatAggregator;
@@ -107,15 +122,24 @@ describe('ThreadStatStore and StatAggregator', () => {
     assert.equal(aggregator.value('x.cx_total'), undefined);
   });
 
-  test('slots of a released block come back clean', () => {
+  test('slots of a released block come back clean', async () => {
     const { aggregator, one, sync } = twoThreads();
-    const old = one.block(TRAFFIC, 'old.');
+    let old: StatBlock | undefined = one.block(TRAFFIC, 'old.');
+    const { values, base } = old;
     old.values[old.base + cx_total]! += 9;
     old.record(rq_time, 12);
     sync();
     one.release(old);
+    // Whoever still holds it may count in it.
+    await collectGarbage();
+    const other = one.block(TRAFFIC, 'other.');
+    assert.notEqual(other.base, base);
+    old.values[old.base + cx_total]! += 9;
+    old = undefined;
+    await collectGarbage();
+    one.release(other);
     const reused = one.block(TRAFFIC, 'new.');
-    assert.deepEqual([reused.values, reused.base], [old.values, old.base]);
+    assert.deepEqual([reused.values, reused.base], [values, base]);
     reused.record(rq_time, 34);
     sync();
     aggregator.flushHistograms();

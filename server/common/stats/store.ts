@@ -43,6 +43,11 @@ export class ThreadStatStore implements StatStore {
   });
   readonly #blocks = new Map<StatSchema, Map<string, ThreadStatBlock>>();
   readonly #named = new WeakMap<object, ThreadStatBlock>();
+  /**
+   * A stream that began before its cluster or listener went still counts in the block. Nobody reads that, but the slots
+   * must not be another block's until the last holder has let go.
+   */
+  readonly #abandoned = new FinalizationRegistry<BlockMemory>((memory) => memory.free(this.#slab));
   #blockCount = 0;
   #chunks: SharedArrayBuffer[] = [];
   #schemas: StatSchema[] = [];
@@ -85,8 +90,7 @@ export class ThreadStatStore implements StatStore {
     if (block === undefined || block.references === 0) return;
     if (--block.references > 0) return;
     this.#blocks.get(block.schema)?.delete(block.prefix);
-    this.#slab.free(block.run, block.schema.definitions.length);
-    block.freeHistograms(this.#slab);
+    this.#abandoned.register(block, block.memory);
     this.#change({ type: 'release', block: block.number });
   }
 
@@ -130,7 +134,7 @@ export class ThreadStatStore implements StatStore {
     let block = family.get(prefix);
     if (block === undefined) {
       const run = this.#slab.allocate(schema.definitions.length, UNUSED);
-      block = new ThreadStatBlock(this, this.#blockCount++, schema, prefix, run);
+      block = new ThreadStatBlock(this, this.#blockCount++, schema, prefix, new BlockMemory(schema, run));
       family.set(prefix, block);
       const { chunk, base } = run;
       this.#change({ type: 'block', block: block.number, schema: schema.id, prefix, chunk, base, tagged });
@@ -150,32 +154,61 @@ export class ThreadStatStore implements StatStore {
   }
 }
 
+/** The slots of a block: its values, and its histograms' buckets by offset and decade. */
+class BlockMemory {
+  readonly run: SlabRun;
+  readonly size: number;
+  #decades: (SlabRun | undefined)[][] | undefined = undefined;
+
+  constructor(schema: StatSchema, run: SlabRun) {
+    this.run = run;
+    this.size = schema.definitions.length;
+  }
+
+  get decades(): (SlabRun | undefined)[][] {
+    return (this.#decades ??= Array.from({ length: this.size }, () => []));
+  }
+
+  free(slab: Slab): void {
+    slab.free(this.run, this.size);
+    for (const decades of this.#decades ?? []) {
+      decades.forEach((run, index) => {
+        if (run !== undefined) slab.free(run, decadeSize(index + ZERO_DECADE));
+      });
+    }
+  }
+}
+
 class ThreadStatBlock implements StatBlock {
   readonly prefix: string;
   readonly schema: StatSchema;
   readonly values: Float64Array;
   readonly base: number;
   readonly number: number;
-  readonly run: SlabRun;
+  readonly memory: BlockMemory;
   /** Holders: `block()` and `counter()` add one, `release()` takes one. */
   references = 0;
   handle: Counter | Gauge | Histogram | undefined = undefined;
   readonly #store: ThreadStatStore;
-  #decades: (SlabRun | undefined)[][] | undefined = undefined;
 
-  constructor(store: ThreadStatStore, number: number, schema: StatSchema, prefix: string, run: SlabRun) {
+  constructor(
+    store: ThreadStatStore,
+    number: number,
+    schema: StatSchema,
+    prefix: string,
+    memory: BlockMemory,
+  ) {
     this.#store = store;
     this.number = number;
     this.schema = schema;
     this.prefix = prefix;
-    this.run = run;
-    this.values = run.values;
-    this.base = run.base;
+    this.memory = memory;
+    this.values = memory.run.values;
+    this.base = memory.run.base;
   }
 
   record(offset: number, value: number): void {
-    this.#decades ??= this.schema.definitions.map(() => []);
-    const decades = this.#decades[offset] as (SlabRun | undefined)[];
+    const decades = this.memory.decades[offset] as (SlabRun | undefined)[];
     const decade = decadeOf(value);
     let run = decades[decade - ZERO_DECADE];
     if (run === undefined) {
@@ -186,22 +219,16 @@ class ThreadStatBlock implements StatBlock {
     const slot = run.base + (decade < MIN_DECADE ? 0 : bucketInDecade(value, decade));
     run.values[slot] = (run.values[slot] as number) + 1;
   }
-
-  freeHistograms(slab: Slab): void {
-    for (const decades of this.#decades ?? []) {
-      decades.forEach((run, index) => {
-        if (run !== undefined) slab.free(run, decadeSize(index + ZERO_DECADE));
-      });
-    }
-    this.#decades = undefined;
-  }
 }
 
 class NamedCounter implements Counter {
+  /** Holds the slots. */
+  protected readonly block: StatBlock;
   readonly #values: Float64Array;
   readonly #slot: number;
 
   constructor(block: StatBlock) {
+    this.block = block;
     this.#values = block.values;
     this.#slot = block.base;
   }
@@ -212,15 +239,8 @@ class NamedCounter implements Counter {
 }
 
 class NamedGauge extends NamedCounter implements Gauge {
-  readonly #block: StatBlock;
-
-  constructor(block: StatBlock) {
-    super(block);
-    this.#block = block;
-  }
-
   set(value: number): void {
-    this.#block.values[this.#block.base] = value;
+    this.block.values[this.block.base] = value;
   }
 }
 

@@ -14,7 +14,7 @@ import {
   type LoadBalancerContext,
   type Priority,
 } from '../../api/upstream/cluster.ts';
-import type { HttpConnPool } from '../conn_pool/http_conn_pool.ts';
+import type { HttpConnPool, PoolOptions } from '../conn_pool/http_conn_pool.ts';
 import { Http1ConnPool } from '../conn_pool/http1_conn_pool.ts';
 import type { Http1Settings } from '../http/http1/settings.ts';
 import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
@@ -56,6 +56,7 @@ export class ThreadLocalCluster implements Cluster {
   private readonly breakers: readonly [SharedResourceManager, SharedResourceManager];
   private users = 0;
   private retired = false;
+  private draining = false;
   private trafficStats: StatBlock | undefined = undefined;
   private lbStats: StatBlock | undefined = undefined;
   private codes: ResponseCodeStats | undefined = undefined;
@@ -151,14 +152,14 @@ export class ThreadLocalCluster implements Cluster {
         return pool;
       }
       host.http1Pool?.drain();
-      return (host.http1Pool = new Http1ConnPool(this, host, { priority, transportSocket }));
+      return (host.http1Pool = this.createPool(host, { priority, transportSocket }));
     }
     const key = `${priority}|${transportSocket?.hashKey ?? ''}`;
     const pools = (host.otherPools ??= new Map());
     let pool = pools.get(key) as Http1ConnPool | undefined;
     if (pool === undefined || pool.cluster !== this) {
       pool?.drain();
-      const made = new Http1ConnPool(this, host, {
+      const made = this.createPool(host, {
         priority,
         transportSocket,
         onEmpty: () => {
@@ -168,6 +169,13 @@ export class ThreadLocalCluster implements Cluster {
       pools.set(key, (pool = made));
     }
     pool.host = host;
+    return pool;
+  }
+
+  private createPool(host: Host, options: PoolOptions): Http1ConnPool {
+    const pool = new Http1ConnPool(this, host, options);
+    // A stream that began before the cluster went tries again: nobody would use its connection after it.
+    if (this.draining) pool.drain();
     return pool;
   }
 
@@ -204,6 +212,7 @@ export class ThreadLocalCluster implements Cluster {
 
   /** The cluster is replaced or removed: its idle connections close, busy ones finish. */
   drain(): void {
+    this.draining = true;
     for (const host of this.prioritySet.hosts) host.drainPools();
     if (this.balancer instanceof OriginalDstLoadBalancer) this.balancer.close();
   }
