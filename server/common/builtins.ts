@@ -1,11 +1,17 @@
-// node:crypto and node:tls as CommonJS would have them. An ES module's import of a built-in reads all its exports, also the
+// node:crypto, node:tls and node:zlib as CommonJS would have them. An ES module's import of a built-in reads all its exports, also the
 // lazy ones: webcrypto, the parsed root certificates. That is 5 MB a thread for each, in a process whose memory is compared.
 
 import type * as TlsModule from 'node:tls';
+import type * as ZlibModule from 'node:zlib';
 
 export const crypto = process.getBuiltinModule('node:crypto');
 
 /** Loaded with the first TLS connection: a worker without any does without it. */
 export function nodeTls(): typeof TlsModule {
   return process.getBuiltinModule('node:tls');
+}
+
+/** Loaded with the first compressor. */
+export function nodeZlib(): typeof ZlibModule {
+  return process.getBuiltinModule('node:zlib');
 }

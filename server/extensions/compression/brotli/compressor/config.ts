@@ -1,10 +1,11 @@
 // envoy.compression.brotli.compressor: brotli by node's zlib. Envoy: source/extensions/compression/brotli/compressor.
 
-import { type BrotliOptions, constants, createBrotliCompress } from 'node:zlib';
+import type { BrotliOptions } from 'node:zlib';
 import type { Brotli } from '../../../../../xds-protos/generated/envoy/extensions/compression/brotli/compressor/v3.ts';
 import type { CompressionLibrary } from '../../../../api/compression.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { SettingsFactory } from '../../../../api/registry.ts';
+import { nodeZlib } from '../../../../common/builtins.ts';
 
 /** Source: the fields of the same names in the proto. */
 const DEFAULT_QUALITY = 3;
@@ -12,11 +13,12 @@ const DEFAULT_WINDOW_BITS = 18;
 const DEFAULT_INPUT_BLOCK_BITS = 24;
 const DEFAULT_CHUNK_SIZE = 4096;
 
+/** The numbers of brotli/encode.h. */
 const MODES: Readonly<Record<string, number>> = {
-  DEFAULT: constants.BROTLI_DEFAULT_MODE,
-  GENERIC: constants.BROTLI_MODE_GENERIC,
-  TEXT: constants.BROTLI_MODE_TEXT,
-  FONT: constants.BROTLI_MODE_FONT,
+  DEFAULT: 0,
+  GENERIC: 0,
+  TEXT: 1,
+  FONT: 2,
 };
 
 export const brotliCompressorFactory: SettingsFactory<Brotli> = {
@@ -24,6 +26,7 @@ export const brotliCompressorFactory: SettingsFactory<Brotli> = {
   name: 'envoy.compression.brotli.compressor',
   configTypes: ['envoy.extensions.compression.brotli.compressor.v3.Brotli'],
   compile(config, _context, path): CompressionLibrary {
+    const { constants, createBrotliCompress } = nodeZlib();
     const mode = MODES[config.encoder_mode];
     if (mode === undefined) throw new ConfigError(at(path, 'encoder_mode'), 'unknown value');
     const options: BrotliOptions = {

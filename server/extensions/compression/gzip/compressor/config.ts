@@ -1,26 +1,28 @@
 // envoy.compression.gzip.compressor: gzip by node's zlib.
 // Envoy: source/extensions/compression/gzip/compressor, whose defaults are lighter on memory than zlib's own.
 
-import { constants, createGzip, type ZlibOptions } from 'node:zlib';
+import type { ZlibOptions } from 'node:zlib';
 import type { Gzip } from '../../../../../xds-protos/generated/envoy/extensions/compression/gzip/compressor/v3.ts';
 import type { CompressionLibrary } from '../../../../api/compression.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { SettingsFactory } from '../../../../api/registry.ts';
+import { nodeZlib } from '../../../../common/builtins.ts';
 
 /** Source: Gzip.memory_level, window_bits and chunk_size of the proto. */
 const DEFAULT_MEMORY_LEVEL = 5;
 const DEFAULT_WINDOW_BITS = 12;
 const DEFAULT_CHUNK_SIZE = 4096;
 
+/** The numbers of zlib.h. */
 const STRATEGIES: Readonly<Record<string, number>> = {
-  DEFAULT_STRATEGY: constants.Z_DEFAULT_STRATEGY,
-  FILTERED: constants.Z_FILTERED,
-  HUFFMAN_ONLY: constants.Z_HUFFMAN_ONLY,
-  RLE: constants.Z_RLE,
-  FIXED: constants.Z_FIXED,
+  DEFAULT_STRATEGY: 0,
+  FILTERED: 1,
+  HUFFMAN_ONLY: 2,
+  RLE: 3,
+  FIXED: 4,
 };
 const LEVELS: Readonly<Record<string, number>> = {
-  DEFAULT_COMPRESSION: constants.Z_DEFAULT_COMPRESSION,
+  DEFAULT_COMPRESSION: -1,
   BEST_SPEED: 1,
   COMPRESSION_LEVEL_1: 1,
   COMPRESSION_LEVEL_2: 2,
@@ -39,6 +41,7 @@ export const gzipCompressorFactory: SettingsFactory<Gzip> = {
   name: 'envoy.compression.gzip.compressor',
   configTypes: ['envoy.extensions.compression.gzip.compressor.v3.Gzip'],
   compile(config, _context, path): CompressionLibrary {
+    const { constants, createGzip } = nodeZlib();
     const level = LEVELS[config.compression_level];
     if (level === undefined) throw new ConfigError(at(path, 'compression_level'), 'unknown value');
     const strategy = STRATEGIES[config.compression_strategy];

@@ -1,28 +1,29 @@
 // envoy.compression.zstd.compressor: Zstandard by node's zlib. Envoy: source/extensions/compression/zstd/compressor.
 
-import { constants, createZstdCompress, type ZstdOptions } from 'node:zlib';
+import type { ZstdOptions } from 'node:zlib';
 import type { Zstd } from '../../../../../xds-protos/generated/envoy/extensions/compression/zstd/compressor/v3.ts';
 import type { CompressionLibrary } from '../../../../api/compression.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { SettingsFactory } from '../../../../api/registry.ts';
+import { nodeZlib } from '../../../../common/builtins.ts';
 import { readDataSource } from '../../../../common/config/data_source.ts';
 
 /** Source: Zstd.compression_level and chunk_size of the proto. */
 const DEFAULT_LEVEL = 3;
 const DEFAULT_CHUNK_SIZE = 4096;
 
-/** 0 is zstd's own choice by level. */
+/** The numbers of zstd.h; 0 is zstd's own choice by level. */
 const STRATEGIES: Readonly<Record<string, number>> = {
   DEFAULT: 0,
-  FAST: constants.ZSTD_fast,
-  DFAST: constants.ZSTD_dfast,
-  GREEDY: constants.ZSTD_greedy,
-  LAZY: constants.ZSTD_lazy,
-  LAZY2: constants.ZSTD_lazy2,
-  BTLAZY2: constants.ZSTD_btlazy2,
-  BTOPT: constants.ZSTD_btopt,
-  BTULTRA: constants.ZSTD_btultra,
-  BTULTRA2: constants.ZSTD_btultra2,
+  FAST: 1,
+  DFAST: 2,
+  GREEDY: 3,
+  LAZY: 4,
+  LAZY2: 5,
+  BTLAZY2: 6,
+  BTOPT: 7,
+  BTULTRA: 8,
+  BTULTRA2: 9,
 };
 
 export const zstdCompressorFactory: SettingsFactory<Zstd> = {
@@ -30,6 +31,7 @@ export const zstdCompressorFactory: SettingsFactory<Zstd> = {
   name: 'envoy.compression.zstd.compressor',
   configTypes: ['envoy.extensions.compression.zstd.compressor.v3.Zstd'],
   compile(config, _context, path): CompressionLibrary {
+    const { constants, createZstdCompress } = nodeZlib();
     const strategy = STRATEGIES[config.strategy];
     if (strategy === undefined) throw new ConfigError(at(path, 'strategy'), 'unknown value');
     const dictionary = readDataSource(config.dictionary, at(path, 'dictionary'));
