@@ -4,7 +4,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { FileLogManager } from '../common/access_log/file_log_manager.ts';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
-import { onStreamFailure } from '../common/http/active_stream.ts';
+import { onStreamFailure } from '../common/http/stream_failure.ts';
 import { logger, setLogLevel, setLogSink } from '../common/log.ts';
 import { onConnectionFailure, setConnectionIdRange } from '../common/network/connection.ts';
 import { ExtensionRegistry } from '../common/registry.ts';

@@ -6,7 +6,7 @@ import type { AccessLogType, LogContext } from '../../api/access_log.ts';
 import type { CodecError, RequestDecoder, ResponseEncoder, StreamResetReason } from '../../api/http/codec.ts';
 import type { DownstreamWatermarkCallbacks, LocalReplyOptions } from '../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
-import type { Route, RouteConfig, RouteEntry } from '../../api/router.ts';
+import type { Route, RouteConfig } from '../../api/router.ts';
 import { ResponseFlag } from '../../api/stream_info.ts';
 import type { Cluster } from '../../api/upstream/cluster.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
@@ -17,10 +17,11 @@ import type { ConnectionManager } from './conn_manager.ts';
 import { mutateResponseHeaders } from './conn_manager_response.ts';
 import { mutateRequestHeaders, normalizeHost } from './conn_manager_utility.ts';
 import { FilterManager } from './filter_manager.ts';
-import { grpcTimeoutMs } from './grpc_timeout.ts';
+import { grpcDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
 import { isUpgrade, reasonPhrase, shouldCloseConnection } from './headers.ts';
 import { normalizeRequestPath, unescapeSlashes } from './path_utility.ts';
+import { reportStreamFailure } from './stream_failure.ts';
 
 const STAT = HTTP_STATS.offset;
 /** Random ids stay safe integers. */
@@ -384,22 +385,13 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     const entry = route.routeEntry;
     if (entry?.idleTimeoutMs !== undefined) this.idleTimeoutMs = entry.idleTimeoutMs;
     const duration =
-      entry?.grpcTimeoutHeaderMaxMs === undefined ? entry?.maxStreamDurationMs : this.grpcDuration(entry);
+      entry?.grpcTimeoutHeaderMaxMs === undefined
+        ? entry?.maxStreamDurationMs
+        : grpcDuration(entry, this.requestHeaders);
     if (duration === undefined) return;
     this.durationTimer ??= new Timer(this);
     if (duration > 0) this.durationTimer.enable(duration, info.startTimeMonotonic);
     else this.durationTimer.disable();
-  }
-
-  /** The time that a gRPC client allows, as far as the route does. */
-  private grpcDuration(entry: RouteEntry): number | undefined {
-    const asked = grpcTimeoutMs(this.requestHeaders);
-    if (asked === undefined) return entry.maxStreamDurationMs;
-    const max = entry.grpcTimeoutHeaderMaxMs!;
-    let duration = max > 0 && (asked === 0 || asked > max) ? max : asked;
-    if (duration > entry.grpcTimeoutHeaderOffsetMs) duration -= entry.grpcTimeoutHeaderOffsetMs;
-    this.requestHeaders.set('grpc-timeout', `${duration}m`);
-    return duration;
   }
 
   /** Formats may name the cluster that a request was meant for, even when it did not get there. */
@@ -500,12 +492,4 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     reportStreamFailure(error);
     if (!this.destroyed) this.sendLocalReply(500, 'Internal Server Error', 'filter_chain_exception');
   }
-}
-
-let reportStreamFailure: (error: unknown) => void = (error) => {
-  process.stderr.write(`stream failed: ${error instanceof Error ? error.stack : String(error)}\n`);
-};
-/** Where exceptions of HTTP filters are reported: the worker's log. */
-export function onStreamFailure(report: (error: unknown) => void): void {
-  reportStreamFailure = report;
 }

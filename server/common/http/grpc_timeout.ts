@@ -1,6 +1,7 @@
 // gRPC's own way to say how long a request may take. Source: gRPC over HTTP/2, `Timeout`.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { RouteEntry } from '../../api/router.ts';
 
 const GRPC_UNITS: Readonly<Record<string, number>> = {
   H: 3_600_000,
@@ -18,4 +19,15 @@ export function grpcTimeoutMs(headers: RequestHeaderMap): number | undefined {
   const unit = GRPC_UNITS[value.at(-1)!];
   const digits = value.slice(0, -1);
   return unit === undefined || !/^\d+$/.test(digits) ? undefined : Math.ceil(Number(digits) * unit);
+}
+
+/** ms that a gRPC client allows, as far as the route (with `grpc_timeout_header_max`) does; tells the upstream. */
+export function grpcDuration(entry: RouteEntry, headers: RequestHeaderMap): number | undefined {
+  const asked = grpcTimeoutMs(headers);
+  if (asked === undefined) return entry.maxStreamDurationMs;
+  const max = entry.grpcTimeoutHeaderMaxMs!;
+  let duration = max > 0 && (asked === 0 || asked > max) ? max : asked;
+  if (duration > entry.grpcTimeoutHeaderOffsetMs) duration -= entry.grpcTimeoutHeaderOffsetMs;
+  headers.set('grpc-timeout', `${duration}m`);
+  return duration;
 }

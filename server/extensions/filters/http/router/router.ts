@@ -12,7 +12,7 @@ import {
   type StreamDecoderFilterCallbacks,
 } from '../../../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
-import type { DirectResponseEntry, Route, RouteEntry } from '../../../../api/router.ts';
+import type { Route, RouteEntry } from '../../../../api/router.ts';
 import { ResponseFlag } from '../../../../api/stream_info.ts';
 import { type HostDescription, HostSlot } from '../../../../api/upstream/host.ts';
 import { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
@@ -26,6 +26,7 @@ import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import type { RouterConfig } from './config.ts';
+import { respondDirectly } from './direct_response.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
 import { resetReasonText, responseFlagOf } from './reset_reason.ts';
 import { chargeResponse } from './response_stats.ts';
@@ -89,7 +90,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     this.route = route;
     if (route.directResponseEntry !== undefined) {
-      this.respondDirectly(route, route.directResponseEntry);
+      values[base + STAT.rq_direct_response]++;
+      respondDirectly(route, route.directResponseEntry, headers, callbacks);
       return FilterHeadersStatus.StopIteration;
     }
     const entry = (this.entry = route.routeEntry!);
@@ -123,27 +125,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.attempt();
     if (endStream && !this.destroyed) this.startResponseTimers();
     return FilterHeadersStatus.StopIteration;
-  }
-
-  private respondDirectly(route: Route, direct: DirectResponseEntry): void {
-    const { callbacks, headers } = this;
-    const { values, base } = this.config.stats;
-    const info = callbacks.streamInfo;
-    const code = direct.responseCode;
-    // RFC 9110 10.2.2: Location means something in these answers only.
-    direct.rewritePathHeader(headers);
-    const uri = code === 201 || (code >= 300 && code < 400) ? direct.newUri(headers) : '';
-    values[base + STAT.rq_direct_response]++;
-    const body = direct.responseBody(headers, info);
-    callbacks.sendLocalReply(code, body, 'direct_response', {
-      modifyHeaders: (response) => {
-        if (uri !== '') response.append('location', uri);
-        // text/plain is what every local reply is unless it says otherwise.
-        if (body !== '' && direct.contentType !== '' && direct.contentType !== 'text/plain')
-          response.set('content-type', direct.contentType);
-        route.finalizeResponseHeaders(response, headers, info);
-      },
-    });
   }
 
   /** Begins an attempt at a host of the cluster. */
