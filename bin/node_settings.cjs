@@ -27,8 +27,12 @@ function environment() {
   return { ...ENVIRONMENT, ...process.env };
 }
 
-/** True when this process was started with all of it. */
+/**
+ * True when this process was started with all of it. A process under V8's profiler must stay as it is: the profiler's timer
+ * would outlive the restart and kill what comes after.
+ */
 function isSetUp() {
+  if (process.execArgv.some((flag) => flag.startsWith('--cpu-prof') || flag.startsWith('--prof'))) return true;
   return (
     FLAGS.every((flag) => process.execArgv.includes(flag)) &&
     Object.keys(ENVIRONMENT).every((name) => process.env[name] !== undefined)
