@@ -32,7 +32,8 @@ function environment() {
  * would outlive the restart and kill what comes after.
  */
 function isSetUp() {
-  if (process.execArgv.some((flag) => flag.startsWith('--cpu-prof') || flag.startsWith('--prof'))) return true;
+  if (process.execArgv.some((flag) => flag.startsWith('--cpu-prof') || flag.startsWith('--prof')))
+    return true;
   return (
     FLAGS.every((flag) => process.execArgv.includes(flag)) &&
     Object.keys(ENVIRONMENT).every((name) => process.env[name] !== undefined)
