@@ -15,6 +15,8 @@ import { AcceptedSocket } from './accepted_socket.ts';
 import { ActiveConnection } from './active_connection.ts';
 
 const STAT = LISTENER_STATS.offset;
+/** Clients of Unix sockets have no name. */
+const NAMELESS_PIPE = pipeAddress('');
 const WORKER_STAT = PER_HANDLER_LISTENER_STATS.offset;
 
 /** Finds the listener for a destination that an original_dst filter restored. */
@@ -46,9 +48,9 @@ export class ActiveListener {
     );
   }
 
-  /** A connection from a listening socket of this listener; nothing is read yet. */
-  onAccept(handle: SocketHandle): void {
-    const info = connectionInfo(handle, this.config);
+  /** A connection from a listening socket of this listener at `address`; nothing is read yet. */
+  onAccept(handle: SocketHandle, address: Address): void {
+    const info = connectionInfo(handle, address, this.config.name);
     // Without an address it was gone before we looked.
     if (info === undefined) handle.close();
     else this.accept(new AcceptedSocket(handle, info, this));
@@ -166,24 +168,27 @@ export class ActiveListener {
   }
 }
 
-function connectionInfo(handle: SocketHandle, config: ListenerConfig): ConnectionInfoRecord | undefined {
+/** `configured`: the address of the listening socket. Undefined when the connection is gone already. */
+function connectionInfo(
+  handle: SocketHandle,
+  configured: Address,
+  listenerName: string,
+): ConnectionInfoRecord | undefined {
   const id = newConnectionId();
+  const now = Date.now();
+  if (configured.ip === '')
+    return new ConnectionInfoRecord(id, NAMELESS_PIPE, configured, listenerName, now, monotonicNow());
   const remote = handleAddress(handle, 'peer');
   const local = handleAddress(handle, 'local');
-  if (remote === undefined || local === undefined) {
-    const first = config.addresses[0];
-    if (first.ip !== '') return undefined;
-    return new ConnectionInfoRecord(id, pipeAddress(''), first, config.name, Date.now(), monotonicNow());
-  }
-  const [configured] = config.addresses;
+  if (remote === undefined || local === undefined) return undefined;
   // Nearly always the address that was configured: thousands of connections share that one object.
   const same = configured.ip === local.address && configured.port === local.port;
   return new ConnectionInfoRecord(
     id,
     ipAddress(remote.address, remote.port),
     same ? configured : ipAddress(local.address, local.port),
-    config.name,
-    Date.now(),
+    listenerName,
+    now,
     monotonicNow(),
   );
 }

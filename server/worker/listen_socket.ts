@@ -17,11 +17,11 @@ export type BoundSocket = object | number;
 export class ListenSocket {
   listener: ActiveListener;
   private readonly server: Server;
-  private readonly isTcp: boolean;
+  private readonly address: Address;
 
   constructor(listener: ActiveListener, bound: BoundSocket, address: Address) {
     this.listener = listener;
-    this.isTcp = address.ip !== '';
+    this.address = address;
     const { backlog } = listener.config;
     this.server = createServer();
     this.server.on('error', (error) =>
@@ -35,7 +35,7 @@ export class ListenSocket {
   private onConnection(handle: SocketHandle): void {
     enter();
     try {
-      this.listener.onAccept(handle);
+      this.listener.onAccept(handle, this.address);
     } finally {
       leave();
     }
@@ -47,7 +47,7 @@ export class ListenSocket {
       this.server.close();
       closed();
     };
-    if (this.isTcp && stopHandshakes(this.server)) setTimeout(close, HANDSHAKE_SETTLE_MS);
+    if (this.address.ip !== '' && stopHandshakes(this.server)) setTimeout(close, HANDSHAKE_SETTLE_MS);
     else close();
   }
 }
