@@ -88,6 +88,7 @@ export class ClientConnection {
   }
 
   request(path: string): Promise<ClientAnswer> {
+    if (this.closed) return Promise.resolve({ status: 0, body: 'closed before', close: true });
     this.#requests++;
     this.#received = '';
     return new Promise((resolve) => {
