@@ -98,6 +98,10 @@ export class EnvoyProcess {
     return `http://127.0.0.1:${this.adminPort}`;
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   async stop(): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const exited = new Promise((resolve) => this.child.once('exit', resolve));

@@ -1,0 +1,67 @@
+// The servers behind the proxies, a child process of the benchmark: as little work per request as node allows.
+// Writes its ports as one line of JSON, and ends when its standard input does.
+
+import { once } from 'node:events';
+import net from 'node:net';
+import { MessageReader } from './message_reader.ts';
+
+export interface UpstreamPorts {
+  /** Answers every request with 1 KB. */
+  readonly http: number;
+  /** Sends back what it gets. */
+  readonly echo: number;
+  /** Gets a number and a line feed, and sends so many bytes. */
+  readonly source: number;
+}
+
+const ANSWER_BYTES = 1024;
+const ANSWER = Buffer.from(
+  `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${ANSWER_BYTES}\r\n\r\n${'x'.repeat(ANSWER_BYTES)}`,
+);
+const PIECE = Buffer.alloc(1024 * 1024, 'x');
+
+function answer(socket: net.Socket): void {
+  const reader = new MessageReader(() => socket.write(ANSWER));
+  socket.on('data', (bytes) => reader.read(bytes as Buffer));
+}
+
+function echo(socket: net.Socket): void {
+  socket.pipe(socket);
+}
+
+function source(socket: net.Socket): void {
+  let request = '';
+  socket.on('data', (bytes) => {
+    request += String(bytes);
+    if (!request.endsWith('\n')) return;
+    let missing = Number(request);
+    const send = (): void => {
+      for (let more = true; more && missing > 0; ) {
+        const piece = missing < PIECE.length ? PIECE.subarray(0, missing) : PIECE;
+        missing -= piece.length;
+        more = socket.write(piece);
+      }
+      if (missing === 0) socket.end();
+    };
+    socket.on('drain', send);
+    send();
+  });
+}
+
+async function listen(serve: (socket: net.Socket) => void): Promise<number> {
+  const server = net.createServer({ noDelay: true }, (socket) => {
+    // A proxy that ends takes its connections with it.
+    socket.on('error', () => socket.destroy());
+    serve(socket);
+  });
+  await once(server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }), 'listening');
+  return (server.address() as net.AddressInfo).port;
+}
+
+const ports: UpstreamPorts = {
+  http: await listen(answer),
+  echo: await listen(echo),
+  source: await listen(source),
+};
+console.log(JSON.stringify(ports));
+process.stdin.resume().on('close', () => process.exit());

@@ -1,0 +1,12 @@
+// THE list of workloads, in the order in which they run.
+
+import { clusters } from './clusters_workload.ts';
+import { mem } from './memory_workload.ts';
+import { h1get, h1post, tcpbulk, tcppp16, tls } from './request_workloads.ts';
+import type { Workload } from './workload.ts';
+
+export const WORKLOADS = { h1get, h1post, tls, tcpbulk, tcppp16, mem, clusters } satisfies Record<
+  string,
+  Workload
+>;
+export type WorkloadName = keyof typeof WORKLOADS;
