@@ -1,6 +1,6 @@
 // How messages are framed, what is wrong with them, and connections that become something else.
 
-import type { Scenario } from './proxy_scenario.ts';
+import { accessLog, type Scenario } from './proxy_scenario.ts';
 import type { Step } from './raw_client.ts';
 import { answer, chunked, chunkedAnswer, chunkedPost, get, post, request } from './raw_requests.ts';
 import { OK } from './scripted_upstream.ts';
@@ -24,6 +24,11 @@ const bad = (text: string): readonly Step[] => [{ send: text, await: 'close' }];
 const with10 = (...headers: string[]): string => ['GET / HTTP/1.0', ...headers, '', ''].join('\r\n');
 
 export const MESSAGE_CASES: readonly Scenario[] = [
+  {
+    name: 'wire bytes',
+    manager: { access_log: [accessLog('%DOWNSTREAM_WIRE_BYTES_RECEIVED% %UPSTREAM_WIRE_BYTES_SENT%')] },
+    connections: [[post('/', 'abc'), get('/2'), post('/', LONG)]],
+  },
   {
     name: 'bodies with a length and in chunks',
     connections: [

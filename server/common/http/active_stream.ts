@@ -350,6 +350,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.durationTimer?.disable();
     this.logTimer?.disable();
     if (this.streamInfo.upstreamCluster === undefined) this.noteCluster();
+    this.manager.countWireBytes(this.streamInfo);
     this.completeFilters();
     if (config.accessLogs.length > 0) this.log('DownstreamEnd');
     this.destroyed = true;

@@ -16,7 +16,7 @@ import {
   NetworkFilterStatus,
   type ReadFilterCallbacks,
 } from '../../api/network/filter.ts';
-import { ResponseFlag } from '../../api/stream_info.ts';
+import { ResponseFlag, type StreamInfo } from '../../api/stream_info.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import type { SocketConnection } from '../network/connection.ts';
@@ -40,6 +40,8 @@ export class ConnectionManager
   private durationTimer: Timer | undefined = undefined;
   private drainTimer: Timer | undefined = undefined;
   private startedAt = 0;
+  private receivedBefore = 0;
+  private sentBefore = 0;
   private failed = false;
 
   constructor(config: ConnectionManagerConfig) {
@@ -110,6 +112,15 @@ export class ConnectionManager
       this.drainState = this.codec?.protocol === 'HTTP/2' ? 'draining' : 'closing';
     }
     return stream;
+  }
+
+  /** What went over the connection since the stream before: on HTTP/1 that is this stream's. */
+  countWireBytes(info: StreamInfo): void {
+    const { bytesReceived, wireBytesSent } = this.connection;
+    info.downstreamWireBytesReceived = bytesReceived - this.receivedBefore;
+    info.downstreamWireBytesSent = wireBytesSent - this.sentBefore;
+    this.receivedBefore = bytesReceived;
+    this.sentBefore = wireBytesSent;
   }
 
   /** A stream is over. */

@@ -98,6 +98,9 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
    */
   delayedCloseTimeoutMs = 0;
 
+  /** Bytes of this connection so far, below TLS's plaintext. */
+  bytesReceived = 0;
+  private bytesSent = 0;
   private readonly output: OutputBuffer = new OutputBuffer();
   /** TLS encrypts what it is given before `write` returns, so that the memory may be used again at once. */
   private readonly copiesWrites: boolean;
@@ -132,7 +135,12 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   /** A read. Called by the socket layer, once per read event. Returns false to stop reading. */
   onRead(bytes: Uint8Array, start: number, end: number): boolean {
     const stats = this.stats;
+    this.bytesReceived += end - start;
     if (stats !== undefined) stats.block.values[stats.block.base + stats.rxBytesTotal] += end - start;
+    return this.deliver(bytes, start, end);
+  }
+
+  private deliver(bytes: Uint8Array, start: number, end: number): boolean {
     if (this.state !== 'open' || this.reader === undefined) return true;
     if (this.readDisableCount > 0) {
       // What the kernel had already given us when reading was switched off; at most one read.
@@ -182,6 +190,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     if (this.writer !== undefined && !this.writer.onWrite(bytes, false)) return false;
     if (!this.output.empty) this.flush();
     const stats = this.stats;
+    this.bytesSent += bytes.length;
     if (stats !== undefined) stats.block.values[stats.block.base + stats.txBytesTotal] += bytes.length;
     const { socket } = this;
     const free = this.copiesWrites && socket.writableLength === 0;
@@ -203,6 +212,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     if (this.state === 'closed') return;
     const sent = this.output.flushTo(this.socket);
     if (sent > 0) {
+      this.bytesSent += sent;
       const stats = this.stats;
       if (stats !== undefined) stats.block.values[stats.block.base + stats.txBytesTotal] += sent;
       this.checkHighWatermark();
@@ -283,6 +293,11 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     return this.readDisableCount > 0;
   }
 
+  /** Bytes sent so far, with those that leave at the end of this turn. */
+  get wireBytesSent(): number {
+    return this.bytesSent + this.output.length;
+  }
+
   addConnectionCallbacks(callbacks: ConnectionCallbacks): void {
     this.callbacks.push(callbacks);
   }
@@ -357,7 +372,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
     if (this.readDisableCount > 0 || this.state !== 'open') return;
     const bytes = this.heldBytes;
     this.heldBytes = undefined;
-    if (bytes !== undefined && !this.onRead(bytes, 0, bytes.length)) return;
+    if (bytes !== undefined && !this.deliver(bytes, 0, bytes.length)) return;
     if (this.heldEnd) {
       this.heldEnd = false;
       this.onSocketEnd();

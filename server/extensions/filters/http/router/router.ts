@@ -157,7 +157,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       );
       return;
     }
-    const upstream = (this.upstream = new UpstreamRequest(this, host));
+    const upstream = (this.upstream = new UpstreamRequest(this, host, info));
     upstream.start(pool);
   }
 

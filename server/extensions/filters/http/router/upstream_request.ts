@@ -4,6 +4,7 @@
 import type { ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { DownstreamWatermarkCallbacks } from '../../../../api/http/filter.ts';
 import type { ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type { StreamInfo } from '../../../../api/stream_info.ts';
 import type {
   Cancellable,
   HttpConnPool,
@@ -14,6 +15,7 @@ import type {
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import type { SocketConnection } from '../../../../common/network/connection.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { Router } from './router.ts';
 
@@ -26,6 +28,10 @@ export class UpstreamRequest
   /** Something of the request reached the connection. */
   sent = false;
   private readonly router: Router;
+  private readonly info: StreamInfo;
+  private connection: SocketConnection | undefined = undefined;
+  private receivedBefore = 0;
+  private sentBefore = 0;
   private pending: Cancellable | undefined = undefined;
   private stream: PoolStream | undefined = undefined;
   private perTryTimer: Timer | undefined = undefined;
@@ -33,9 +39,10 @@ export class UpstreamRequest
   private done = false;
   private pausedDownstream = false;
 
-  constructor(router: Router, host: Host) {
+  constructor(router: Router, host: Host, info: StreamInfo) {
     this.router = router;
     this.host = host;
+    this.info = info;
   }
 
   start(pool: HttpConnPool): void {
@@ -68,6 +75,9 @@ export class UpstreamRequest
     }
     this.stream = stream;
     this.sent = true;
+    this.connection = upstream.connection;
+    this.receivedBefore = upstream.connection.bytesReceived;
+    this.sentBefore = upstream.connection.wireBytesSent;
     stream.setWatermarkCallbacks(this);
     this.router.onUpstreamReady(this, upstream, protocol);
   }
@@ -148,6 +158,13 @@ export class UpstreamRequest
   private finish(): void {
     this.done = true;
     this.stream = undefined;
+    const { connection, info } = this;
+    if (connection !== undefined) {
+      // All attempts of a request are counted together, as Envoy does.
+      info.upstreamWireBytesReceived += connection.bytesReceived - this.receivedBefore;
+      info.upstreamWireBytesSent += connection.wireBytesSent - this.sentBefore;
+      this.connection = undefined;
+    }
     this.perTryTimer?.disable();
     this.perTryIdleTimer?.disable();
     if (this.pausedDownstream) {
