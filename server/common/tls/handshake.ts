@@ -32,6 +32,7 @@ export function onHandshake(
   const stop = () => {
     socket.off(event, onSecure);
     socket.off('error', onError);
+    socket.off('end', onClose);
     socket.off('close', onClose);
     socket.on('error', ignoreError);
   };
@@ -51,7 +52,10 @@ export function onHandshake(
   };
   socket.on(event, onSecure);
   socket.on('error', onError);
+  socket.on('end', onClose);
   socket.on('close', onClose);
+  // Nobody hears of the end of a stream that is not read. No bytes come before the handshake is done, so none are lost.
+  socket.resume();
 }
 
 function ignoreError(): void {}
