@@ -96,6 +96,11 @@ before(async () => {
 });
 
 after(async () => {
+  // Handshakes that were given up are among them.
+  await eventually(async () => {
+    const { body } = await proxy.admin('/stats?filter=listener.*cx_active&usedonly');
+    return !/: [1-9]/.test(body);
+  }, 'no connection is left');
   await proxy?.stop();
   plane?.close();
   secrets?.close();

@@ -184,11 +184,9 @@ test(`${EDITS} random edits under load (SEED=${SEED})`, { timeout: 60_000 }, asy
   }
   assert.equal(loads.steady.report.connections, 3);
   for (const connection of [...held, ...tcp]) connection.end();
-  // Nothing stays behind.
+  // Nothing stays behind: no connection and no stats of clusters that went.
   await eventually(async () => {
-    const { body } = await proxy.admin(
-      '/stats?filter=downstream_cx_active|total_listeners|upstream_rq_active',
-    );
-    return /total_listeners_draining: 0/.test(body) && !/(downstream_cx_active|rq_active): [1-9]/.test(body);
-  }, 'connections and old listeners are gone');
+    const { body } = await proxy.admin('/stats?filter=downstream_cx_active|upstream_rq_active|cluster\\.new');
+    return !/(downstream_cx_active|rq_active): [1-9]|cluster\.new/.test(body);
+  }, 'what went is gone');
 });
