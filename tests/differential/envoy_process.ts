@@ -87,9 +87,8 @@ export class EnvoyProcess {
       }
     }
     const listing: unknown = await (await fetch(`${this.admin}/listeners?format=json`)).json();
-    // The list is absent when it is empty.
-    const { listener_statuses: statuses = [] } = listing as {
-      listener_statuses?: { name: string; local_address: { socket_address: { port_value: number } } }[];
+    const { listener_statuses: statuses } = listing as {
+      listener_statuses: { name: string; local_address: { socket_address: { port_value: number } } }[];
     };
     for (const { name, local_address } of statuses)
       this.ports.set(name, local_address.socket_address.port_value);
@@ -97,10 +96,6 @@ export class EnvoyProcess {
 
   get admin(): string {
     return `http://127.0.0.1:${this.adminPort}`;
-  }
-
-  get pid(): number {
-    return this.child.pid!;
   }
 
   async stop(): Promise<void> {

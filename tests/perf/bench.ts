@@ -5,7 +5,7 @@ import os from 'node:os';
 import { ENVOY_BIN } from '../differential/envoy_process.ts';
 import { HAS_THREAD_TIMES } from '../integration/thread_times.ts';
 import { HELP, type Options, parseOptions } from './options.ts';
-import { PEER_TITLES } from './peer.ts';
+import { PEER_TITLES } from './peer_process.ts';
 import { CAN_PIN, LOAD_CORE, PROXY_CORE } from './pinned_child.ts';
 import { Report, shown } from './report.ts';
 import { Stage } from './workload.ts';

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { UpstreamPorts } from './upstream.ts';
+import type { RequestPorts } from './workload.ts';
 
 const TYPE = 'type.googleapis.com/envoy';
 const CERTIFICATES = path.join(import.meta.dirname, '..', 'fixtures', 'certs');
@@ -11,16 +12,16 @@ const UNLIMITED = 100_000;
 
 const node = { id: 'bench', cluster: 'bench' };
 
-/** Listeners `http`, `tls`, `echo` and `source`, on ports that the system chooses. */
-export function requestBootstrap(upstream: UpstreamPorts): object {
+export function requestBootstrap(admin: number, ports: RequestPorts, upstream: UpstreamPorts): object {
   return {
     node,
+    admin: { address: loopback(admin) },
     static_resources: {
       listeners: [
-        listener('http', connectionManager('http')),
-        listener('tls', connectionManager('tls'), downstreamTls()),
-        listener('echo', tcpProxy('echo')),
-        listener('source', tcpProxy('source')),
+        listener('http', ports.http, connectionManager('http')),
+        listener('tls', ports.tls, connectionManager('tls'), downstreamTls()),
+        listener('echo', ports.echo, tcpProxy('echo')),
+        listener('source', ports.source, tcpProxy('source')),
       ],
       clusters: Object.entries(upstream).map(([name, port]) => cluster(name, port)),
     },
@@ -28,9 +29,10 @@ export function requestBootstrap(upstream: UpstreamPorts): object {
 }
 
 /** Clusters come from a file, as a DiscoveryResponse. */
-export function clustersBootstrap(file: string): object {
+export function clustersBootstrap(admin: number, file: string): object {
   return {
     node,
+    admin: { address: loopback(admin) },
     dynamic_resources: { cds_config: { resource_api_version: 'V3', path_config_source: { path: file } } },
   };
 }
@@ -43,10 +45,10 @@ export function discoveryResponse(clusters: number, version: string): object {
   return { version_info: version, resources };
 }
 
-function listener(name: string, filter: object, transportSocket?: object): object {
+function listener(name: string, port: number, filter: object, transportSocket?: object): object {
   return {
     name,
-    address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+    address: loopback(port),
     filter_chains: [{ filters: [filter], transport_socket: transportSocket }],
   };
 }
@@ -91,11 +93,17 @@ function cluster(name: string, port: number): object {
 }
 
 function staticCluster(name: string, port: number): object {
-  const address = { socket_address: { address: '127.0.0.1', port_value: port } };
   return {
     name,
     type: 'STATIC',
     connect_timeout: '1s',
-    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] },
+    load_assignment: {
+      cluster_name: name,
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: loopback(port) } }] }],
+    },
   };
+}
+
+function loopback(port: number): object {
+  return { socket_address: { address: '127.0.0.1', port_value: port } };
 }

@@ -4,9 +4,8 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EnvoyProcess } from '../differential/envoy_process.ts';
 import { clustersBootstrap, discoveryResponse } from './bootstraps.ts';
-import type { PeerName } from './peer.ts';
+import { freePorts, type PeerName } from './peer_process.ts';
 import { residentMb } from './process_cost.ts';
 import type { Figure, Stage, Workload } from './workload.ts';
 
@@ -28,14 +27,16 @@ async function measure(count: number, stage: Stage, peer: PeerName): Promise<Fig
   const title = `${count.toLocaleString('en')} clusters`;
   try {
     write(file, count, 'one');
+    const [port] = await freePorts(1);
+    const admin = `http://127.0.0.1:${port}`;
     const begin = performance.now();
-    const proxy = await stage.start(peer, clustersBootstrap(file));
+    const proxy = await stage.start(peer, clustersBootstrap(port, file), () => isReady(admin));
     try {
       const ready = performance.now() - begin;
       await sleep(SETTLED_MS);
       const memory = residentMb(proxy.pid);
-      const oneMore = await update(proxy, file, count + 1, 'two');
-      const unchanged = await update(proxy, file, count + 1, 'three');
+      const oneMore = await update(admin, file, count + 1, 'two');
+      const unchanged = await update(admin, file, count + 1, 'three');
       return [
         { title: `${title}, ready`, unit: 's', goal: GOAL, value: ready / 1000 },
         { title: `${title}, memory`, unit: 'MB', goal: GOAL, value: memory },
@@ -50,6 +51,14 @@ async function measure(count: number, stage: Stage, peer: PeerName): Promise<Fig
   }
 }
 
+async function isReady(admin: string): Promise<boolean> {
+  try {
+    return (await fetch(`${admin}/ready`)).ok;
+  } catch {
+    return false; // Not listening yet.
+  }
+}
+
 /** Proxies follow a file that is moved into place: they never see half of it. */
 function write(file: string, count: number, version: string): void {
   writeFileSync(`${file}.new`, JSON.stringify(discoveryResponse(count, version)));
@@ -57,11 +66,11 @@ function write(file: string, count: number, version: string): void {
 }
 
 /** ms from the new file until its version is in force. */
-async function update(proxy: EnvoyProcess, file: string, count: number, version: string): Promise<number> {
+async function update(admin: string, file: string, count: number, version: string): Promise<number> {
   write(file, count, version);
   const begin = performance.now();
   for (;;) {
-    const response = await fetch(`${proxy.admin}/stats?filter=cluster_manager.cds.version_text`);
+    const response = await fetch(`${admin}/stats?filter=cluster_manager.cds.version_text`);
     const spent = performance.now() - begin;
     if ((await response.text()).includes(`version_text: "${version}"`)) return spent;
     if (spent > UPDATE_MS) throw new Error(`version ${version} was not taken within ${UPDATE_MS} ms`);

@@ -1,7 +1,6 @@
 // What a proxy and its idle connections hold in memory: connections that have each made one request.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EnvoyProcess } from '../differential/envoy_process.ts';
 import type { LoadReport } from './load.ts';
 import { PinnedChild } from './pinned_child.ts';
 import { residentMb } from './process_cost.ts';
@@ -16,14 +15,14 @@ const SETTLED_MS = 1500;
 const OPEN_MS = 60_000;
 
 export const mem: Workload = async (stage, peer) => {
-  const proxy = await stage.startServing(peer);
+  const { proxy, ports } = await stage.startServing(peer);
   try {
     await sleep(SETTLED_MS);
     const figures = [figure('no connection', residentMb(proxy.pid))];
     for (const count of COUNTS) {
       const goal = count === COUNTS.at(-1) ? GOAL : undefined;
       const title = `${count.toLocaleString('en')} idle connections`;
-      figures.push(figure(title, await memoryWith(count, proxy), goal));
+      figures.push(figure(title, await memoryWith(count, ports.http, proxy.pid), goal));
     }
     return figures;
   } finally {
@@ -35,14 +34,14 @@ function figure(title: string, value: number, goal?: number): Figure {
   return { title: `Memory, ${title}`, unit: 'MB', value, goal };
 }
 
-async function memoryWith(connections: number, proxy: EnvoyProcess): Promise<number> {
-  const plan = { kind: 'idle', port: proxy.ports.get('http'), connections };
+async function memoryWith(connections: number, port: number, pid: number): Promise<number> {
+  const plan = { kind: 'idle', port, connections };
   const clients = new PinnedChild('load.ts', JSON.stringify(plan));
   try {
     const { errors } = await clients.report<LoadReport>(OPEN_MS);
     if (errors > 0) throw new Error(`${errors} of ${connections} connections failed`);
     await sleep(SETTLED_MS);
-    return residentMb(proxy.pid);
+    return residentMb(pid);
   } finally {
     clients.stop();
   }

@@ -1,7 +1,7 @@
 // The command line of `npm run bench`.
 
 import { parseArgs } from 'node:util';
-import { PEER_NAMES, type PeerName } from './peer.ts';
+import { PEER_NAMES, type PeerName } from './peer_process.ts';
 import { WORKLOADS, type WorkloadName } from './workloads.ts';
 
 export const HELP = `npm run bench -- [options]

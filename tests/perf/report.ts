@@ -1,6 +1,6 @@
 // The measurements, and the Markdown table of their medians.
 
-import { PEER_TITLES, type PeerName } from './peer.ts';
+import { PEER_TITLES, type PeerName } from './peer_process.ts';
 import type { Figure } from './workload.ts';
 
 interface Row {

@@ -4,7 +4,7 @@
 import type { LoadPlan, LoadReport } from './load.ts';
 import { PinnedChild } from './pinned_child.ts';
 import { cpuBetween, cpuTime } from './process_cost.ts';
-import type { Workload } from './workload.ts';
+import type { RequestPorts, Workload } from './workload.ts';
 import { HAS_WRK, runWrk } from './wrk.ts';
 
 interface RequestWorkload {
@@ -13,7 +13,7 @@ interface RequestWorkload {
   /** Multiplies ms per count of the load report. */
   readonly scale: number;
   readonly goal: number;
-  readonly listener: 'http' | 'tls' | 'echo' | 'source';
+  readonly listener: keyof RequestPorts;
   load(port: number, seconds: number): Promise<LoadReport>;
 }
 
@@ -73,8 +73,8 @@ export const tcppp16 = measured({
 
 function measured({ title, unit, scale, goal, listener, load }: RequestWorkload): Workload {
   return async (stage, peer, seconds) => {
-    const proxy = await stage.serving(peer);
-    const port = proxy.ports.get(listener)!;
+    const { proxy, ports } = await stage.serving(peer);
+    const port = ports[listener];
     if (stage.isCold(peer, title)) await load(port, Math.min(seconds, WARM_UP_SECONDS));
     const before = cpuTime(proxy.pid);
     const { count, errors } = await load(port, seconds);

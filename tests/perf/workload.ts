@@ -1,8 +1,7 @@
 // What every workload is, and the stage on which it runs.
 
-import type { EnvoyProcess } from '../differential/envoy_process.ts';
 import { requestBootstrap } from './bootstraps.ts';
-import { type PeerName, startPeer } from './peer.ts';
+import { accepts, freePorts, type PeerName, PeerProcess } from './peer_process.ts';
 import { PinnedChild } from './pinned_child.ts';
 import type { UpstreamPorts } from './upstream.ts';
 
@@ -18,43 +17,64 @@ export interface Figure {
 /** Measures one proxy once. */
 export type Workload = (stage: Stage, peer: PeerName, seconds: number) => Promise<Figure[]>;
 
+/** Where the proxy in front of the upstream listens. */
+export interface RequestPorts {
+  readonly http: number;
+  readonly tls: number;
+  readonly echo: number;
+  readonly source: number;
+}
+
+export interface RequestProxy {
+  readonly proxy: PeerProcess;
+  readonly ports: RequestPorts;
+}
+
 const CHILD_START_MS = 20_000;
 
 /** The upstream, and the proxies that are running. */
 export class Stage {
   readonly #upstream = new PinnedChild('upstream.ts');
-  readonly #ports = this.#upstream.report<UpstreamPorts>(CHILD_START_MS);
+  readonly #upstreamPorts = this.#upstream.report<UpstreamPorts>(CHILD_START_MS);
   /** Those that serve more than one measurement. */
-  readonly #serving = new Map<PeerName, EnvoyProcess>();
-  readonly #running = new Set<EnvoyProcess>();
+  readonly #serving = new Map<PeerName, RequestProxy>();
+  readonly #running = new Set<PeerProcess>();
   readonly #warm = new Set<string>();
 
   /** The proxy in front of the upstream that all request workloads share. */
-  async serving(peer: PeerName): Promise<EnvoyProcess> {
-    const proxy = this.#serving.get(peer) ?? (await this.startServing(peer));
-    this.#serving.set(peer, proxy);
-    return proxy;
+  async serving(peer: PeerName): Promise<RequestProxy> {
+    const serving = this.#serving.get(peer) ?? (await this.startServing(peer));
+    this.#serving.set(peer, serving);
+    return serving;
   }
 
   /** Another one like it, that has done nothing yet. */
-  async startServing(peer: PeerName): Promise<EnvoyProcess> {
-    return this.start(peer, requestBootstrap(await this.#ports));
+  async startServing(peer: PeerName): Promise<RequestProxy> {
+    const [admin, http, tls, echo, source] = await freePorts(5);
+    const ports: RequestPorts = { http, tls, echo, source };
+    const bootstrap = requestBootstrap(admin, ports, await this.#upstreamPorts);
+    const proxy = await this.start(peer, bootstrap, () => accepts(http));
+    return { proxy, ports };
   }
 
-  async start(peer: PeerName, bootstrap: object): Promise<EnvoyProcess> {
-    const proxy = await startPeer(peer, bootstrap);
+  /** Starts a proxy and waits until it is ready. */
+  async start(peer: PeerName, bootstrap: object, ready: () => Promise<boolean>): Promise<PeerProcess> {
+    // The first one ever leaves node's compile cache for those that follow: without it they take longer, and hold the compiler.
+    if (this.isCold(peer, 'start')) await this.end(await this.start(peer, bootstrap, ready));
+    const proxy = new PeerProcess(peer, bootstrap);
     this.#running.add(proxy);
+    await proxy.becomes(ready);
     return proxy;
   }
 
-  async end(proxy: EnvoyProcess): Promise<void> {
+  async end(proxy: PeerProcess): Promise<void> {
     this.#running.delete(proxy);
     await proxy.stop();
   }
 
-  /** True when asked for the first time: code must have been compiled before it is measured. */
-  isCold(peer: PeerName, workload: string): boolean {
-    const key = `${peer} ${workload}`;
+  /** True when asked for the first time: what a proxy does for the first time is not what is measured. */
+  isCold(peer: PeerName, what: string): boolean {
+    const key = `${peer} ${what}`;
     const cold = !this.#warm.has(key);
     this.#warm.add(key);
     return cold;
