@@ -10,6 +10,7 @@ import { residentMb } from './process_cost.ts';
 import type { Figure, Stage, Workload } from './workload.ts';
 
 const COUNTS = [1000, 5000, 10_000];
+/** Of the figures with the most clusters: a process on node starts larger and later than Envoy. */
 const GOAL = 1;
 const SETTLED_MS = 1500;
 const POLL_MS = 10;
@@ -37,11 +38,12 @@ async function measure(count: number, stage: Stage, peer: PeerName): Promise<Fig
       const memory = residentMb(proxy.pid);
       const oneMore = await update(admin, file, count + 1, 'two');
       const unchanged = await update(admin, file, count + 1, 'three');
+      const goal = count === COUNTS.at(-1) ? GOAL : undefined;
       return [
-        { title: `${title}, ready`, unit: 's', goal: GOAL, value: ready / 1000 },
-        { title: `${title}, memory`, unit: 'MB', goal: GOAL, value: memory },
-        { title: `${title}, one more`, unit: 'ms', goal: GOAL, value: oneMore },
-        { title: `${title}, the same again`, unit: 'ms', goal: GOAL, value: unchanged },
+        { title: `${title}, ready`, unit: 's', goal, value: ready / 1000 },
+        { title: `${title}, memory`, unit: 'MB', goal, value: memory },
+        { title: `${title}, one more`, unit: 'ms', goal, value: oneMore },
+        { title: `${title}, the same again`, unit: 'ms', goal, value: unchanged },
       ];
     } finally {
       await stage.end(proxy);

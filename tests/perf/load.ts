@@ -27,6 +27,8 @@ export interface LoadReport {
   readonly count: number;
   /** Answers other than 200, connections that failed. */
   readonly errors: number;
+  /** The first of them. */
+  readonly reason?: string;
 }
 
 /** Connections that may be opening at a time: a proxy's backlog is bounded. */
@@ -34,15 +36,21 @@ const OPENING = 50;
 
 let count = 0;
 let errors = 0;
+let reason: string | undefined;
+
+function fail(why: string): void {
+  errors++;
+  reason ??= why;
+}
 
 function connect(port: number, secure = false): net.Socket {
   const target = { port, host: '127.0.0.1' };
   const socket = secure ? tls.connect({ ...target, rejectUnauthorized: false }) : net.connect(target);
-  return socket.setNoDelay().on('error', () => errors++);
+  return socket.setNoDelay().on('error', (error) => fail(error.message));
 }
 
 function report(): void {
-  const text: LoadReport = { count, errors };
+  const text: LoadReport = { count, errors, reason };
   process.stdout.write(JSON.stringify(text) + '\n');
 }
 
@@ -57,11 +65,11 @@ function reportAfter(seconds: number): void {
 function exchange(socket: net.Socket, request: Buffer, again: boolean, answered: () => void): void {
   const reader = new MessageReader((head) => {
     if (head.startsWith('HTTP/1.1 200 ')) count++;
-    else errors++;
+    else fail(head);
     answered();
     if (again) socket.write(request);
   });
-  socket.on('data', (bytes) => reader.read(bytes as Buffer)).on('close', () => errors++);
+  socket.on('data', (bytes) => reader.read(bytes as Buffer)).on('close', () => fail('closed'));
   socket.write(request);
 }
 
@@ -73,7 +81,7 @@ function requestOf(bodyBytes: number): Buffer {
 
 function ping(socket: net.Socket, message: Buffer): void {
   let missing = message.length;
-  socket.on('close', () => errors++).write(message);
+  socket.on('close', () => fail('closed')).write(message);
   socket.on('data', (bytes) => {
     missing -= bytes.length;
     if (missing > 0) return;
@@ -88,7 +96,7 @@ function download(socket: net.Socket, bytes: number): void {
   socket
     .on('data', (piece) => (count += piece.length))
     .on('close', () => {
-      if (count !== bytes) errors++;
+      if (count !== bytes) fail(`${count} bytes of ${bytes}`);
       report();
       process.exit();
     });

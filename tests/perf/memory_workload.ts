@@ -38,8 +38,8 @@ async function memoryWith(connections: number, port: number, pid: number): Promi
   const plan = { kind: 'idle', port, connections };
   const clients = new PinnedChild('load.ts', JSON.stringify(plan));
   try {
-    const { errors } = await clients.report<LoadReport>(OPEN_MS);
-    if (errors > 0) throw new Error(`${errors} of ${connections} connections failed`);
+    const { errors, reason } = await clients.report<LoadReport>(OPEN_MS);
+    if (errors > 0) throw new Error(`${errors} of ${connections} connections failed: ${reason}`);
     await sleep(SETTLED_MS);
     return residentMb(pid);
   } finally {

@@ -77,9 +77,9 @@ function measured({ title, unit, scale, goal, listener, load }: RequestWorkload)
     const port = ports[listener];
     if (stage.isCold(peer, title)) await load(port, Math.min(seconds, WARM_UP_SECONDS));
     const before = cpuTime(proxy.pid);
-    const { count, errors } = await load(port, seconds);
+    const { count, errors, reason } = await load(port, seconds);
     const spent = cpuBetween(before, cpuTime(proxy.pid));
-    if (errors > 0 || count === 0) throw new Error(`${peer}, ${title}: ${errors} errors, ${count} answers`);
+    if (errors > 0 || count === 0) throw new Error(`${count} answers, ${errors} errors: ${reason ?? ''}`);
     return [{ title, unit, goal, value: (spent * scale) / count }];
   };
 }
