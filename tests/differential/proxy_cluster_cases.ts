@@ -231,6 +231,21 @@ export const CLUSTER_CASES: readonly Scenario[] = [
     connections: [[get('/')]],
   },
   {
+    name: 'a retry on another priority',
+    action: {
+      retry_policy: {
+        retry_on: 'connect-failure',
+        retry_priority: filter('retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', {
+          update_frequency: 1,
+        }),
+        retry_back_off: { base_interval: '0.001s' },
+      },
+    },
+    statExceptions: { membership_change: 'Envoy counts once per priority' },
+    cluster: endpoints(locality(0, 'HEALTHY'), { priority: 1, lb_endpoints: [up] }),
+    connections: [[get('/')]],
+  },
+  {
     name: 'rewrite and mirror',
     action: { prefix_rewrite: '/new', request_mirror_policies: [{ cluster: '$C-m' }] },
     clusters: { m: { upstream: {} } },

@@ -12,7 +12,7 @@ function bench(...args: string[]): { status: number | null; stdout: string; stde
 }
 
 test('measures', { skip: !HAS_THREAD_TIMES && 'no thread times in /proc' }, () => {
-  const flags = ['--workloads', 'h1get', '--rounds', '1', '--seconds', '0.3', '--peers', 'pilotfish'];
+  const flags = ['--workloads', 'h1get', '--rounds', '1', '--seconds', '1.5', '--peers', 'pilotfish'];
   const { status, stdout, stderr } = bench(...flags);
   assert.equal(status, 0, stderr);
   const figure = /^\| HTTP\/1\.1 GET, .* \| CPU µs per request \| ([\d.]+) \|$/m.exec(stdout);

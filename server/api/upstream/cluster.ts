@@ -21,6 +21,11 @@ export interface LoadBalancerContext {
   hashKey(): bigint | undefined;
   /** True when the balancer should try again (previous_hosts retry predicate). */
   shouldSelectAnotherHost(host: HostDescription): boolean;
+  /**
+   * Priorities that were tried and are to be left out (previous_priorities), or undefined.
+   * The balancer empties the set when no other priority has a host: then all of them count again.
+   */
+  readonly excludedPriorities: Set<number> | undefined;
   /** How often to try again at most. */
   readonly hostSelectionRetryCount: number;
 }

@@ -71,11 +71,7 @@ const HANDLED = new Set([
   'round_robin_lb_config',
   'original_dst_lb_config',
 ]);
-const COMMON_LB_FIELDS = new Set([
-  'healthy_panic_threshold',
-  'update_merge_window',
-  'close_connections_on_host_set_change',
-]);
+const COMMON_LB_FIELDS = new Set(['healthy_panic_threshold', 'update_merge_window']);
 const BREAKER_FIELDS = new Set(['thresholds']);
 const THRESHOLD_FIELDS = new Set([
   'priority',
@@ -113,7 +109,6 @@ export interface ClusterConfig {
   readonly filters: readonly NetworkFilterConfig[];
   readonly metadata: FilterMetadata | undefined;
   readonly originalDst: OriginalDstConfig | undefined;
-  readonly closeConnectionsOnHostSetChange: boolean;
 }
 
 /** ORIGINAL_DST: where the client wanted to go. */
@@ -188,7 +183,6 @@ export function compileCluster(
     }),
     metadata: filterMetadata(cluster.metadata),
     originalDst: type === 'ORIGINAL_DST' ? compileOriginalDst(cluster, path) : undefined,
-    closeConnectionsOnHostSetChange: common?.close_connections_on_host_set_change ?? false,
   });
 }
 

@@ -123,4 +123,15 @@ describe('load balancers', () => {
     const lb = balancer(hosts, { policy: 'ROUND_ROBIN' });
     for (let i = 0; i < 20; i++) assert.equal(lb.chooseHost(context), hosts[1]);
   });
+
+  test('priorities that were tried are left out, until none is left', () => {
+    const hosts = [host(1, { priority: 0 }), host(2, { priority: 1 })];
+    const lb = balancer(hosts, { policy: 'ROUND_ROBIN' });
+    const excludedPriorities = new Set([0]);
+    const context = { hostSelectionRetryCount: 0, excludedPriorities } as unknown as LoadBalancerContext;
+    for (let i = 0; i < 20; i++) assert.equal(lb.chooseHost(context), hosts[1]);
+    excludedPriorities.add(1);
+    assert.equal(lb.chooseHost(context), hosts[0]);
+    assert.equal(excludedPriorities.size, 0);
+  });
 });

@@ -31,21 +31,24 @@ export class PriorityLoadBalancer implements LoadBalancer {
   }
 
   chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
-    let host = this.chooseOnce();
+    const excluded = context?.excludedPriorities;
+    let host = this.chooseOnce(excluded);
     if (context === undefined || host === undefined) return host;
     for (
       let tries = context.hostSelectionRetryCount;
       tries > 0 && context.shouldSelectAnotherHost(host);
       tries--
     ) {
-      host = this.chooseOnce() ?? host;
+      host = this.chooseOnce(excluded) ?? host;
     }
     return host;
   }
 
-  private chooseOnce(): Host | undefined {
-    if (this.single) return this.pick(0, false);
-    const { priority, degraded } = this.prioritySet.choose(Math.floor(Math.random() * 100));
+  private chooseOnce(excluded: Set<number> | undefined): Host | undefined {
+    const load = excluded === undefined ? undefined : this.prioritySet.loadBeside(excluded);
+    if (load === undefined) excluded?.clear();
+    if (this.single && load === undefined) return this.pick(0, false);
+    const { priority, degraded } = this.prioritySet.choose(Math.floor(Math.random() * 100), load);
     return this.pick(priority, degraded);
   }
 

@@ -23,10 +23,14 @@ export class PrioritySet {
   readonly sets: readonly HostSet[];
   readonly load: PriorityLoad;
   readonly hosts: readonly Host[];
+  private readonly overprovisioningFactor: number;
+  private readonly panicPercent: number;
 
   /** `panicPercent`: share of healthy hosts below which a priority panics; 0 = never. */
   constructor(hosts: readonly Host[], overprovisioningFactor: number, panicPercent: number) {
     this.hosts = hosts;
+    this.overprovisioningFactor = overprovisioningFactor;
+    this.panicPercent = panicPercent;
     let count = 1;
     for (const host of hosts) count = Math.max(count, host.priority + 1);
     const sets = Array.from({ length: count }, () => ({
@@ -44,9 +48,16 @@ export class PrioritySet {
     this.load = priorityLoad(sets, overprovisioningFactor, panicPercent);
   }
 
+  /** The load without some priorities, as if they had no hosts; undefined when no other has any that can be used. */
+  loadBeside(excluded: ReadonlySet<number>): PriorityLoad | undefined {
+    const sets = this.sets.map((set, priority) => (excluded.has(priority) ? NO_HOSTS : set));
+    if (!sets.some((set) => set.healthy.length > 0 || set.degraded.length > 0)) return undefined;
+    return priorityLoad(sets, this.overprovisioningFactor, this.panicPercent);
+  }
+
   /** The priority and kind of host for a random number in [0, 100). */
-  choose(random: number): { readonly priority: number; readonly degraded: boolean } {
-    const { healthy, degraded } = this.load;
+  choose(random: number, load = this.load): { readonly priority: number; readonly degraded: boolean } {
+    const { healthy, degraded } = load;
     let sum = 0;
     for (let i = 0; i < healthy.length; i++) {
       sum += healthy[i];
@@ -60,6 +71,7 @@ export class PrioritySet {
   }
 }
 
+const NO_HOSTS: HostSet = Object.freeze({ hosts: [], healthy: [], degraded: [] });
 const FIRST = { priority: 0, degraded: false } as const;
 
 /** Integer percents as Envoy computes them: health(P) = min(100, factor × healthy / total), normalized to 100 in all. */

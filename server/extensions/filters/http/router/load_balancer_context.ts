@@ -13,6 +13,8 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
   private readonly entry: RouteEntry;
   /** Addresses that were tried, kept only where a retry predicate wants to know. */
   private attempted: string[] | undefined = undefined;
+  private attemptedPriorities: number[] | undefined = undefined;
+  excludedPriorities: Set<number> | undefined = undefined;
 
   constructor(headers: RequestHeaderMap, info: StreamInfo, entry: RouteEntry) {
     this.downstreamHeaders = headers;
@@ -39,6 +41,15 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
   }
 
   onHostAttempted(host: HostDescription): void {
-    if (this.entry.retryPolicy?.rejectPreviousHosts === true) (this.attempted ??= []).push(host.address.text);
+    const policy = this.entry.retryPolicy;
+    if (policy?.rejectPreviousHosts === true) (this.attempted ??= []).push(host.address.text);
+    const frequency = policy?.previousPrioritiesUpdateFrequency ?? 0;
+    if (frequency === 0) return;
+    // Every so many attempts, what has been tried until then is left out.
+    const priorities = (this.attemptedPriorities ??= []);
+    if (priorities.push(host.priority) < frequency) return;
+    this.excludedPriorities ??= new Set();
+    for (const priority of priorities) this.excludedPriorities.add(priority);
+    priorities.length = 0;
   }
 }

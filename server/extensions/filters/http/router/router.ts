@@ -424,6 +424,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     if (status === 'overflow') info.responseFlags |= ResponseFlag.UpstreamOverflow;
     if (status !== 'yes') return false;
     this.upstream = undefined;
+    info.upstreamTransportFailureReason = ''; // of this attempt, not of the next
     this.balancing.onHostAttempted(host);
     this.retryTimer ??= new Timer(this);
     this.retryTimer.enable(this.retry!.backOffMs(headers), monotonicNow());

@@ -5,6 +5,8 @@ import type { LoadBalancerContext } from '../../../../api/upstream/cluster.ts';
 import type { TcpHash } from './config.ts';
 
 export class TcpLoadBalancerContext implements LoadBalancerContext {
+  /** Connections are not retried by priority. */
+  readonly excludedPriorities = undefined;
   readonly downstreamHeaders = undefined;
   readonly downstreamConnection: ConnectionInfo;
   readonly requestStreamInfo: StreamInfo;
