@@ -3,27 +3,12 @@
 // https://github.com/gabime/spdlog/wiki/3.-Custom-formatting, envoy/config/bootstrap/v3 ApplicationLogConfig.
 
 import { ConfigError } from '../api/config_error.ts';
+import { DAYS, MONTHS } from './calendar.ts';
 import type { LogRecord } from './log.ts';
 
 export const DEFAULT_LOG_FORMAT = '[%Y-%m-%d %T.%e][%t][%l][%n] %v';
 /** What /server_info and Envoy's --help state as the default. */
 export const ENVOY_LOG_FORMAT = '[%Y-%m-%d %T.%e][%t][%l][%n] [%g:%#] %v';
-
-const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
-const MONTHS = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-];
 
 export type LogLineFormatter = (record: LogRecord, thread: number, time: Date) => string;
 

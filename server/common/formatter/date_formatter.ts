@@ -2,22 +2,8 @@
 // Envoy: source/common/common/utility.cc (DateFormatter, AccessLogDateTimeFormatter); specifiers as absl::FormatTime prints them.
 
 import { ConfigError } from '../../api/config_error.ts';
+import { DAYS, MONTHS } from '../calendar.ts';
 
-const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
-const MONTHS = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-];
 const DAY_MS = 86_400_000;
 
 /** A time taken apart: `date`'s UTC fields are the wanted zone's clock. */
