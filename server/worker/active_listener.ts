@@ -1,9 +1,9 @@
 // A listener at work on one thread: takes accepted sockets through listener filters, filter chain match and transport
 // socket, and keeps its connections by filter chain. Follows Envoy's source/common/listener_manager/active_tcp_listener.cc.
 
-import type { LogContext } from '../api/access_log.ts';
 import type { StatBlock, StatStore } from '../api/stats.ts';
 import type { Address, StreamInfo } from '../api/stream_info.ts';
+import { connectionLogContext } from '../common/access_log/connection_log_context.ts';
 import { monotonicNow } from '../common/event/dispatcher.ts';
 import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
 import { ipAddress, pipeAddress } from '../common/network/address.ts';
@@ -128,14 +128,7 @@ export class ActiveListener {
 
   private log(streamInfo: StreamInfo, now: number): void {
     streamInfo.requestComplete = now;
-    const context: LogContext = {
-      requestHeaders: undefined,
-      responseHeaders: undefined,
-      responseTrailers: undefined,
-      streamInfo,
-      localReplyBody: '',
-      accessLogType: 'NotSet',
-    };
+    const context = connectionLogContext(streamInfo);
     for (const log of this.config.accessLogs) log.log(context);
   }
 

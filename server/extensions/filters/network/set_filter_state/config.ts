@@ -4,7 +4,7 @@
 
 import type { FilterStateValue } from '../../../../../xds-protos/generated/envoy/extensions/filters/common/set_filter_state/v3.ts';
 import type { Config } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/set_filter_state/v3.ts';
-import type { Formatter, LogContext } from '../../../../api/access_log.ts';
+import type { Formatter } from '../../../../api/access_log.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import {
   type NetworkFilter,
@@ -13,6 +13,7 @@ import {
   type ReadFilterCallbacks,
 } from '../../../../api/network/filter.ts';
 import type { FactoryContext, NetworkFilterFactory } from '../../../../api/registry.ts';
+import { connectionLogContext } from '../../../../common/access_log/connection_log_context.ts';
 import { compileSubstitutionFormatString } from '../../../../common/formatter/substitution_formatter.ts';
 import { StringAccessor } from '../../../../common/stream_info/filter_state.ts';
 
@@ -56,14 +57,7 @@ class SetFilterState implements NetworkFilter {
 
   onNewConnection(): NetworkFilterStatus {
     const { streamInfo, info } = this.#callbacks!.connection;
-    const context: LogContext = {
-      requestHeaders: undefined,
-      responseHeaders: undefined,
-      responseTrailers: undefined,
-      streamInfo,
-      localReplyBody: '',
-      accessLogType: 'NotSet',
-    };
+    const context = connectionLogContext(streamInfo);
     for (const { key, format, skipIfEmpty, options } of this.#settings) {
       const text = format.format(context);
       if (text !== '' || !skipIfEmpty) info.filterState.set(key, new StringAccessor(text), options);

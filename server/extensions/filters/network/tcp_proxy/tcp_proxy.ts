@@ -12,6 +12,7 @@ import {
 } from '../../../../api/network/filter.ts';
 import { ResponseFlag, type StreamInfo } from '../../../../api/stream_info.ts';
 import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
+import { connectionLogContext } from '../../../../common/access_log/connection_log_context.ts';
 import type { PoolFailureReason } from '../../../../common/conn_pool/http_conn_pool.ts';
 import { TcpActiveClient } from '../../../../common/conn_pool/tcp_conn_pool.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
@@ -332,14 +333,7 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     info.upstreamWireBytesReceived = info.bytesSent;
     info.upstreamWireBytesSent = info.bytesReceived;
     if (config.accessLogs.length === 0) return;
-    const context = {
-      requestHeaders: undefined,
-      responseHeaders: undefined,
-      responseTrailers: undefined,
-      streamInfo: info,
-      localReplyBody: '',
-      accessLogType,
-    };
+    const context = connectionLogContext(info, accessLogType);
     for (const log of config.accessLogs) log.log(context);
   }
 }
