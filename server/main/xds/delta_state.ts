@@ -15,7 +15,7 @@ import type { ResourceType } from './resource_types.ts';
 import { AckHistory, type TypeStateSnapshot } from './stream_state.ts';
 import type { RejectedResource } from './subscription.ts';
 import type { Dialect, TypeState } from './type_state.ts';
-import { WatchMap } from './watch_map.ts';
+import { WatchMap, WILDCARD } from './watch_map.ts';
 
 type DeltaRequest = Init<DeltaDiscoveryRequest>;
 
@@ -23,8 +23,6 @@ interface Ack {
   readonly nonce: string;
   readonly error: ErrorDetail | undefined;
 }
-
-const WILDCARD = '*';
 
 export const DELTA: Dialect<DeltaRequest, DeltaDiscoveryResponse> = {
   name: 'delta',

@@ -15,7 +15,7 @@ import type { ResourceType } from './resource_types.ts';
 import { AckHistory, type TypeStateSnapshot } from './stream_state.ts';
 import type { DiscoveredResource } from './subscription.ts';
 import type { Dialect, TypeState } from './type_state.ts';
-import { WatchMap } from './watch_map.ts';
+import { WatchMap, WILDCARD } from './watch_map.ts';
 
 type SotwRequest = Init<DiscoveryRequest>;
 
@@ -24,8 +24,6 @@ interface Ack {
   readonly nonce: string;
   readonly error: ErrorDetail | undefined;
 }
-
-const WILDCARD = '*';
 
 export const SOTW: Dialect<SotwRequest, DiscoveryResponse> = {
   name: 'sotw',

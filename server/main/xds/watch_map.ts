@@ -11,6 +11,9 @@ interface Part {
   removed: string[];
 }
 
+/** The name that asks for everything, in requests of both dialects. */
+export const WILDCARD = '*';
+
 export class WatchMap {
   readonly #fullState: boolean;
   readonly #onInterestChanged: () => void;
