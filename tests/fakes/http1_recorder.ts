@@ -42,11 +42,18 @@ export function responseSettings(
 
 export class TextSink implements ByteSink {
   text = '';
+  readonly unsentBytes = 0;
+  get wireBytesSent(): number {
+    return this.text.length;
+  }
   writeLatin1(text: string): void {
     this.text += text;
   }
   writeBytes(bytes: Uint8Array): void {
     this.text += Buffer.from(bytes).toString('latin1');
+  }
+  reserve(): never {
+    throw new Error('HTTP/1 writes text');
   }
 }
 

@@ -44,6 +44,11 @@ class Sink {
   writeBytes(bytes: Uint8Array): void {
     this.target.set(bytes);
   }
+  readonly unsentBytes = 0;
+  readonly wireBytesSent = 0;
+  reserve(): never {
+    throw new Error('HTTP/1 writes text');
+  }
   flush(): void {
     this.target.write(this.text, 'latin1');
     this.text = '';

@@ -9,6 +9,21 @@ export interface ByteSink {
   writeLatin1(text: string): void;
   /** Bytes. They are the sink's from now on: a caller whose buffer will be reused passes a copy (`copyBytes` in common/buffer). */
   writeBytes(bytes: Uint8Array): void;
+  /**
+   * Room for `length` bytes at the end of the output. The caller writes them at `region.buffer[region.end]` and advances
+   * `region.end`, all before it calls the sink again. For codecs whose output is many small binary pieces.
+   */
+  reserve(length: number): WritableRegion;
+  /** Bytes written so far, those that leave at the end of this turn included. */
+  readonly wireBytesSent: number;
+  /** Bytes of these that the kernel has not taken yet. */
+  readonly unsentBytes: number;
+}
+
+/** The end of a sink's output. */
+export interface WritableRegion {
+  readonly buffer: Buffer;
+  end: number;
 }
 
 /** Why a stream ended early. Envoy: StreamResetReason. */
@@ -47,26 +62,52 @@ export interface ResponseDecoder extends DataReceiver {
   onResetStream(reason: StreamResetReason, details: string): void;
 }
 
+/**
+ * What happens to a stream of HTTP/2 besides its message. HTTP/1 has one stream at a time, whose owner hears of the
+ * connection's watermarks instead. Envoy: StreamCallbacks.
+ */
+export interface StreamCallbacks {
+  /** The peer's flow-control window is closed and what waits for it grew too long: pause whoever fills it. */
+  onAboveWriteBufferHighWatermark(): void;
+  onBelowWriteBufferLowWatermark(): void;
+}
+
+/** Bytes of one stream on the wire. Envoy: BytesMeter. */
+export interface BytesMeter {
+  /** Of all its frames, with their heads. */
+  readonly wireBytesReceived: number;
+  readonly wireBytesSent: number;
+  /** Of HEADERS and CONTINUATION frames (compressed) alone. */
+  readonly headerBytesReceived: number;
+  readonly headerBytesSent: number;
+}
+
+/** What is common to both encoders of a stream. Envoy: Stream. */
+export interface Stream {
+  /** Ends the stream at once, without an event to its decoder. On HTTP/1 that closes the connection. */
+  resetStream(reason: StreamResetReason): void;
+  /** Stops (true) or resumes (false) reading this stream's incoming body: backpressure. Calls nest: each true needs a false. */
+  readDisable(disable: boolean): void;
+  /** HTTP/2: where the stream's watermarks go. Watermarks of the connection are its owner's to tell. */
+  setStreamCallbacks?(callbacks: StreamCallbacks): void;
+  /** HTTP/2: valid also after the stream's end. Undefined on HTTP/1, where the connection's bytes are the stream's. */
+  readonly bytesMeter?: BytesMeter | undefined;
+}
+
 /** Sends one response. */
-export interface ResponseEncoder {
+export interface ResponseEncoder extends Stream {
   encodeInformationalHeaders(headers: ResponseHeaderMap): void;
   encodeHeaders(headers: ResponseHeaderMap, endStream: boolean): void;
   /** `bytes[start, end)` may be reused after the call. */
   encodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
   encodeTrailers(trailers: TrailerMap): void;
-  /** Ends the stream at once. On HTTP/1 that closes the connection. */
-  resetStream(reason: StreamResetReason): void;
-  /** Stops (true) or resumes (false) reading this stream's request body: backpressure. Calls nest: each true needs a false. */
-  readDisable(disable: boolean): void;
 }
 
 /** Sends one request. */
-export interface RequestEncoder {
+export interface RequestEncoder extends Stream {
   encodeHeaders(headers: RequestHeaderMap, endStream: boolean): void;
   encodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
   encodeTrailers(trailers: TrailerMap): void;
-  resetStream(reason: StreamResetReason): void;
-  readDisable(disable: boolean): void;
 }
 
 /** What a bad peer did. `responseCodeDetails` is Envoy's (`http1.codec_error`, …); `status` is for the local reply, 0 for none. */
@@ -74,6 +115,8 @@ export interface CodecError {
   readonly status: number;
   readonly responseCodeDetails: string;
   readonly message: string;
+  /** The peer flooded us within the rules: no protocol error in the statistics. Envoy: BufferFloodError. */
+  readonly flood?: boolean;
 }
 
 /** What a server codec asks of its connection manager. */
@@ -86,7 +129,7 @@ export interface ServerConnectionCallbacks {
   onGoAway(): void;
   /** HTTP/1: stop (true) or resume (false) reading the socket. Calls nest, as `Connection.readDisable`. */
   readDisable?(disable: boolean): void;
-  /** HTTP/1: a stream was reset, so this connection has nothing more to say. */
+  /** HTTP/1: a stream was reset, so this connection has nothing more to say. HTTP/2: keepalive pings were not answered. */
   closeConnection?(): void;
 }
 
@@ -98,12 +141,18 @@ export interface ServerConnection {
   dispatch(bytes: Uint8Array, start: number, end: number): void;
   /** The peer sent FIN. */
   onHalfClose(): void;
-  /** Asks the peer to go away: GOAWAY on HTTP/2; on HTTP/1 the next response carries `connection: close`. */
+  /**
+   * Asks the peer to go away: GOAWAY with the last stream on HTTP/2, whose later streams are refused; on HTTP/1 the next
+   * response carries `connection: close`.
+   */
   goAway(): void;
+  /** HTTP/2: GOAWAY with 2^31 − 1, which announces `goAway` and refuses nothing yet. */
   shutdownNotice(): void;
   /** The socket's send buffer rose over its high watermark, or fell below its low one. */
   onUnderlyingConnectionAboveWriteBufferHighWatermark(): void;
   onUnderlyingConnectionBelowWriteBufferLowWatermark(): void;
+  /** HTTP/2: the connection is closed. Ends timers and gives back gauges; its streams are the owner's to end. */
+  onConnectionClosed?(): void;
 }
 
 /** What a client codec asks of its pool. */
@@ -114,7 +163,7 @@ export interface ClientConnectionCallbacks {
   onMaxStreamsChanged(streams: number): void;
   /** HTTP/1: stop (true) or resume (false) reading the socket. Calls nest, as `Connection.readDisable`. */
   readDisable?(disable: boolean): void;
-  /** HTTP/1: a stream was reset, so this connection cannot be used again. */
+  /** HTTP/1: a stream was reset, so this connection cannot be used again. HTTP/2: keepalive pings were not answered. */
   closeConnection?(): void;
 }
 

@@ -3,6 +3,7 @@
 // `data` events. Follows Envoy's source/common/network/connection_impl.cc.
 
 import type { Socket } from 'node:net';
+import type { ByteSink, WritableRegion } from '../../api/http/codec.ts';
 import type {
   Connection,
   ConnectionCallbacks,
@@ -11,6 +12,7 @@ import type {
 } from '../../api/network/filter.ts';
 import type { StatBlock } from '../../api/stats.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
+import { copyBytes } from '../buffer/copy_bytes.ts';
 import { enter, type Flushable, leave, monotonicNow, requestFlush } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import type { ConnectionInfoRecord } from '../stream_info/stream_info.ts';
@@ -36,6 +38,13 @@ export interface ConnectionStats {
 }
 
 const NO_BYTES = new Uint8Array(0);
+
+/** Where bytes go that a closed connection cannot send. */
+let trash: Buffer = Buffer.alloc(0);
+function discarded(length: number): WritableRegion {
+  if (trash.length < length) trash = Buffer.allocUnsafeSlow(length);
+  return { buffer: trash, end: 0 };
+}
 
 let nextConnectionId = 1;
 /** Ids are unique in the process: each worker begins its own range. */
@@ -76,7 +85,7 @@ function onFinish(this: Socket): void {
   (this as OwnedSocket)[OWNER].onSocketFinish();
 }
 
-export class SocketConnection implements Connection, Flushable, TimerOwner {
+export class SocketConnection implements Connection, ByteSink, Flushable, TimerOwner {
   readonly id: number;
   readonly info: ConnectionInfoRecord;
   readonly socket: Socket;
@@ -161,6 +170,7 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   writeLatin1(text: string): void {
     if (this.state !== 'open') return;
     if (this.writer !== undefined) {
+      this.filterRegion();
       if (!this.writer.onWrite(Buffer.from(text, 'latin1'), false)) return;
     }
     this.output.addText(text);
@@ -169,9 +179,26 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
 
   writeBytes(bytes: Uint8Array): void {
     if (this.state !== 'open') return;
-    if (this.writer !== undefined && !this.writer.onWrite(bytes, false)) return;
+    if (this.writer !== undefined) {
+      this.filterRegion();
+      if (!this.writer.onWrite(bytes, false)) return;
+    }
     this.output.addBytes(bytes);
     if (!this.dirty) this.markDirty();
+  }
+
+  reserve(length: number): WritableRegion {
+    if (this.state !== 'open') return discarded(length);
+    if (!this.dirty) this.markDirty();
+    return this.output.reserve(length);
+  }
+
+  /** Write filters see what came through `reserve` once it is complete; they may keep it, and its page is used again. */
+  private filterRegion(): void {
+    const region = this.output.takeRegion();
+    if (region === undefined) return;
+    const bytes = copyBytes(region, 0, region.length);
+    if (this.writer!.onWrite(bytes, false)) this.output.addBytes(bytes);
   }
 
   /** Sends past the write filters. */
@@ -210,7 +237,8 @@ export class SocketConnection implements Connection, Flushable, TimerOwner {
   flush(): void {
     this.dirty = false;
     if (this.state === 'closed') return;
-    const sent = this.output.flushTo(this.socket);
+    if (this.writer !== undefined) this.filterRegion();
+    const sent = this.output.flushTo(this.socket, this.copiesWrites && !this.socket.connecting);
     if (sent > 0) {
       this.bytesSent += sent;
       const stats = this.stats;
