@@ -46,6 +46,9 @@ function discarded(length: number): WritableRegion {
   return { buffer: trash, end: 0 };
 }
 
+/** Gathered bytes that leave before the turn ends, so that one turn's many reads cannot pile up: as much as one read brings. */
+const FLUSH_BYTES = 65_536;
+
 let nextConnectionId = 1;
 /** Ids are unique in the process: each worker begins its own range. */
 export function setConnectionIdRange(workerIndex: number): void {
@@ -184,11 +187,13 @@ export class SocketConnection implements Connection, ByteSink, Flushable, TimerO
       if (!this.writer.onWrite(bytes, false)) return;
     }
     this.output.addBytes(bytes);
-    if (!this.dirty) this.markDirty();
+    if (this.output.length >= FLUSH_BYTES) this.flush();
+    else if (!this.dirty) this.markDirty();
   }
 
   reserve(length: number): WritableRegion {
     if (this.state !== 'open') return discarded(length);
+    if (this.output.length >= FLUSH_BYTES) this.flush();
     if (!this.dirty) this.markDirty();
     return this.output.reserve(length);
   }
@@ -234,9 +239,18 @@ export class SocketConnection implements Connection, ByteSink, Flushable, TimerO
     if (!this.dirty) this.markDirty();
   }
 
+  /** At the end of the event loop's turn. */
   flush(): void {
     this.dirty = false;
     if (this.state === 'closed') return;
+    try {
+      this.flushOutput();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private flushOutput(): void {
     if (this.writer !== undefined) this.filterRegion();
     const sent = this.output.flushTo(this.socket, this.copiesWrites && !this.socket.connecting);
     if (sent > 0) {
