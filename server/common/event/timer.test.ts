@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
@@ -77,6 +78,29 @@ describe('Timer', () => {
     victim.enable(10, monotonicNow());
     await sleep(80);
     assert.deepEqual(fired, ['timer', 'timer', 'timer']);
+  });
+
+  test('what came while the thread was busy is seen before the timer fires', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const order: string[] = [];
+    const timer = new Timer({ onTimeout: () => order.push('timeout') });
+    const sockets: Socket[] = [];
+    // An accepted connection that opens another: both in one turn, which takes longer than the timer.
+    server.once('connection', (accepted: Socket) => {
+      timer.enable(10, monotonicNow());
+      sockets.push(
+        accepted,
+        connect(port, '127.0.0.1', () => order.push('connected')),
+      );
+      for (const end = performance.now() + 30; performance.now() < end; );
+    });
+    sockets.push(connect(port, '127.0.0.1'));
+    await sleep(100);
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    assert.deepEqual(order, ['connected', 'timeout']);
   });
 
   test('its owner knows which of its timers fired', async () => {

@@ -17,7 +17,16 @@ class TimerList {
   head: Timer | undefined = undefined;
   tail: Timer | undefined = undefined;
   armed = false;
-  private readonly fire = (): void => this.expire();
+  /** What was due at this time, `performance.now()`, fires. */
+  private due = 0;
+  /**
+   * A thread that was busy finds timers expired whose event waits in the kernel: a connection that was established, an answer
+   * that came. As libevent does for Envoy, what has come is read first: immediates run when node has polled.
+   */
+  private readonly poll = (): void => {
+    this.due = performance.now();
+    setImmediate(this.expire);
+  };
 
   constructor(durationMs: number) {
     this.durationMs = durationMs;
@@ -43,25 +52,25 @@ class TimerList {
 
   private arm(ms: number): void {
     this.armed = true;
-    setTimeout(this.fire, Math.min(Math.max(ms, 0), MAX_TIMEOUT_MS)).unref();
+    setTimeout(this.poll, Math.min(Math.max(ms, 0), MAX_TIMEOUT_MS)).unref();
   }
 
-  private expire(): void {
+  private readonly expire = (): void => {
     this.armed = false;
-    const now = performance.now();
+    const { due } = this;
     enter();
     try {
-      for (let timer = this.head; timer !== undefined && timer.deadline <= now; timer = this.head) {
+      for (let timer = this.head; timer !== undefined && timer.deadline <= due; timer = this.head) {
         timer.disable();
         timer.owner.onTimeout(timer);
       }
     } finally {
       // Also when an owner threw: the others must not wait for ever.
-      if (this.head !== undefined && !this.armed) this.arm(Math.ceil(this.head.deadline - now));
+      if (this.head !== undefined && !this.armed) this.arm(Math.ceil(this.head.deadline - performance.now()));
       else if (this.head === undefined && !this.armed) lists.delete(this.durationMs);
       leave();
     }
-  }
+  };
 }
 
 const lists = new Map<number, TimerList>();
