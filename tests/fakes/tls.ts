@@ -114,6 +114,7 @@ export function upstream(config: object, overrides: Partial<FactoryContext> = {}
   const defaults = {
     host,
     alpnOverride: undefined,
+    alpnFallback: [],
     sniOverride: undefined,
     sanOverride: undefined,
     downstreamAddresses: undefined,

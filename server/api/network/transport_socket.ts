@@ -32,6 +32,8 @@ export interface UpstreamTransportSocketOptions {
   readonly host: HostDescription;
   /** ALPN instead of the configured one (istio.alpn, the pool's protocol). */
   readonly alpnOverride: readonly string[] | undefined;
+  /** ALPN where none is configured: what the pool speaks. Empty for none. */
+  readonly alpnFallback: readonly string[];
   /** SNI instead of the configured one (filter state envoy.network.upstream_server_name, auto_sni). */
   readonly sniOverride: string | undefined;
   /** SANs instead of the configured ones (auto_san_validation, filter state). */

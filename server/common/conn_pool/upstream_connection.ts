@@ -38,7 +38,8 @@ export class UpstreamConnection implements TimerOwner {
   readonly connectStart: number;
   connectEnd = 0;
   handshakeEnd = 0;
-  private readonly owner: UpstreamConnectionOwner;
+  /** Who is told. Changes hands when it turns out which protocol is spoken. */
+  owner: UpstreamConnectionOwner;
   private readonly timer: Timer;
   private readonly readable: ReadableSocket;
   private readonly priority: Priority;
@@ -195,6 +196,7 @@ function defaultOptions(host: Host): UpstreamTransportSocketOptions {
   return {
     host,
     alpnOverride: undefined,
+    alpnFallback: [],
     sniOverride: undefined,
     sanOverride: undefined,
     downstreamAddresses: undefined,

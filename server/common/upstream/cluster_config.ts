@@ -46,6 +46,7 @@ const HANDLED = new Set([
   'circuit_breakers',
   'http_protocol_options',
   'http2_protocol_options',
+  'protocol_selection',
   'common_http_protocol_options',
   'typed_extension_protocol_options',
   'dns_refresh_rate',
@@ -70,6 +71,7 @@ const HANDLED = new Set([
   'least_request_lb_config',
   'round_robin_lb_config',
   'original_dst_lb_config',
+  'preconnect_policy',
 ]);
 const COMMON_LB_FIELDS = new Set(['healthy_panic_threshold', 'update_merge_window']);
 const BREAKER_FIELDS = new Set(['thresholds']);
@@ -82,6 +84,7 @@ const THRESHOLD_FIELDS = new Set([
   'track_remaining',
   'retry_budget',
 ]);
+const PRECONNECT_FIELDS = new Set(['per_upstream_preconnect_ratio']);
 const ORIGINAL_DST_FIELDS = new Set(['use_http_header', 'http_header_name', 'upstream_port_override']);
 
 export type ClusterType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
@@ -98,6 +101,8 @@ export interface ClusterConfig {
   readonly perConnectionBufferLimitBytes: number;
   readonly http: HttpOptions;
   readonly http1Settings: Http1Settings;
+  /** Streams per host that connections are kept ready for, as a multiple of those that there are; 1 = just those. */
+  readonly preconnectRatio: number;
   readonly loadBalancer: LoadBalancerConfig;
   /** Percent of healthy hosts below which all hosts are used; 0 = never. */
   readonly panicPercent: number;
@@ -158,6 +163,7 @@ export function compileCluster(
       at(path, 'http_protocol_options'),
       statefulFormatterResolver(context),
     ),
+    preconnectRatio: compilePreconnectRatio(cluster, path),
     loadBalancer: compileLoadBalancer(cluster, type, context, path),
     panicPercent: Math.trunc(
       common?.healthy_panic_threshold === undefined
@@ -219,6 +225,12 @@ function clusterType(cluster: ClusterMessage, path: string): ClusterType {
     );
   }
   return type;
+}
+
+function compilePreconnectRatio({ preconnect_policy: policy }: ClusterMessage, path: string): number {
+  if (policy === undefined) return 1;
+  rejectOtherFields(policy, PRECONNECT_FIELDS, at(path, 'preconnect_policy'));
+  return wrapperValue(policy.per_upstream_preconnect_ratio) ?? 1;
 }
 
 /** Limits of the default and of the high priority. Throws ConfigError. */

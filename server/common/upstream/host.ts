@@ -45,6 +45,8 @@ export class Host implements HostDescription {
   private readonly held: Int32Array;
   /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
   http1Pool: HostPool | undefined = undefined;
+  /** Of HTTP/2, or of whichever of the two the host agrees to. */
+  http2Pool: HostPool | undefined = undefined;
   tcpPool: HostPool | undefined = undefined;
   otherPools: Map<string, HostPool> | undefined = undefined;
 
@@ -77,18 +79,22 @@ export class Host implements HostDescription {
   /** Takes the connections of the object this one replaces (same address and security; weight or health changed). */
   takePools(from: Host): void {
     this.http1Pool = from.http1Pool;
+    this.http2Pool = from.http2Pool;
     this.tcpPool = from.tcpPool;
     this.otherPools = from.otherPools;
     from.http1Pool = undefined;
+    from.http2Pool = undefined;
     from.tcpPool = undefined;
     from.otherPools = undefined;
   }
 
   drainPools(): void {
     this.http1Pool?.drain();
+    this.http2Pool?.drain();
     this.tcpPool?.drain();
     if (this.otherPools !== undefined) for (const pool of this.otherPools.values()) pool.drain();
     this.http1Pool = undefined;
+    this.http2Pool = undefined;
     this.tcpPool = undefined;
     this.otherPools = undefined;
   }

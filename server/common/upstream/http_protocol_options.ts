@@ -5,6 +5,8 @@ import type { Cluster as ClusterMessage } from '../../../xds-protos/generated/en
 import type {
   HttpProtocolOptions as CommonOptions,
   Http1ProtocolOptions,
+  Http2ProtocolOptions,
+  UpstreamHttpProtocolOptions,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { HttpProtocolOptions } from '../../../xds-protos/generated/envoy/extensions/upstreams/http/v3.ts';
 import { durationMs, wrapperValue } from '../../../xds-protos/well_known.ts';
@@ -12,12 +14,15 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { ClusterFeatures } from '../../api/upstream/cluster.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
+import { compileHttp2Settings, type Http2Settings } from '../http/http2/settings.ts';
 
 const EXTENSION = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 /** Source: HttpProtocolOptions.idle_timeout, 1 h. */
 const DEFAULT_IDLE_TIMEOUT_MS = 3_600_000;
 /** Source: MAX_RESPONSE_HEADERS_KB of the HTTP/1 codec, 80. */
 const DEFAULT_MAX_RESPONSE_HEADERS_KB = 80;
+/** Source: Envoy's HTTP/2 codec takes so many of a response by default (Http::DEFAULT_MAX_REQUEST_HEADERS_KB). */
+const DEFAULT_MAX_HTTP2_RESPONSE_HEADERS_KB = 60;
 /** Source: HttpProtocolOptions.max_headers_count, 100. */
 const DEFAULT_MAX_HEADERS_COUNT = 100;
 
@@ -42,8 +47,18 @@ const UPSTREAM_FIELDS = new Set(['auto_sni', 'auto_san_validation']);
 export interface HttpOptions {
   readonly features: ClusterFeatures;
   readonly http1: Http1ProtocolOptions | undefined;
+  readonly http2: Http2Settings;
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
+}
+
+/** The oneof that says which protocol is spoken, with the options of each. */
+interface ProtocolOptions {
+  readonly protocol: ClusterFeatures['upstreamProtocol'];
+  readonly http1: Http1ProtocolOptions | undefined;
+  readonly http2: Http2ProtocolOptions | undefined;
+  /** Where `http2` stands. */
+  readonly http2Path: string;
 }
 
 export function compileHttpOptions(
@@ -59,22 +74,23 @@ export function compileHttpOptions(
       throw new ConfigError(where, `protocol options of type ${resolved.typeName} are not supported`);
     return fromOptions(resolved.config as HttpProtocolOptions, where);
   }
-  if (cluster.protocol_selection === 'USE_DOWNSTREAM_PROTOCOL')
-    throw new ConfigError(
-      at(path, 'protocol_selection'),
-      'use HttpProtocolOptions.use_downstream_protocol_config',
-    );
-  const legacyMax = wrapperValue(cluster.max_requests_per_connection) ?? 0;
-  const protocol = cluster.http2_protocol_options === undefined ? 'http1' : 'http2';
   return build(
-    protocol,
+    {
+      protocol: legacyProtocol(cluster),
+      http1: cluster.http_protocol_options,
+      http2: cluster.http2_protocol_options,
+      http2Path: at(path, 'http2_protocol_options'),
+    },
     cluster.common_http_protocol_options,
-    cluster.http_protocol_options,
-    legacyMax,
-    false,
-    false,
+    wrapperValue(cluster.max_requests_per_connection) ?? 0,
+    undefined,
     path,
   );
+}
+
+function legacyProtocol(cluster: ClusterMessage): ClusterFeatures['upstreamProtocol'] {
+  if (cluster.protocol_selection === 'USE_DOWNSTREAM_PROTOCOL') return 'downstream';
+  return cluster.http2_protocol_options === undefined ? 'http1' : 'http2';
 }
 
 function fromOptions(options: HttpProtocolOptions, path: string): HttpOptions {
@@ -82,57 +98,68 @@ function fromOptions(options: HttpProtocolOptions, path: string): HttpOptions {
   const upstream = options.upstream_http_protocol_options;
   if (upstream !== undefined)
     rejectOtherFields(upstream, UPSTREAM_FIELDS, at(path, 'upstream_http_protocol_options'));
-  const autoSni = upstream?.auto_sni === true;
-  const autoSan = upstream?.auto_san_validation === true;
-  const common = options.common_http_protocol_options;
-  if (options.auto_config !== undefined) {
-    return build('auto', common, options.auto_config.http_protocol_options, 0, autoSni, autoSan, path);
-  }
-  if (options.use_downstream_protocol_config !== undefined) {
-    return build(
-      'downstream',
-      common,
-      options.use_downstream_protocol_config.http_protocol_options,
-      0,
-      autoSni,
-      autoSan,
-      path,
-    );
-  }
-  const explicit = options.explicit_http_config;
-  if (explicit?.http3_protocol_options !== undefined) {
+  return build(protocolOptions(options, path), options.common_http_protocol_options, 0, upstream, path);
+}
+
+function protocolOptions(options: HttpProtocolOptions, path: string): ProtocolOptions {
+  const { auto_config: auto, use_downstream_protocol_config: downstream, explicit_http_config } = options;
+  const field =
+    auto !== undefined
+      ? 'auto_config'
+      : downstream !== undefined
+        ? 'use_downstream_protocol_config'
+        : 'explicit_http_config';
+  const config = auto ?? downstream ?? explicit_http_config;
+  const where = at(path, field);
+  if (config?.http3_protocol_options !== undefined)
+    throw new ConfigError(at(where, 'http3_protocol_options'), 'HTTP/3 is not supported: node has no QUIC');
+  if (auto?.alternate_protocols_cache_options !== undefined)
     throw new ConfigError(
-      at(path, 'explicit_http_config.http3_protocol_options'),
+      at(where, 'alternate_protocols_cache_options'),
       'HTTP/3 is not supported: node has no QUIC',
     );
-  }
-  const protocol = explicit?.http2_protocol_options === undefined ? 'http1' : 'http2';
-  return build(protocol, common, explicit?.http_protocol_options, 0, autoSni, autoSan, path);
+  const explicit = config?.http2_protocol_options === undefined ? 'http1' : 'http2';
+  return {
+    protocol: auto !== undefined ? 'auto' : downstream !== undefined ? 'downstream' : explicit,
+    http1: config?.http_protocol_options,
+    http2: config?.http2_protocol_options,
+    http2Path: at(where, 'http2_protocol_options'),
+  };
 }
 
 function build(
-  upstreamProtocol: ClusterFeatures['upstreamProtocol'],
+  { protocol, http1, http2, http2Path }: ProtocolOptions,
   common: CommonOptions | undefined,
-  http1: Http1ProtocolOptions | undefined,
   legacyMaxRequests: number,
-  autoSni: boolean,
-  autoSanValidation: boolean,
+  upstream: UpstreamHttpProtocolOptions | undefined,
   path: string,
 ): HttpOptions {
   if (common !== undefined)
     rejectOtherFields(common, COMMON_FIELDS, at(path, 'common_http_protocol_options'));
+  const maxHeadersKb = wrapperValue(common?.max_response_headers_kb);
+  const maxHeadersCount = wrapperValue(common?.max_headers_count) ?? DEFAULT_MAX_HEADERS_COUNT;
   return {
     features: Object.freeze({
-      upstreamProtocol,
+      upstreamProtocol: protocol,
       idleTimeoutMs: durationMs(common?.idle_timeout) ?? DEFAULT_IDLE_TIMEOUT_MS,
       maxConnectionDurationMs: durationMs(common?.max_connection_duration) ?? 0,
       maxStreamDurationMs: durationMs(common?.max_stream_duration) ?? 0,
       maxRequestsPerConnection: wrapperValue(common?.max_requests_per_connection) ?? legacyMaxRequests,
-      maxResponseHeadersKb: wrapperValue(common?.max_response_headers_kb) ?? DEFAULT_MAX_RESPONSE_HEADERS_KB,
-      maxHeadersCount: wrapperValue(common?.max_headers_count) ?? DEFAULT_MAX_HEADERS_COUNT,
+      maxResponseHeadersKb: maxHeadersKb ?? DEFAULT_MAX_RESPONSE_HEADERS_KB,
+      maxHeadersCount,
     }),
     http1,
-    autoSni,
-    autoSanValidation,
+    http2: compileHttp2Settings(
+      http2,
+      {
+        maxHeadersKb: maxHeadersKb ?? DEFAULT_MAX_HTTP2_RESPONSE_HEADERS_KB,
+        maxHeadersCount,
+        headersWithUnderscoresAction: 'ALLOW',
+        streamErrorOnInvalidHttpMessage: undefined,
+      },
+      http2Path,
+    ),
+    autoSni: upstream?.auto_sni === true,
+    autoSanValidation: upstream?.auto_san_validation === true,
   };
 }

@@ -14,10 +14,15 @@ import {
   type LoadBalancerContext,
   type Priority,
 } from '../../api/upstream/cluster.ts';
+import type { ConnPoolBase } from '../conn_pool/conn_pool_base.ts';
 import type { HttpConnPool, PoolOptions } from '../conn_pool/http_conn_pool.ts';
 import { Http1ConnPool } from '../conn_pool/http1_conn_pool.ts';
+import { Http2ConnPool } from '../conn_pool/http2_conn_pool.ts';
+import { MixedConnPool } from '../conn_pool/mixed_conn_pool.ts';
 import type { Http1Settings } from '../http/http1/settings.ts';
+import type { Http2Settings } from '../http/http2/settings.ts';
 import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
+import { HTTP2_CODEC_STATS } from '../stats/families/codec.ts';
 import { ResponseCodeStats } from '../stats/response_code_stats.ts';
 import type { ClusterConfig } from './cluster_config.ts';
 import { Host } from './host.ts';
@@ -30,6 +35,16 @@ import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_ma
 import { transportSocketOptions } from './transport_socket_options.ts';
 
 const LB_STAT = CLUSTER_LB_STATS.offset;
+
+/** `auto`: the handshake decides. */
+type PoolProtocol = 'http1' | 'http2' | 'auto';
+const POOLS = { http1: Http1ConnPool, http2: Http2ConnPool, auto: MixedConnPool };
+/** What a connection offers where neither configuration nor a filter says it. Envoy: wrapTransportSocketOptions. */
+const ALPN: Readonly<Record<PoolProtocol, readonly string[]>> = {
+  http1: ['http/1.1'],
+  http2: ['h2'],
+  auto: ['h2', 'http/1.1'],
+};
 
 /** Where a host's or a cluster's live numbers are. */
 export interface TableSlot {
@@ -50,6 +65,8 @@ export class ThreadLocalCluster implements Cluster {
   readonly features: ClusterFeatures;
   readonly perConnectionBufferLimitBytes: number;
   readonly http1Settings: Http1Settings;
+  readonly http2Settings: Http2Settings;
+  readonly preconnectRatio: number;
   prioritySet: PrioritySet;
   private balancer: LoadBalancer;
   private readonly context: FactoryContext;
@@ -58,6 +75,7 @@ export class ThreadLocalCluster implements Cluster {
   private retired = false;
   private draining = false;
   private trafficStats: StatBlock | undefined = undefined;
+  private http2CodecStats: StatBlock | undefined = undefined;
   private lbStats: StatBlock | undefined = undefined;
   private codes: ResponseCodeStats | undefined = undefined;
   private externalCodes: ResponseCodeStats | undefined = undefined;
@@ -76,6 +94,8 @@ export class ThreadLocalCluster implements Cluster {
     this.features = config.http.features;
     this.perConnectionBufferLimitBytes = config.perConnectionBufferLimitBytes;
     this.http1Settings = config.http1Settings;
+    this.http2Settings = config.http.http2;
+    this.preconnectRatio = config.preconnectRatio;
     const { table, held, slot } = breakerSlot;
     this.breakers = [
       new SharedResourceManager(config.circuitBreakers[0], table, held, slot),
@@ -90,6 +110,13 @@ export class ThreadLocalCluster implements Cluster {
     return (this.trafficStats ??= this.context.stats.block(
       CLUSTER_TRAFFIC_STATS,
       `cluster.${this.statName}.`,
+    ));
+  }
+  /** `http2.` of its connections. */
+  get http2Stats(): StatBlock {
+    return (this.http2CodecStats ??= this.context.stats.block(
+      HTTP2_CODEC_STATS,
+      `cluster.${this.statName}.http2.`,
     ));
   }
   /** `upstream_rq_200`, … of all responses. */
@@ -130,38 +157,35 @@ export class ThreadLocalCluster implements Cluster {
     part.charge(status);
   }
 
-  /**
-   * The pool for a request to `host`; undefined where the cluster wants HTTP/2, which no pool here speaks.
-   * Connections made with different handshakes (ALPN, SNI) are in different pools.
-   */
-  httpPool(
-    host: Host,
-    priority: Priority,
-    info: StreamInfo,
-    requestHost: string | undefined,
-  ): HttpConnPool | undefined {
-    if (this.features.upstreamProtocol === 'http2') return undefined;
+  /** The pool for a request to `host`. Connections made with different handshakes (ALPN, SNI) are in different pools. */
+  httpPool(host: Host, priority: Priority, info: StreamInfo, requestHost: string | undefined): HttpConnPool {
+    const protocol = this.upstreamProtocol(info);
     const transportSocket =
       host.transportSocket === undefined
         ? undefined
-        : transportSocketOptions(this.config, host, info, requestHost);
-    if (priority === DEFAULT_PRIORITY && (transportSocket === undefined || transportSocket.hashKey === '')) {
-      const pool = host.http1Pool as Http1ConnPool | undefined;
-      if (pool !== undefined && pool.cluster === this) {
-        pool.host = host;
-        return pool;
-      }
-      host.http1Pool?.drain();
-      return (host.http1Pool = this.createPool(host, { priority, transportSocket }));
+        : transportSocketOptions(this.config, host, info, requestHost, ALPN[protocol]);
+    if (priority !== DEFAULT_PRIORITY || (transportSocket !== undefined && transportSocket.hashKey !== ''))
+      return this.otherPool(host, protocol, { priority, transportSocket });
+    const pool = (protocol === 'http1' ? host.http1Pool : host.http2Pool) as ConnPoolBase | undefined;
+    if (pool !== undefined && pool.cluster === this) {
+      pool.host = host;
+      return pool;
     }
-    const key = `${priority}|${transportSocket?.hashKey ?? ''}`;
+    pool?.drain();
+    const made = this.createPool(host, protocol, { priority, transportSocket });
+    if (protocol === 'http1') host.http1Pool = made;
+    else host.http2Pool = made;
+    return made;
+  }
+
+  private otherPool(host: Host, protocol: PoolProtocol, options: PoolOptions): HttpConnPool {
+    const key = `${protocol}|${options.priority}|${options.transportSocket?.hashKey ?? ''}`;
     const pools = (host.otherPools ??= new Map());
-    let pool = pools.get(key) as Http1ConnPool | undefined;
+    let pool = pools.get(key) as ConnPoolBase | undefined;
     if (pool === undefined || pool.cluster !== this) {
       pool?.drain();
-      const made = this.createPool(host, {
-        priority,
-        transportSocket,
+      const made = this.createPool(host, protocol, {
+        ...options,
         onEmpty: () => {
           if (pools.get(key) === made) pools.delete(key);
         },
@@ -172,8 +196,16 @@ export class ThreadLocalCluster implements Cluster {
     return pool;
   }
 
-  private createPool(host: Host, options: PoolOptions): Http1ConnPool {
-    const pool = new Http1ConnPool(this, host, options);
+  /** Envoy: ClusterInfo::upstreamHttpProtocol. */
+  private upstreamProtocol({ protocol }: StreamInfo): PoolProtocol {
+    const { upstreamProtocol } = this.features;
+    if (upstreamProtocol !== 'downstream') return upstreamProtocol;
+    return protocol === 'HTTP/2' ? 'http2' : 'http1';
+  }
+
+  private createPool(host: Host, protocol: PoolProtocol, options: PoolOptions): ConnPoolBase {
+    const Pool = POOLS[protocol];
+    const pool = new Pool(this, host, options);
     // A stream that began before the cluster went tries again: nobody would use its connection after it.
     if (this.draining) pool.drain();
     return pool;
@@ -240,6 +272,7 @@ export class ThreadLocalCluster implements Cluster {
   /** Takes up the stats of the version before, so that they do not begin at zero when that one lets them go. */
   keepStatsOf(previous: ThreadLocalCluster): void {
     if (previous.trafficStats !== undefined) void this.stats;
+    if (previous.http2CodecStats !== undefined) void this.http2Stats;
     if (previous.codes !== undefined) void this.responseCodes;
     if (previous.externalCodes !== undefined) void this.externalResponseCodes;
     if (previous.internalCodes !== undefined) void this.internalResponseCodes;
@@ -248,6 +281,7 @@ export class ThreadLocalCluster implements Cluster {
 
   private releaseStats(): void {
     if (this.trafficStats !== undefined) this.context.stats.release(this.trafficStats);
+    if (this.http2CodecStats !== undefined) this.context.stats.release(this.http2CodecStats);
     if (this.lbStats !== undefined) this.context.stats.release(this.lbStats);
     this.codes?.release();
     this.externalCodes?.release();

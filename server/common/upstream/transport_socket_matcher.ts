@@ -5,7 +5,7 @@
 import type { Cluster as ClusterMessage } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { TransportSocket } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { structToJson } from '../../../xds-protos/well_known.ts';
-import { at } from '../../api/config_error.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
 import type { UpstreamTransportSocketFactory } from '../../api/network/transport_socket.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { HttpOptions } from './http_protocol_options.ts';
@@ -87,5 +87,13 @@ export function compileTransportSockets(
     context,
     at(path, 'transport_socket'),
   );
+  if (http.features.upstreamProtocol === 'auto') {
+    // Without a handshake there is nobody to agree with.
+    for (const factory of [fallback, ...matches.map((one) => one.factory)]) {
+      if (factory?.secure === true) continue;
+      const reason = `ALPN configured for cluster ${cluster.name} which has a non-ALPN transport socket`;
+      throw new ConfigError(at(path, 'transport_socket'), reason);
+    }
+  }
   return new TransportSocketMatcher(matches, fallback, http.autoSni, http.autoSanValidation);
 }

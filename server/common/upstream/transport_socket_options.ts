@@ -13,12 +13,13 @@ const APPLICATION_PROTOCOLS = 'envoy.network.application_protocols';
 const SERVER_NAME = 'envoy.network.upstream_server_name';
 const SUBJECT_ALT_NAMES = 'envoy.network.upstream_subject_alt_names';
 
-/** Options of a connection made for this stream. Streams that agree in `hashKey` share connections. */
+/** Options of a connection made for this stream. Streams that agree in `hashKey` share connections. `alpnFallback`: see there. */
 export function transportSocketOptions(
   config: ClusterConfig,
   host: Host,
   info: StreamInfo,
   requestHost: string | undefined,
+  alpnFallback: readonly string[],
 ): UpstreamTransportSocketOptions {
   const { filterState } = info;
   const alpn = filterState.get(APPLICATION_PROTOCOLS)?.serializeAsString();
@@ -33,6 +34,7 @@ export function transportSocketOptions(
   return {
     host,
     alpnOverride: alpn === undefined || alpn === '' ? undefined : alpn.split(','),
+    alpnFallback,
     sniOverride: sni,
     sanOverride: san === undefined ? undefined : san.split(','),
     downstreamAddresses,

@@ -82,7 +82,8 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
     // Sessions are for the cluster's own name: another name may be another server.
     const resumable = options.sniOverride === undefined && this.#options.maxSessionKeys > 0;
     const session = resumable ? this.#takeSession(context) : undefined;
-    const alpn = options.alpnOverride ?? common.alpnProtocols;
+    const configured = options.alpnOverride ?? common.alpnProtocols;
+    const alpn = configured.length === 0 ? options.alpnFallback : configured;
     const tls = nodeTls().connect({
       socket,
       secureContext: context,

@@ -147,16 +147,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     info.upstreamRequestAttemptCount = this.attempts;
     this.attemptStart = monotonicNow();
     const pool = cluster.httpPool(host, entry.priority, info, this.headers.host);
-    if (pool === undefined) {
-      this.respondLocally(
-        503,
-        `HTTP/2 to cluster ${cluster.name} is not supported`,
-        ResponseFlag.UpstreamProtocolError,
-        'upstream_http2_not_supported',
-        false,
-      );
-      return;
-    }
     const upstream = (this.upstream = new UpstreamRequest(this, host, info));
     upstream.start(pool);
   }

@@ -35,7 +35,6 @@ export function shadowRequest(
   const host = cluster?.chooseHost(undefined) as Host | undefined;
   if (cluster === undefined || host === undefined) return;
   const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers.host);
-  if (pool === undefined) return;
   const copy = new RequestHeaders(
     headers.method,
     headers.path,

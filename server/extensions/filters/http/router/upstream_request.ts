@@ -1,7 +1,7 @@
 // One attempt at one host: waits for a connection, sends the request, and hands the response to the router.
 // Follows Envoy's source/common/router/upstream_request.cc.
 
-import type { ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
+import type { BytesMeter, ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { DownstreamWatermarkCallbacks } from '../../../../api/http/filter.ts';
 import type { ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { StreamInfo } from '../../../../api/stream_info.ts';
@@ -30,6 +30,8 @@ export class UpstreamRequest
   private readonly router: Router;
   private readonly info: StreamInfo;
   private connection: SocketConnection | undefined = undefined;
+  /** Of an HTTP/2 stream; the bytes of an HTTP/1 connection are its stream's. */
+  private meter: BytesMeter | undefined = undefined;
   private receivedBefore = 0;
   private sentBefore = 0;
   private pending: Cancellable | undefined = undefined;
@@ -75,9 +77,12 @@ export class UpstreamRequest
     }
     this.stream = stream;
     this.sent = true;
-    this.connection = upstream.connection;
-    this.receivedBefore = upstream.connection.bytesReceived;
-    this.sentBefore = upstream.connection.wireBytesSent;
+    this.meter = stream.bytesMeter;
+    if (this.meter === undefined) {
+      this.connection = upstream.connection;
+      this.receivedBefore = upstream.connection.bytesReceived;
+      this.sentBefore = upstream.connection.wireBytesSent;
+    }
     stream.setWatermarkCallbacks(this);
     this.router.onUpstreamReady(this, upstream, protocol);
   }
@@ -158,9 +163,13 @@ export class UpstreamRequest
   private finish(): void {
     this.done = true;
     this.stream = undefined;
-    const { connection, info } = this;
-    if (connection !== undefined) {
-      // All attempts of a request are counted together, as Envoy does.
+    const { connection, meter, info } = this;
+    // All attempts of a request are counted together, as Envoy does.
+    if (meter !== undefined) {
+      info.upstreamWireBytesReceived += meter.wireBytesReceived;
+      info.upstreamWireBytesSent += meter.wireBytesSent;
+      this.meter = undefined;
+    } else if (connection !== undefined) {
       info.upstreamWireBytesReceived += connection.bytesReceived - this.receivedBefore;
       info.upstreamWireBytesSent += connection.wireBytesSent - this.sentBefore;
       this.connection = undefined;

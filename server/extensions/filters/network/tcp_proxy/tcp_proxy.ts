@@ -29,6 +29,7 @@ import { UpstreamCallbacks } from './upstream_callbacks.ts';
 
 const STAT = TCP_PROXY_STATS.offset;
 const CLUSTER_STAT = CLUSTER_TRAFFIC_STATS.offset;
+const NO_ALPN: readonly string[] = [];
 
 /** Filter state that chooses the cluster instead of the configuration (sni_cluster). */
 const CLUSTER_KEY = 'envoy.tcp_proxy.cluster';
@@ -226,7 +227,7 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     const options =
       host.transportSocket === undefined
         ? undefined
-        : transportSocketOptions(cluster.config, host, info, undefined);
+        : transportSocketOptions(cluster.config, host, info, undefined, NO_ALPN);
     this.upstreamCallbacks = new UpstreamCallbacks(this);
     this.client = TcpActiveClient.connect(cluster, host, options, this.upstreamCallbacks);
   }
