@@ -12,6 +12,7 @@ import type { Cluster } from '../../api/upstream/cluster.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import { HTTP_STATS } from '../stats/families/http.ts';
+import { downstreamResetFlag } from '../stream_info/response_flags.ts';
 import { StreamInfoRecord } from '../stream_info/stream_info.ts';
 import type { ConnectionManager } from './conn_manager.ts';
 import { mutateResponseHeaders } from './conn_manager_response.ts';
@@ -35,6 +36,8 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   upgrade = '';
   localReplyBody = '';
   accessLogType: AccessLogType = 'NotSet';
+  /** In the manager's list of streams. */
+  position: number;
   private readonly manager: ConnectionManager;
   private readonly encoder: ResponseEncoder;
   /** Routes as they were when the request came: a stream keeps the snapshot it began with. */
@@ -54,9 +57,10 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   /** How many have asked to pause the response: the connection, and filters that hold it back. */
   private highWatermarks = 0;
 
-  constructor(manager: ConnectionManager, encoder: ResponseEncoder) {
+  constructor(manager: ConnectionManager, encoder: ResponseEncoder, position: number) {
     super();
     const config = manager.config;
+    this.position = position;
     this.manager = manager;
     this.encoder = encoder;
     this.bufferLimit = config.bufferLimit;
@@ -68,7 +72,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     const { values, base } = config.stats;
     values[base + STAT.downstream_rq_total]++;
     values[base + STAT.downstream_rq_active]++;
-    values[base + STAT.downstream_rq_http1_total]++;
+    values[base + (manager.isHttp2 ? STAT.downstream_rq_http2_total : STAT.downstream_rq_http1_total)]++;
     if (config.requestTimeoutMs > 0)
       (this.requestTimer = new Timer(this)).enable(config.requestTimeoutMs, now);
     if (config.requestHeadersTimeoutMs > 0)
@@ -96,14 +100,14 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     info.protocol = this.manager.codec?.protocol ?? 'HTTP/1.1';
     if (endStream) this.onRequestComplete();
     if (info.protocol !== 'HTTP/2' && shouldCloseConnection(info.protocol === 'HTTP/1.0', headers))
-      this.manager.drainState = 'closing';
+      this.manager.closeAfterStream();
     if (!config.proxy100Continue && headers.get('expect')?.toLowerCase() === '100-continue') {
       // RFC 9110 10.1.1: we answer for the upstream, and it must not be asked a second time.
       this.encodeInterim(new ResponseHeaders(100));
       headers.remove('expect');
     }
     if (headers.host === undefined) {
-      this.manager.drainState = 'closing';
+      this.manager.closeAfterStream();
       this.sendLocalReply(400, '', 'missing_host_header');
       return;
     }
@@ -163,8 +167,8 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   private normalizePath(headers: RequestHeaderMap): boolean {
     const { stats, pathNormalization } = this.manager.config;
     const { path, redirect } = normalizeRequestPath(headers.path, pathNormalization!);
-    if (path === undefined) this.manager.drainState = 'closing';
     if (path === undefined) {
+      this.manager.closeAfterStream();
       stats.values[stats.base + STAT.downstream_rq_failed_path_normalization]++;
       // The log shows what the escapes would have hidden.
       if (pathNormalization!.escapedSlashes === 'REJECT_REQUEST')
@@ -219,10 +223,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     const { stats } = this.manager.config;
     stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
     const info = this.streamInfo;
-    info.responseFlags |=
-      reason === 'ProtocolError'
-        ? ResponseFlag.DownstreamProtocolError
-        : ResponseFlag.DownstreamConnectionTermination;
+    info.responseFlags |= downstreamResetFlag(reason);
     info.responseCodeDetails = details;
     this.finish();
   }
@@ -276,7 +277,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   private onEarlyResponse(): void {
     const { stats } = this.manager.config;
     stats.values[stats.base + STAT.downstream_rq_response_before_rq_complete]++;
-    if (this.streamInfo.protocol !== 'HTTP/2') this.manager.drainState = 'closing';
+    this.manager.closeAfterStream();
   }
 
   protected encodeDataToCodec(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -323,7 +324,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     // Envoy hears of its own reset as of the client's.
     stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
     if (details !== '') this.streamInfo.responseCodeDetails = details;
-    this.manager.drainState = 'closing';
+    this.manager.closeAfterStream();
     this.encoder.resetStream('LocalReset');
     this.finish();
   }
@@ -334,6 +335,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       // Whatever is left of the request is refused, which counts as its reset.
       const { stats } = this.manager.config;
       stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
+      if (this.manager.isHttp2) this.encoder.resetStream('LocalReset');
     }
     this.finish();
   }
@@ -350,7 +352,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.durationTimer?.disable();
     this.logTimer?.disable();
     if (this.streamInfo.upstreamCluster === undefined) this.noteCluster();
-    this.manager.countWireBytes(this.streamInfo);
+    this.manager.countWireBytes(this.streamInfo, this.encoder.bytesMeter);
     this.completeFilters();
     if (config.accessLogs.length > 0) this.log('DownstreamEnd');
     this.destroyed = true;

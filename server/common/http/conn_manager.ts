@@ -3,6 +3,7 @@
 // Follows Envoy's source/common/http/conn_manager_impl.cc (ConnectionManagerImpl).
 
 import type {
+  BytesMeter,
   CodecError,
   RequestDecoder,
   ResponseEncoder,
@@ -17,12 +18,15 @@ import {
   type ReadFilterCallbacks,
 } from '../../api/network/filter.ts';
 import { ResponseFlag, type StreamInfo } from '../../api/stream_info.ts';
+import { copyBytes } from '../buffer/copy_bytes.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import type { SocketConnection } from '../network/connection.ts';
 import { HTTP_STATS } from '../stats/families/http.ts';
 import { ActiveStream } from './active_stream.ts';
+import { selectCodec } from './codec_selection.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
+import { PrematureResets } from './premature_resets.ts';
 
 const STAT = HTTP_STATS.offset;
 
@@ -34,15 +38,21 @@ export class ConnectionManager
   codec: ServerConnection | undefined = undefined;
   /** 'closing': the connection ends when its last stream does. */
   drainState: 'none' | 'draining' | 'closing' = 'none';
-  private streams: ActiveStream[] = [];
+  isHttp2 = false;
+  private readonly streams: ActiveStream[] = [];
   private streamCount = 0;
+  private prematureResets: PrematureResets | undefined = undefined;
+  /** First bytes that do not tell yet which protocol this is. */
+  private undecided: Uint8Array | undefined = undefined;
+  private aboveHighWatermark = false;
+  private dispatching = false;
   private idleTimer: Timer | undefined = undefined;
   private durationTimer: Timer | undefined = undefined;
   private drainTimer: Timer | undefined = undefined;
   private startedAt = 0;
   private receivedBefore = 0;
   private sentBefore = 0;
-  private failed = false;
+  private failure: CodecError | undefined = undefined;
 
   constructor(config: ConnectionManagerConfig) {
     this.config = config;
@@ -81,41 +91,73 @@ export class ConnectionManager
   }
 
   onData(bytes: Uint8Array, start: number, end: number): NetworkFilterStatus {
-    if (this.codec === undefined) this.createCodec();
-    this.codec!.dispatch(bytes, start, end);
-    if (this.failed) this.closeAfterError();
+    if (this.codec === undefined) {
+      this.createCodec(bytes, start, end);
+      return NetworkFilterStatus.StopIteration;
+    }
+    this.dispatching = true;
+    this.codec.dispatch(bytes, start, end);
+    this.dispatching = false;
+    if (this.failure !== undefined) this.closeAfterError(this.failure);
     return NetworkFilterStatus.StopIteration;
   }
 
-  private createCodec(): void {
-    this.codec = this.config.createCodec(this.connection, this);
-    const { values, base } = this.config.stats;
-    if (this.codec.protocol !== 'HTTP/2') {
+  private createCodec(bytes: Uint8Array, start: number, end: number): void {
+    const { config, connection, undecided } = this;
+    if (undecided !== undefined) {
+      bytes = Buffer.concat([undecided, bytes.subarray(start, end)]);
+      start = 0;
+      end = bytes.length;
+    }
+    const type = selectCodec(config.codecType, connection.info, bytes, start, end);
+    if (type === undefined) {
+      this.undecided = copyBytes(bytes, start, end);
+      return;
+    }
+    this.undecided = undefined;
+    const { values, base } = config.stats;
+    if (type === 'HTTP1') {
+      this.codec = config.createHttp1Codec(connection, this);
       values[base + STAT.downstream_cx_http1_total]++;
       values[base + STAT.downstream_cx_http1_active]++;
     } else {
+      this.isHttp2 = true;
+      this.prematureResets = new PrematureResets();
+      this.codec = config.createHttp2Codec(connection, this);
       values[base + STAT.downstream_cx_http2_total]++;
       values[base + STAT.downstream_cx_http2_active]++;
     }
+    this.onData(bytes, start, end);
   }
 
   // ---- streams -------------------------------------------------------------------------------------------------------
 
   newStream(encoder: ResponseEncoder): RequestDecoder {
     this.idleTimer?.disable();
-    const stream = new ActiveStream(this, encoder);
-    this.streams.push(stream);
+    const { streams, config } = this;
+    const stream = new ActiveStream(this, encoder, streams.length);
+    streams.push(stream);
+    if (this.isHttp2) {
+      encoder.setStreamCallbacks!(stream);
+      if (this.aboveHighWatermark) stream.onAboveWriteBufferHighWatermark();
+    }
     this.streamCount++;
-    const limit = this.config.maxRequestsPerConnection;
+    const limit = config.maxRequestsPerConnection;
     if (limit > 0 && this.streamCount >= limit && this.drainState === 'none') {
-      this.config.stats.values[this.config.stats.base + STAT.downstream_cx_max_requests_reached]++;
-      this.drainState = this.codec?.protocol === 'HTTP/2' ? 'draining' : 'closing';
+      config.stats.values[config.stats.base + STAT.downstream_cx_max_requests_reached]++;
+      if (this.isHttp2) this.startDrainSequence();
+      else this.drainState = 'closing';
     }
     return stream;
   }
 
-  /** What went over the connection since the stream before: on HTTP/1 that is this stream's. */
-  countWireBytes(info: StreamInfo): void {
+  /** What went over the connection for a stream. On HTTP/1 that is what went over it since the stream before. */
+  countWireBytes(info: StreamInfo, meter: BytesMeter | undefined): void {
+    if (meter !== undefined) {
+      info.downstreamWireBytesReceived = meter.wireBytesReceived;
+      info.downstreamWireBytesSent = meter.wireBytesSent;
+      return;
+    }
     const { bytesReceived, wireBytesSent } = this.connection;
     info.downstreamWireBytesReceived = bytesReceived - this.receivedBefore;
     info.downstreamWireBytesSent = wireBytesSent - this.sentBefore;
@@ -123,45 +165,68 @@ export class ConnectionManager
     this.sentBefore = wireBytesSent;
   }
 
-  /** A stream is over. */
+  /** A stream is over. The last one takes its place. */
   streamEnded(stream: ActiveStream): void {
-    const streams = this.streams;
-    if (streams.length === 1) streams.length = 0;
-    else this.streams = streams.filter((one) => one !== stream);
-    if (this.streams.length > 0 || this.connection.state !== 'open') return;
-    if (
-      this.drainState === 'closing' ||
-      (this.drainState === 'draining' && this.codec?.protocol !== 'HTTP/2')
-    ) {
-      this.connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
+    const { streams, connection } = this;
+    const last = streams.pop()!;
+    if (last !== stream) {
+      streams[stream.position] = last;
+      last.position = stream.position;
+    }
+    if (connection.state !== 'open') return;
+    if (this.prematureResets?.onStreamEnded(stream.streamInfo, this.config.runtime) === true) {
+      const { values, base } = this.config.stats;
+      values[base + STAT.downstream_rq_too_many_premature_resets]++;
+      connection.close('NoFlush', 'too_many_premature_resets');
+      return;
+    }
+    if (streams.length > 0) return;
+    if (this.drainState === 'closing' || (this.drainState === 'draining' && !this.isHttp2)) {
+      connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
     } else if (this.idleTimer !== undefined) {
       this.idleTimer.enable(this.config.idleTimeoutMs, monotonicNow());
     }
   }
 
+  /** HTTP/1: nothing can follow the message that is under way. Streams of HTTP/2 are not each other's concern. */
+  closeAfterStream(): void {
+    if (!this.isHttp2) this.drainState = 'closing';
+  }
+
   /** Should the answer ask the client to close? True while the listener drains or this connection does. */
   shouldClose(): boolean {
     if (this.drainState === 'none' && this.config.listener.draining()) {
-      this.drainState = 'draining';
+      this.startDrainSequence();
       this.config.stats.values[this.config.stats.base + STAT.downstream_cx_drain_close]++;
     }
     return this.drainState !== 'none';
   }
 
-  /** Idle connections may be closed at once when the process wants to end. */
+  /** Idle connections may be closed when the process wants to end. A client of HTTP/2 is first told to send nothing more. */
   closeIfIdle(): void {
-    if (this.streams.length === 0)
-      this.connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
+    if (this.streams.length > 0) return;
+    if (this.isHttp2 && this.drainState === 'none') this.startDrainSequence();
+    else this.closeDrained();
+  }
+
+  private closeDrained(): void {
+    if (this.isHttp2) this.codec!.goAway();
+    this.connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
   }
 
   // ---- codec ---------------------------------------------------------------------------------------------------------
 
   onCodecError(error: CodecError): void {
-    const { values, base } = this.config.stats;
-    values[base + STAT.downstream_cx_protocol_error]++;
-    this.failed = true;
+    if (this.failure !== undefined) return;
+    if (error.flood !== true) {
+      const { values, base } = this.config.stats;
+      values[base + STAT.downstream_cx_protocol_error]++;
+    }
+    this.failure = error;
     this.drainState = 'closing';
-    this.streams.at(-1)?.onCodecError(error);
+    if (!this.isHttp2) this.streams.at(-1)?.onCodecError(error);
+    // Found while an answer was being written: its stream has to unwind first.
+    if (!this.dispatching) queueMicrotask(() => this.closeAfterError(error));
   }
 
   readDisable(disable: boolean): void {
@@ -169,22 +234,25 @@ export class ConnectionManager
   }
 
   closeConnection(): void {
-    this.connection.close('FlushWriteAndDelay', 'codec_close');
+    if (this.isHttp2) this.connection.close('NoFlush', 'http2_ping_timeout');
+    else this.connection.close('FlushWriteAndDelay', 'codec_close');
   }
 
   onGoAway(): void {
     // A client's GOAWAY only announces that it opens no more streams.
   }
 
-  private closeAfterError(): void {
-    for (const stream of [...this.streams]) stream.onResetStream('ProtocolError', 'codec_error');
-    this.connection.close('FlushWriteAndDelay', 'codec_error');
+  private closeAfterError({ message }: CodecError): void {
+    const details = this.isHttp2 ? `codec_error:${message.replaceAll(' ', '_')}` : 'codec_error';
+    for (const stream of [...this.streams]) stream.onResetStream('ProtocolError', details);
+    this.connection.close('FlushWriteAndDelay', details);
   }
 
   // ---- connection ----------------------------------------------------------------------------------------------------
 
   onEvent(event: ConnectionEvent): void {
     if (event === 'Connected') return;
+    this.codec?.onConnectionClosed?.();
     const { values, base } = this.config.stats;
     const remote = event === 'RemoteClose';
     values[base + STAT.downstream_cx_destroy]++;
@@ -214,12 +282,7 @@ export class ConnectionManager
     values[base + STAT.downstream_cx_active]--;
     if (this.connection.info.ssl !== undefined) values[base + STAT.downstream_cx_ssl_active]--;
     if (this.codec !== undefined) {
-      values[
-        base +
-          (this.codec.protocol !== 'HTTP/2'
-            ? STAT.downstream_cx_http1_active
-            : STAT.downstream_cx_http2_active)
-      ]--;
+      values[base + (this.isHttp2 ? STAT.downstream_cx_http2_active : STAT.downstream_cx_http1_active)]--;
     }
     config.stats.record(STAT.downstream_cx_length_ms, monotonicNow() - this.startedAt);
   }
@@ -234,9 +297,8 @@ export class ConnectionManager
       this.drain('max_duration_reached');
     } else {
       this.drainState = 'closing';
-      this.codec?.goAway();
-      if (this.streams.length === 0)
-        this.connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
+      if (this.streams.length === 0) this.closeDrained();
+      else this.codec?.goAway();
     }
   }
 
@@ -246,21 +308,27 @@ export class ConnectionManager
       this.connection.close('FlushWriteAndDelay', details);
       return;
     }
-    if (this.drainState !== 'none') return;
+    if (this.drainState === 'none') this.startDrainSequence();
+  }
+
+  /** HTTP/2: announces that the connection will go away, which it does `drain_timeout` later. Envoy: startDrainSequence. */
+  private startDrainSequence(): void {
     this.drainState = 'draining';
-    this.codec.shutdownNotice();
+    this.codec!.shutdownNotice();
     this.drainTimer = new Timer(this);
     this.drainTimer.enable(this.config.drainTimeoutMs, monotonicNow());
   }
 
   onAboveWriteBufferHighWatermark(): void {
     this.config.stats.values[this.config.stats.base + STAT.downstream_flow_control_paused_reading_total]++;
+    this.aboveHighWatermark = true;
     this.codec?.onUnderlyingConnectionAboveWriteBufferHighWatermark();
     for (const stream of this.streams) stream.onAboveWriteBufferHighWatermark();
   }
 
   onBelowWriteBufferLowWatermark(): void {
     this.config.stats.values[this.config.stats.base + STAT.downstream_flow_control_resumed_reading_total]++;
+    this.aboveHighWatermark = false;
     this.codec?.onUnderlyingConnectionBelowWriteBufferLowWatermark();
     for (const stream of this.streams) stream.onBelowWriteBufferLowWatermark();
   }

@@ -6,10 +6,12 @@ import type { ByteSink, ServerConnection, ServerConnectionCallbacks } from '../.
 import type { HttpFilterConfig } from '../../api/http/filter.ts';
 import type { ListenerScope, Provider } from '../../api/registry.ts';
 import type { RouteConfig } from '../../api/router.ts';
+import type { Runtime } from '../../api/runtime.ts';
 import type { StatBlock } from '../../api/stats.ts';
 import type { Address } from '../../api/stream_info.ts';
 import type { ClusterManager } from '../../api/upstream/cluster.ts';
 import type { ResponseCodeCounters } from '../stats/response_code_stats.ts';
+import type { CodecType } from './codec_selection.ts';
 import type { LocalReply } from './local_reply.ts';
 import type { PathNormalization } from './path_utility.ts';
 import type { TraceSampling } from './request_id.ts';
@@ -57,8 +59,10 @@ export interface ConnectionManagerConfig {
   readonly flushAccessLogOnNewRequest: boolean;
   readonly accessLogFlushIntervalMs: number;
 
-  /** Makes the codec once the protocol is known; undefined when it is one we do not speak. */
-  createCodec(sink: ByteSink, callbacks: ServerConnectionCallbacks): ServerConnection;
+  readonly codecType: CodecType;
+  createHttp1Codec(sink: ByteSink, callbacks: ServerConnectionCallbacks): ServerConnection;
+  createHttp2Codec(sink: ByteSink, callbacks: ServerConnectionCallbacks): ServerConnection;
+  readonly runtime: Runtime;
 
   readonly serverName: string;
   readonly serverHeader: 'OVERWRITE' | 'APPEND_IF_ABSENT' | 'PASS_THROUGH';

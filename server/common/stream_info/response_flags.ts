@@ -1,6 +1,7 @@
 // Short and long names of response flags, as %RESPONSE_FLAGS% and %RESPONSE_FLAGS_LONG% print them.
 // Envoy: source/common/stream_info/utility.h (CORE_RESPONSE_FLAGS).
 
+import type { StreamResetReason } from '../../api/http/codec.ts';
 import { ResponseFlag } from '../../api/stream_info.ts';
 
 interface FlagNames {
@@ -66,6 +67,19 @@ export function responseFlagsToString(flags: number, tcp = false): string {
 /** The bit of a short name (`UF`), or undefined for a name that Envoy does not know. */
 export function responseFlagFromShortString(name: string): number | undefined {
   return RESPONSE_FLAG_NAMES.find((flag) => flag.short === name)?.bit;
+}
+
+/** The flag of a request that ended early on the client's side. Envoy: ActiveStream::onResetStream. */
+export function downstreamResetFlag(reason: StreamResetReason): number {
+  switch (reason) {
+    case 'ProtocolError':
+      return ResponseFlag.DownstreamProtocolError;
+    case 'RemoteReset':
+    case 'RemoteRefusedStreamReset':
+      return ResponseFlag.DownstreamRemoteReset;
+    default:
+      return ResponseFlag.DownstreamConnectionTermination;
+  }
 }
 
 function joinNames(flags: number, form: 'short' | 'long', tcp: boolean): string {

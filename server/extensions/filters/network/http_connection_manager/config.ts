@@ -8,6 +8,7 @@ import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { NetworkFilter, NetworkFilterConfig } from '../../../../api/network/filter.ts';
 import type { FactoryContext, NetworkFilterFactory, Provider } from '../../../../api/registry.ts';
 import type { RouteConfig } from '../../../../api/router.ts';
+import type { StatBlock } from '../../../../api/stats.ts';
 import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
 import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
 import { ConnectionManager } from '../../../../common/http/conn_manager.ts';
@@ -15,9 +16,12 @@ import type { ConnectionManagerConfig } from '../../../../common/http/conn_manag
 import { Http1ServerConnection } from '../../../../common/http/http1/server_connection.ts';
 import { compileHttp1Settings } from '../../../../common/http/http1/settings.ts';
 import { statefulFormatterResolver } from '../../../../common/http/http1/stateful_formatter.ts';
+import { Http2ServerConnection } from '../../../../common/http/http2/server_connection.ts';
+import { compileHttp2Settings } from '../../../../common/http/http2/settings.ts';
 import type { PathNormalization } from '../../../../common/http/path_utility.ts';
 import { optionalMilliseconds } from '../../../../common/router/durations.ts';
 import { compileRouteConfiguration } from '../../../../common/router/route_config.ts';
+import { HTTP2_CODEC_STATS } from '../../../../common/stats/families/codec.ts';
 import { HTTP_LISTENER_STATS, HTTP_STATS } from '../../../../common/stats/families/http.ts';
 import { DownstreamResponseCodes } from '../../../../common/stats/response_code_stats.ts';
 import { HANDLED_COMMON_FIELDS, HANDLED_FIELDS } from './handled_fields.ts';
@@ -89,17 +93,24 @@ function compile(
     HTTP_LISTENER_STATS,
     `listener.${listener.statName}.${httpStatPrefix}`,
   );
+  const limits = {
+    maxHeadersKb: wrapperValue(config.max_request_headers_kb) ?? DEFAULT_MAX_REQUEST_HEADERS_KB,
+    maxHeadersCount: wrapperValue(common?.max_headers_count) ?? DEFAULT_MAX_HEADERS_COUNT,
+    headersWithUnderscoresAction: underscoresAction(common?.headers_with_underscores_action),
+  };
+  const streamError = config.stream_error_on_invalid_http_message?.value;
   const http1 = compileHttp1Settings(
     config.http_protocol_options,
-    {
-      maxHeadersKb: wrapperValue(config.max_request_headers_kb) ?? DEFAULT_MAX_REQUEST_HEADERS_KB,
-      maxHeadersCount: wrapperValue(common?.max_headers_count) ?? DEFAULT_MAX_HEADERS_COUNT,
-      headersWithUnderscoresAction: underscoresAction(common?.headers_with_underscores_action),
-      streamErrorOnInvalidHttpMessage: config.stream_error_on_invalid_http_message?.value ?? false,
-    },
+    { ...limits, streamErrorOnInvalidHttpMessage: streamError ?? false },
     at(path, 'http_protocol_options'),
     statefulFormatterResolver(context),
   );
+  const http2 = compileHttp2Settings(
+    config.http2_protocol_options,
+    { ...limits, streamErrorOnInvalidHttpMessage: streamError },
+    at(path, 'http2_protocol_options'),
+  );
+  let http2Stats: StatBlock | undefined;
   const packReason = packTraceReason(config, context, path);
   const filters = compileHttpFilters(config.http_filters, context, at(path, 'http_filters'));
   return Object.freeze({
@@ -120,7 +131,17 @@ function compile(
         config.access_log_options?.access_log_flush_interval ?? config.access_log_flush_interval,
         'access_log_flush_interval',
       ) ?? 0,
-    createCodec: (sink, callbacks) => new Http1ServerConnection(sink, callbacks, http1),
+    codecType: config.codec_type === 'HTTP1' || config.codec_type === 'HTTP2' ? config.codec_type : 'AUTO',
+    createHttp1Codec: (sink, callbacks) => new Http1ServerConnection(sink, callbacks, http1),
+    createHttp2Codec: (sink, callbacks) =>
+      new Http2ServerConnection(
+        sink,
+        callbacks,
+        http2,
+        // Made with the first connection: most listeners never see one.
+        (http2Stats ??= context.stats.block(HTTP2_CODEC_STATS, 'http2.')),
+      ),
+    runtime: context.runtime,
     // Source: HttpConnectionManager.server_name.
     serverName: config.server_name || 'envoy',
     serverHeader:

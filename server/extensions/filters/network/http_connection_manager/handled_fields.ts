@@ -11,7 +11,6 @@ export const HANDLED_FIELDS: ReadonlySet<string> = new Set([
   'tracing',
   'common_http_protocol_options',
   'http_protocol_options',
-  // Limits of HTTP/2 connections, which codec AUTO accepts once they are spoken.
   'http2_protocol_options',
   'server_name',
   'server_header_transformation',
