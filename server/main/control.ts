@@ -12,10 +12,12 @@ import { compileCluster } from '../common/upstream/cluster_config.ts';
 import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import type { Options } from './bootstrap/command_line.ts';
+import { identityOptions } from './bootstrap/istiod_bootstrap.ts';
 import { checkOverloadManager, compileBootstrapExtensions, serverInfo } from './bootstrap/settings.ts';
 import { ConfigStore } from './config_store/config_store.ts';
 import type { ListenSocketBinder, ResourceCompilers } from './config_store/services.ts';
 import type { OnPiece } from './config_store/slot_allocator.ts';
+import { WorkloadSecrets } from './mesh_identity/workload_secrets.ts';
 import { RuntimeLoader } from './runtime/runtime_loader.ts';
 import { discoveryNode } from './xds/node.ts';
 import { XdsSubscriptionFactory } from './xds/subscription_factory.ts';
@@ -42,6 +44,8 @@ export interface Control {
   readonly runtime: RuntimeLoader;
   readonly subscriptions: XdsSubscriptionFactory;
   readonly store: ConfigStore;
+  /** Undefined where the proxy's identity is not its own business. */
+  readonly secrets: WorkloadSecrets | undefined;
   close(): void;
 }
 
@@ -60,10 +64,12 @@ export function buildControl(
   compileBootstrapExtensions(bootstrap, registry);
   const runtime = new RuntimeLoader(bootstrap, stats, (values) => output.runtime(values));
   const clusters = new Map(bootstrap.static_resources?.clusters.map((each) => [each.name, each]));
+  const secrets = workloadSecrets(options, stats);
   const subscriptions = new XdsSubscriptionFactory({
     node: discoveryNode(bootstrap.node!, version, registry.all),
     adsConfig: bootstrap.dynamic_resources?.ads_config,
     clusters: (name) => clusters.get(name),
+    inProcess: secrets,
     stats,
   });
   const store = new ConfigStore({
@@ -83,6 +89,7 @@ export function buildControl(
     store.close();
     runtime.close();
     subscriptions.close();
+    secrets?.close();
   };
   try {
     store.loadStatic();
@@ -97,6 +104,13 @@ export function buildControl(
     runtime,
     subscriptions,
     store,
+    secrets,
     close,
   };
+}
+
+/** The proxy's own identity, where it joins a mesh by itself. Throws ConfigError. */
+function workloadSecrets({ istiod }: Options, stats: StatStore): WorkloadSecrets | undefined {
+  if (istiod?.identity === undefined) return undefined;
+  return new WorkloadSecrets(identityOptions(istiod, istiod.identity), stats);
 }

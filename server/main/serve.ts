@@ -60,6 +60,7 @@ export async function serve(start: Start): Promise<number> {
   const flusher = new StatsFlusher(bootstrap, aggregator);
   const admin = await startAdmin(parts);
   await supervisor.start();
+  control.secrets?.identity.start();
   const initialized = startStore(control).then(async () => {
     await supervisor.settled();
     parts.state.serving = true;

@@ -36,8 +36,8 @@ export class ControlPlane {
   }
 
   /** `address` defaults to a free port of 127.0.0.1. */
-  static async start(address?: string): Promise<ControlPlane> {
-    return new ControlPlane(await FakeXdsServer.delta(address));
+  static async start(...at: Parameters<typeof FakeXdsServer.delta>): Promise<ControlPlane> {
+    return new ControlPlane(await FakeXdsServer.delta(...at));
   }
 
   /** A bootstrap that gets everything from here. */

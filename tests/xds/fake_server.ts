@@ -26,6 +26,9 @@ export interface RecordedRequest<Request> {
 type SotwServer = FakeXdsServer<DiscoveryRequest>;
 type DeltaServer = FakeXdsServer<DeltaDiscoveryRequest>;
 
+/** Puts more than xDS on the same port. */
+export type AddServices = (server: GrpcServer) => void;
+
 const NOUNS: readonly (readonly [service: string, noun: string])[] = [
   ['envoy.service.discovery.v3.AggregatedDiscoveryService', 'AggregatedResources'],
   ['envoy.service.cluster.v3.ClusterDiscoveryService', 'Clusters'],
@@ -47,6 +50,11 @@ export class FakeStream<Request> {
     this.method = method;
     this.#call = call;
     this.metadata = call.metadata;
+  }
+
+  /** Of the client's certificate, in capitals; undefined when it has none. */
+  get peerSerialNumber(): string | undefined {
+    return this.#call.getAuthContext().sslPeerCertificate?.serialNumber;
   }
 
   /** Wire bytes as they are: a recorded response, or garbage. */
@@ -76,15 +84,21 @@ export class FakeXdsServer<Request = DiscoveryRequest> {
   onRequest: (request: Request, stream: FakeStream<Request>) => void = () => {};
   readonly #dialect: 'sotw' | 'delta';
   readonly #credentials: ServerCredentials;
+  readonly #addServices: AddServices;
   #server: GrpcServer;
   #taken = 0;
   #waiting: (() => void) | undefined;
   /** `127.0.0.1:<port>`, or the `unix:` address it was started on. */
   address = '';
 
-  private constructor(dialect: 'sotw' | 'delta', credentials: ServerCredentials) {
+  private constructor(
+    dialect: 'sotw' | 'delta',
+    credentials: ServerCredentials,
+    addServices: AddServices = () => {},
+  ) {
     this.#dialect = dialect;
     this.#credentials = credentials;
+    this.#addServices = addServices;
     this.#server = this.#create();
   }
 
@@ -98,8 +112,9 @@ export class FakeXdsServer<Request = DiscoveryRequest> {
   static async delta(
     address?: string,
     credentials = ServerCredentials.createInsecure(),
+    addServices?: AddServices,
   ): Promise<DeltaServer> {
-    const server = new FakeXdsServer<DeltaDiscoveryRequest>('delta', credentials);
+    const server = new FakeXdsServer<DeltaDiscoveryRequest>('delta', credentials, addServices);
     await server.#bind(address ?? '127.0.0.1:0');
     return server;
   }
@@ -150,6 +165,7 @@ export class FakeXdsServer<Request = DiscoveryRequest> {
 
   #create(): GrpcServer {
     const server = new Server({ 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 });
+    this.#addServices(server);
     const delta = this.#dialect === 'delta';
     const type = `envoy.service.discovery.v3.${delta ? 'Delta' : ''}DiscoveryRequest`;
     for (const [service, noun] of NOUNS) {

@@ -110,7 +110,9 @@ test('the bootstrap for istiod asks as its agent does', () => {
       role: 'sidecar',
       nodeId: '',
       namespace: 'ns',
+      clusterId: 'Kubernetes',
       labels: { app: 'web' },
+      identity: undefined,
     },
     { ip: '10.1.2.3', name: 'web-1' },
   );

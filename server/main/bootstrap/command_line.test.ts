@@ -102,7 +102,9 @@ describe('accepted', () => {
       role: 'gateway',
       nodeId: '',
       namespace: 'default',
+      clusterId: 'Kubernetes',
       labels: { a: 'b', c: 'd=e' },
+      identity: undefined,
     });
   });
 });
@@ -124,6 +126,13 @@ describe('refused', () => {
     [['--stats-tag', 'foo:b.c'], /^error: misformatted stats-tag 'foo:b.c' contains invalid char in 'b.c'$/],
     [['--role', 'gateway'], /--role is only used with --istiod/],
     [['--istiod', 'host'], /--istiod must be HOST:PORT/],
+    [['--token-file', 't'], /--token-file is only used with --istiod/],
+    [['--istiod', 'h:1', '--token-file', 't'], /--token-file needs --root-ca/],
+    [['--istiod', 'h:1', '--root-ca', 'c'], /--root-ca needs --token-file/],
+    [
+      ['--istiod', 'h:1', '--trust-domain', 't'],
+      /--trust-domain is only used with --token-file and --root-ca/,
+    ],
   ];
   for (const [args, text] of cases) test(args.join(' '), () => assert.match(error(...args), text));
 });

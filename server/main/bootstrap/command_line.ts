@@ -50,7 +50,21 @@ export interface IstiodOptions {
   /** '' = made from the machine's address and name. */
   readonly nodeId: string;
   readonly namespace: string;
+  /** Istio's name of the Kubernetes cluster. */
+  readonly clusterId: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Undefined for an istiod that is spoken to in plaintext. */
+  readonly identity: IdentityOptions | undefined;
+}
+
+/** How the workload comes by its identity in the mesh. */
+export interface IdentityOptions {
+  readonly tokenFile: string;
+  readonly rootCa: string;
+  readonly serviceAccount: string;
+  readonly trustDomain: string;
+  /** The DNS name that istiod's certificate must have. */
+  readonly istiodSan: string;
 }
 
 /** `print` is what to say before leaving with `exitCode`; on stderr when that is not 0. */
@@ -262,7 +276,17 @@ function inert(values: Values): Options['inert'] {
   return found;
 }
 
-const ISTIOD_FLAGS: readonly FlagName[] = ['role', 'node-id', 'namespace', 'label'];
+const IDENTITY_FLAGS: readonly FlagName[] = ['service-account', 'trust-domain', 'istiod-san'];
+const ISTIOD_FLAGS: readonly FlagName[] = [
+  'role',
+  'node-id',
+  'namespace',
+  'label',
+  'cluster-id',
+  'token-file',
+  'root-ca',
+  ...IDENTITY_FLAGS,
+];
 
 function istiodOptions(values: Values): IstiodOptions | undefined {
   const address = values.text('istiod');
@@ -283,6 +307,28 @@ function istiodOptions(values: Values): IstiodOptions | undefined {
     role: choice(values, 'role', ['sidecar', 'gateway'], 'unknown role'),
     nodeId: values.text('node-id'),
     namespace: values.text('namespace', 'default'),
+    clusterId: values.text('cluster-id', 'Kubernetes'),
     labels,
+    identity: identityOptions(values),
+  };
+}
+
+/** The defaults are Istio's. */
+function identityOptions(values: Values): IdentityOptions | undefined {
+  const tokenFile = values.text('token-file');
+  const rootCa = values.text('root-ca');
+  if (tokenFile === '' && rootCa === '') {
+    const stray = IDENTITY_FLAGS.find((flag) => values.has(flag));
+    if (stray !== undefined) throw invalid(`--${stray} is only used with --token-file and --root-ca`);
+    return undefined;
+  }
+  if (rootCa === '') throw invalid('--token-file needs --root-ca: a token is sent only to a verified istiod');
+  if (tokenFile === '') throw invalid('--root-ca needs --token-file: istiod gives a certificate for a token');
+  return {
+    tokenFile,
+    rootCa,
+    serviceAccount: values.text('service-account', 'default'),
+    trustDomain: values.text('trust-domain', 'cluster.local'),
+    istiodSan: values.text('istiod-san', 'istiod.istio-system.svc'),
   };
 }

@@ -65,7 +65,13 @@ export const ENVOY_FLAGS = [
 ] as const satisfies readonly Flag[]; // biome-ignore format: a table
 
 export const OWN_FLAGS = [
-  { name: 'istiod', type: 'string', value: 'HOST:PORT', help: 'Write the bootstrap for this istiod (plaintext, usually port 15010) instead of reading one.' },
+  { name: 'istiod', type: 'string', value: 'HOST:PORT', help: 'Write the bootstrap for this istiod instead of reading one: usually port 15010, in plaintext, or 15012 with --token-file and --root-ca.' },
+  { name: 'token-file', type: 'string', value: 'FILE', help: "With --istiod: the service account's token (audience istio-ca), sent to istiod's CA for a certificate. Read again for each renewal." },
+  { name: 'root-ca', type: 'string', value: 'FILE', help: "With --token-file: the mesh's roots in PEM, by which istiod is verified. Followed when it changes." },
+  { name: 'service-account', type: 'string', help: "With --token-file: the workload's service account. Default 'default'." },
+  { name: 'trust-domain', type: 'string', help: "With --token-file: the mesh's trust domain. Default 'cluster.local'." },
+  { name: 'istiod-san', type: 'string', value: 'NAME', help: "With --token-file: the DNS name in istiod's certificate. Default 'istiod.istio-system.svc'." },
+  { name: 'cluster-id', type: 'string', help: "With --istiod: Istio's name of the Kubernetes cluster. Default 'Kubernetes'." },
   { name: 'role', type: 'string', help: "With --istiod: 'sidecar' (default) or 'gateway'." },
   { name: 'node-id', type: 'string', help: 'With --istiod: the whole node id, type~ip~name.namespace~domain.' },
   { name: 'namespace', type: 'string', help: "With --istiod: the workload's namespace. Default 'default'." },

@@ -12,7 +12,7 @@ export interface GrpcTarget {
   /** Targets in grpc-js' spelling, in order of preference; at least one. */
   readonly endpoints: readonly string[];
   readonly options: ChannelOptions;
-  /** Called for every new connection, so that replaced certificate files are read. Throws when they cannot be. */
+  /** Called for every stream: other credentials than before (a renewed certificate, files that were replaced) are another connection. Throws when they cannot be had. */
   credentials(): ChannelCredentials;
   readonly metadata: readonly (readonly [key: string, value: string | Buffer])[];
   readonly connectTimeoutMs: number;
@@ -31,6 +31,7 @@ const identity = (bytes: Uint8Array): Buffer => bytes as Buffer;
 export class GrpcChannel {
   readonly target: GrpcTarget;
   #client: Client | undefined;
+  #credentials: ChannelCredentials | undefined;
   #endpoint = 0;
 
   constructor(target: GrpcTarget) {
@@ -40,11 +41,11 @@ export class GrpcChannel {
   /** Opens a bidirectional stream. What is sent before the connection stands waits for it. Throws when the credentials cannot be had. */
   open(method: string, events: StreamEvents): GrpcStreamCall {
     const { target } = this;
-    this.#client ??= new (grpcJs().Client)(
-      target.endpoints[this.#endpoint]!,
-      target.credentials(),
-      target.options,
-    );
+    const credentials = target.credentials();
+    // Streams that are open keep their connection until they end.
+    if (credentials !== this.#credentials) this.close();
+    this.#credentials = credentials;
+    this.#client ??= new (grpcJs().Client)(target.endpoints[this.#endpoint]!, credentials, target.options);
     const client = this.#client;
     return new GrpcStreamCall(client, method, target, events, () => this.#giveUp(client));
   }

@@ -2,13 +2,14 @@
 // with TLS), or a plain target URI. https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/grpc_service.proto
 
 import { isIP } from 'node:net';
-import type { ChannelOptions } from '@grpc/grpc-js';
+import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type {
   Address,
   GrpcService,
   GrpcService_EnvoyGrpc,
   GrpcService_GoogleGrpc,
+  GrpcService_GoogleGrpc_SslCredentials,
   HeaderValue,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { HttpProtocolOptions } from '../../../xds-protos/generated/envoy/extensions/upstreams/http/v3.ts';
@@ -19,7 +20,8 @@ import { readDataSource } from '../../common/config/data_source.ts';
 import { DEFAULT_BASE_MS, DEFAULT_MAX_MS } from './backoff.ts';
 import { grpcJs } from './grpc.ts';
 import type { GrpcTarget } from './grpc_channel.ts';
-import { compileGrpcTls } from './grpc_tls.ts';
+import { compileGrpcTls, currentCredentials } from './grpc_tls.ts';
+import type { InProcessServer } from './in_process_server.ts';
 
 /** A cluster of the bootstrap by name. */
 export type ClusterLookup = (name: string) => Cluster | undefined;
@@ -35,10 +37,15 @@ const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 /** The clusters whose hosts do not come from a control plane themselves. */
 const CLUSTER_TYPES = new Set(['STATIC', 'STRICT_DNS', 'LOGICAL_DNS']);
 
-/** Throws ConfigError when the service cannot be reached as it asks to be. */
-export function compileGrpcTarget(service: GrpcService, clusters: ClusterLookup, path: string): GrpcTarget {
+/** `secrets` are those that the connection itself may use. Throws ConfigError when the service cannot be reached as it asks to be. */
+export function compileGrpcTarget(
+  service: GrpcService,
+  clusters: ClusterLookup,
+  path: string,
+  secrets?: InProcessServer,
+): GrpcTarget {
   if (service.envoy_grpc !== undefined) {
-    return clusterTarget(service, service.envoy_grpc, clusters, at(path, 'envoy_grpc'));
+    return clusterTarget(service, service.envoy_grpc, clusters, at(path, 'envoy_grpc'), secrets);
   }
   if (service.google_grpc !== undefined) {
     return uriTarget(service, service.google_grpc, at(path, 'google_grpc'));
@@ -60,6 +67,7 @@ function clusterTarget(
   grpc: GrpcService_EnvoyGrpc,
   clusters: ClusterLookup,
   path: string,
+  secrets: InProcessServer | undefined,
 ): GrpcTarget {
   const cluster = clusters(grpc.cluster_name);
   if (cluster === undefined) {
@@ -70,7 +78,7 @@ function clusterTarget(
     throw new ConfigError(path, `cluster '${cluster.name}' of type ${type} cannot carry xDS`);
   }
   const endpoints = clusterEndpoints(cluster, path);
-  const tls = compileGrpcTls(cluster.transport_socket, `cluster '${cluster.name}' transport_socket`);
+  const tls = compileGrpcTls(cluster.transport_socket, secrets, `cluster '${cluster.name}' transport_socket`);
   const authority = grpc.authority || cluster.name;
   return {
     name: cluster.name,
@@ -81,10 +89,17 @@ function clusterTarget(
       'grpc.default_authority': authority,
       ...(tls === undefined ? {} : serverName(tls.sni || authority)),
     },
-    credentials: () => tls?.credentials() ?? grpcJs().credentials.createInsecure(),
+    credentials: tls?.credentials ?? insecureCredentials(),
     metadata: metadataOf(service.initial_metadata),
     connectTimeoutMs: durationMs(cluster.connect_timeout) ?? CONNECT_TIMEOUT_MS,
   };
+}
+
+function insecureCredentials(): () => ChannelCredentials {
+  return currentCredentials(
+    () => '',
+    () => grpcJs().credentials.createInsecure(),
+  );
 }
 
 /** Without an sni Envoy sends none. grpc-js always sends one, and Node refuses an IP for it: then it is the authority, as gRPC has it. */
@@ -111,13 +126,18 @@ function grpcAddress(address: Address | undefined, path: string): string {
   }
   if (socket?.port_value === undefined)
     throw new ConfigError(path, 'an address needs an IP or a name and a port_value');
-  switch (isIP(socket.address)) {
+  return socketTarget(socket.address, socket.port_value);
+}
+
+/** An IP or a name, and a port, in grpc-js' spelling. */
+export function socketTarget(host: string, port: number): string {
+  switch (isIP(host)) {
     case 4:
-      return `ipv4:${socket.address}:${socket.port_value}`;
+      return `ipv4:${host}:${port}`;
     case 6:
-      return `ipv6:[${socket.address}]:${socket.port_value}`;
+      return `ipv6:[${host}]:${port}`;
     default:
-      return `dns:${socket.address}:${socket.port_value}`;
+      return `dns:${host}:${port}`;
   }
 }
 
@@ -165,17 +185,26 @@ function uriTarget(service: GrpcService, grpc: GrpcService_GoogleGrpc, path: str
     name: grpc.target_uri,
     endpoints: [grpc.target_uri],
     options: commonOptions(undefined),
-    credentials: () =>
-      ssl === undefined
-        ? grpcJs().credentials.createInsecure()
-        : grpcJs().credentials.createSsl(
-            readDataSource(ssl.root_certs, at(sslPath, 'root_certs')) ?? null,
-            readDataSource(ssl.private_key, at(sslPath, 'private_key')) ?? null,
-            readDataSource(ssl.cert_chain, at(sslPath, 'cert_chain')) ?? null,
-          ),
+    credentials: ssl === undefined ? insecureCredentials() : sslCredentials(ssl, sslPath),
     metadata: metadataOf(service.initial_metadata),
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
   };
+}
+
+/** The files are read for each connection. */
+function sslCredentials(ssl: GrpcService_GoogleGrpc_SslCredentials, path: string): () => ChannelCredentials {
+  const read = () =>
+    (['root_certs', 'private_key', 'cert_chain'] as const).map(
+      (field) => readDataSource(ssl[field], at(path, field))?.toString() ?? null,
+    );
+  return currentCredentials(read, (parts) => {
+    const [roots, key, chain] = parts.map((text) => text && Buffer.from(text));
+    return grpcJs().credentials.createSsl(
+      roots as Buffer | null,
+      key as Buffer | null,
+      chain as Buffer | null,
+    );
+  });
 }
 
 function unsupported(path: string, field: string): ConfigError {

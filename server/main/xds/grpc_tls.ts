@@ -10,13 +10,16 @@ import type {
 } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { TlsCertificateSecret } from '../../api/secret.ts';
 import { crypto } from '../../common/builtins.ts';
+import { readDataSource } from '../../common/config/data_source.ts';
 import { compileTlsCertificate, compileValidationContext } from '../../common/secret/secret_config.ts';
 import { CertificateValidator } from '../../common/tls/certificate_validator.ts';
 import { secureContext } from '../../common/tls/secure_context.ts';
 import { CLIENT_MAX_VERSION, compileTlsParams } from '../../common/tls/tls_params.ts';
 import { trustStore } from '../../common/tls/trust_store.ts';
 import { grpcJs } from './grpc.ts';
+import type { InProcessServer } from './in_process_server.ts';
 
 const UPSTREAM_TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
 const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
@@ -25,12 +28,16 @@ const NO_TRUST = trustStore('', '');
 export interface GrpcTls {
   /** '' when none is configured. */
   readonly sni: string;
-  /** Reads the certificates as they are now. Throws ConfigError when they cannot be read. */
+  /** Of the certificates as they are now; the same object while they are the same. Throws ConfigError when they cannot be read. */
   credentials(): ChannelCredentials;
 }
 
 /** Undefined for plaintext. Throws ConfigError for what a connection to a control plane cannot honour. */
-export function compileGrpcTls(socket: TransportSocket | undefined, path: string): GrpcTls | undefined {
+export function compileGrpcTls(
+  socket: TransportSocket | undefined,
+  secrets: InProcessServer | undefined,
+  path: string,
+): GrpcTls | undefined {
   if (socket?.typed_config === undefined) return undefined;
   const where = at(path, 'typed_config');
   const { typeName, message } = decodeAny(socket.typed_config, where);
@@ -39,16 +46,68 @@ export function compileGrpcTls(socket: TransportSocket | undefined, path: string
     throw new ConfigError(path, `a cluster with transport socket ${typeName} cannot carry xDS`);
   }
   const context = message as object as UpstreamTlsContext;
-  const read = (): ChannelCredentials =>
-    readCredentials(context.common_tls_context, at(where, 'common_tls_context'));
-  if (context.common_tls_context !== undefined) {
-    rejectUnsupported(context.common_tls_context, at(where, 'common_tls_context'));
-  }
-  read();
-  return { sni: context.sni, credentials: read };
+  const common = context.common_tls_context;
+  const commonPath = at(where, 'common_tls_context');
+  if (common !== undefined) rejectUnsupported(common, secrets, commonPath);
+  createCredentials(common, inlineCertificates(common, commonPath), commonPath);
+  const caPath = at(commonPath, 'validation_context.trusted_ca');
+  const read = () => ({
+    certificates: [
+      ...inlineCertificates(common, commonPath),
+      ...sdsCertificates(common, secrets, commonPath),
+    ],
+    trustedCa: readDataSource(common?.validation_context?.trusted_ca, caPath)?.toString(),
+  });
+  const create = ({ certificates }: ReturnType<typeof read>) =>
+    createCredentials(common, certificates, commonPath);
+  return { sni: context.sni, credentials: currentCredentials(read, create) };
 }
 
-function readCredentials(common: CommonTlsContext | undefined, path: string): ChannelCredentials {
+/** Makes credentials anew when what they are made of has changed, and only then. */
+export function currentCredentials<Parts>(
+  read: () => Parts,
+  create: (parts: Parts) => ChannelCredentials,
+): () => ChannelCredentials {
+  let key = '';
+  let latest: ChannelCredentials | undefined;
+  return () => {
+    const parts = read();
+    const now = JSON.stringify(parts);
+    if (latest === undefined || now !== key) {
+      latest = create(parts);
+      key = now;
+    }
+    return latest;
+  };
+}
+
+function inlineCertificates(common: CommonTlsContext | undefined, path: string): TlsCertificateSecret[] {
+  return (common?.tls_certificates ?? []).map((certificate, index) =>
+    compileTlsCertificate(certificate, at(at(path, 'tls_certificates'), index)),
+  );
+}
+
+/** Those that are made in this process. Throws ConfigError for one that is not there yet. */
+function sdsCertificates(
+  common: CommonTlsContext | undefined,
+  secrets: InProcessServer | undefined,
+  path: string,
+): TlsCertificateSecret[] {
+  return (common?.tls_certificate_sds_secret_configs ?? []).map(({ name }, index) => {
+    const where = at(at(path, 'tls_certificate_sds_secret_configs'), index);
+    const secret = secrets?.secret(name);
+    if (secret === undefined || secret === 'pending' || secret.tls_certificate === undefined) {
+      throw new ConfigError(where, `there is no certificate '${name}' yet`);
+    }
+    return compileTlsCertificate(secret.tls_certificate, where);
+  });
+}
+
+function createCredentials(
+  common: CommonTlsContext | undefined,
+  certificates: readonly TlsCertificateSecret[],
+  path: string,
+): ChannelCredentials {
   const validationPath = at(path, 'validation_context');
   const validation = common?.validation_context;
   const validator =
@@ -57,9 +116,7 @@ function readCredentials(common: CommonTlsContext | undefined, path: string): Ch
       : new CertificateValidator([compileValidationContext(validation, validationPath)], validationPath);
   const context = secureContext({
     params: compileTlsParams(common?.tls_params, CLIENT_MAX_VERSION, at(path, 'tls_params')),
-    certificates: (common?.tls_certificates ?? []).map((certificate, index) =>
-      compileTlsCertificate(certificate, at(at(path, 'tls_certificates'), index)),
-    ),
+    certificates,
     trust: validator?.trust ?? NO_TRUST,
     ticketKeys: undefined,
     secureOptions: 0,
@@ -80,7 +137,11 @@ function readCredentials(common: CommonTlsContext | undefined, path: string): Ch
 }
 
 /** What grpc-js cannot be told, or what only the data plane's secrets have; passed over, each would weaken the connection. */
-function rejectUnsupported(common: CommonTlsContext, path: string): void {
+function rejectUnsupported(
+  common: CommonTlsContext,
+  secrets: InProcessServer | undefined,
+  path: string,
+): void {
   const absent = [
     'tls_certificate_certificate_provider',
     'tls_certificate_certificate_provider_instance',
@@ -94,9 +155,12 @@ function rejectUnsupported(common: CommonTlsContext, path: string): void {
     'key_log',
   ] as const;
   for (const field of absent) if (common[field] !== undefined) throw unsupported(at(path, field));
-  if (common.tls_certificate_sds_secret_configs.length > 0) {
-    throw unsupported(at(path, 'tls_certificate_sds_secret_configs'));
-  }
+  common.tls_certificate_sds_secret_configs.forEach(({ sds_config: source }, index) => {
+    const cluster = source?.api_config_source?.grpc_services[0]?.envoy_grpc?.cluster_name;
+    if (secrets === undefined || cluster !== secrets.cluster) {
+      throw unsupported(at(at(path, 'tls_certificate_sds_secret_configs'), index));
+    }
+  });
   const validation = common.validation_context;
   if (validation === undefined) return;
   const where = at(path, 'validation_context');

@@ -20,6 +20,7 @@ import { FilesystemSubscription } from './filesystem_subscription.ts';
 import { GrpcChannel } from './grpc_channel.ts';
 import { GrpcMux } from './grpc_mux.ts';
 import { type ClusterLookup, compileGrpcTarget, streamBackOff } from './grpc_target.ts';
+import type { InProcessServer } from './in_process_server.ts';
 import { type ResourceType, resourceType } from './resource_types.ts';
 import { RestClient } from './rest_client.ts';
 import { RestSubscription } from './rest_subscription.ts';
@@ -40,6 +41,8 @@ export interface XdsOptions {
   readonly adsConfig: ApiConfigSource | undefined;
   /** The bootstrap's static clusters: the only ones that can lead to a control plane. */
   readonly clusters: ClusterLookup;
+  /** Secrets that are made in this process, undefined where there are none. */
+  readonly inProcess?: InProcessServer | undefined;
   readonly stats: StatStore;
 }
 
@@ -152,12 +155,16 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
     statPrefix: string,
     path: string,
   ): Subscription {
+    const { inProcess } = this.#options;
     switch (source.api_type) {
       case 'REST':
         return this.#subscribeRest(source, type, names, watch, path);
       case 'GRPC':
       case 'DELTA_GRPC':
         checkGrpcSource(source, path);
+        if (inProcess !== undefined && isFrom(source, inProcess.cluster)) {
+          return this.#own(inProcess.subscribe(type, names, watch));
+        }
         return this.#subscribeGrpc(source, type, names, watch, statPrefix, path);
       default:
         throw new ConfigError(path, `Unsupported config source ${source.api_type}`);
@@ -236,11 +243,16 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
 
   #channel(service: ApiConfigSource['grpc_services'][number], path: string): GrpcChannel {
     const key = Buffer.from(encode('envoy.config.core.v3.GrpcService', service)).toString('latin1');
+    const { clusters, inProcess } = this.#options;
     let channel = this.#channels.get(key);
     if (channel === undefined) {
-      channel = new GrpcChannel(compileGrpcTarget(service, this.#options.clusters, path));
+      channel = new GrpcChannel(compileGrpcTarget(service, clusters, path, inProcess));
       this.#channels.set(key, channel);
     }
     return channel;
   }
+}
+
+function isFrom({ grpc_services: services }: ApiConfigSource, cluster: string): boolean {
+  return services[0]?.envoy_grpc?.cluster_name === cluster;
 }
