@@ -2,9 +2,9 @@
 // Follows Envoy's source/extensions/request_id/uuid/config.cc and mutateTracingRequestHeader in conn_manager_utility.cc.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
-import { crypto } from '../builtins.ts';
 import type { RuntimeFraction } from '../router/runtime_fraction.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
+import { randomUuid } from './random_uuid.ts';
 
 /** Position of the version digit in a UUID's text. */
 const TRACE_BYTE_POSITION = 14;
@@ -27,10 +27,10 @@ export function setRequestId(
   edge: boolean,
 ): void {
   const id = headers.get('x-request-id');
-  // randomUUID's version digit is the one that means `not traced`.
-  if (id === undefined || id === '') headers.set('x-request-id', crypto.randomUUID());
+  // The version digit is the one that means `not traced`.
+  if (id === undefined || id === '') headers.set('x-request-id', randomUuid());
   else if (!edge) return;
-  else if (!config.preserveExternalRequestId) headers.set('x-request-id', crypto.randomUUID());
+  else if (!config.preserveExternalRequestId) headers.set('x-request-id', randomUuid());
   else if (config.packTraceReason) setTraceReason(headers, id, NOT_TRACED);
 }
 

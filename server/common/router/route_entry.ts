@@ -38,37 +38,65 @@ export interface RouteEntrySettings extends Values {
 }
 
 export class CompiledRouteEntry implements RouteEntry {
-  declare readonly clusterNotFoundResponseCode: number;
-  declare readonly priority: Priority;
-  declare readonly timeoutMs: number;
-  declare readonly idleTimeoutMs: number | undefined;
-  declare readonly maxStreamDurationMs: number | undefined;
-  declare readonly grpcTimeoutHeaderMaxMs: number | undefined;
-  declare readonly grpcTimeoutHeaderOffsetMs: number;
-  declare readonly maxGrpcTimeoutMs: number | undefined;
-  declare readonly grpcTimeoutOffsetMs: number;
-  declare readonly retryPolicy: RetryPolicy | undefined;
-  declare readonly shadowPolicies: readonly ShadowPolicy[];
-  declare readonly includeAttemptCountInRequest: boolean;
-  declare readonly includeAttemptCountInResponse: boolean;
-  declare readonly includeTimeoutRetryHeader: boolean;
-  declare readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
-  declare readonly autoHostRewrite: boolean;
-  declare readonly appendXForwardedHost: boolean;
-  declare readonly perRequestBufferLimitBytes: number | undefined;
-  declare private readonly cluster: string;
-  declare private readonly clusterHeader: string;
-  declare private readonly upgrades: ReadonlyMap<string, boolean>;
-  declare private readonly hashPolicy: HashPolicy | undefined;
-  declare private readonly virtualClusters: VirtualClusters;
-  declare private readonly weightedParser: HeaderParser | undefined;
-  declare private readonly weightedHost: string;
-  declare private readonly requestParsers: readonly HeaderParser[];
-  declare private readonly hostRewrite: HostRewrite | undefined;
-  declare private readonly pathRewrite: PathRewrite | undefined;
+  readonly clusterNotFoundResponseCode: number;
+  readonly priority: Priority;
+  readonly timeoutMs: number;
+  readonly idleTimeoutMs: number | undefined;
+  readonly maxStreamDurationMs: number | undefined;
+  readonly grpcTimeoutHeaderMaxMs: number | undefined;
+  readonly grpcTimeoutHeaderOffsetMs: number;
+  readonly maxGrpcTimeoutMs: number | undefined;
+  readonly grpcTimeoutOffsetMs: number;
+  readonly retryPolicy: RetryPolicy | undefined;
+  readonly shadowPolicies: readonly ShadowPolicy[];
+  readonly includeAttemptCountInRequest: boolean;
+  readonly includeAttemptCountInResponse: boolean;
+  readonly includeTimeoutRetryHeader: boolean;
+  readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
+  readonly autoHostRewrite: boolean;
+  readonly appendXForwardedHost: boolean;
+  readonly perRequestBufferLimitBytes: number | undefined;
+  private readonly cluster: string;
+  private readonly clusterHeader: string;
+  private readonly upgrades: ReadonlyMap<string, boolean>;
+  private readonly hashPolicy: HashPolicy | undefined;
+  private readonly virtualClusters: VirtualClusters;
+  private readonly weightedParser: HeaderParser | undefined;
+  private readonly weightedHost: string;
+  private readonly requestParsers: readonly HeaderParser[];
+  private readonly hostRewrite: HostRewrite | undefined;
+  private readonly pathRewrite: PathRewrite | undefined;
 
   constructor(settings: RouteEntrySettings) {
-    Object.assign(this, settings);
+    // One by one: an object filled in a loop is a hash table to V8, and every field of it a lookup on the request's path.
+    this.clusterNotFoundResponseCode = settings.clusterNotFoundResponseCode;
+    this.priority = settings.priority;
+    this.timeoutMs = settings.timeoutMs;
+    this.idleTimeoutMs = settings.idleTimeoutMs;
+    this.maxStreamDurationMs = settings.maxStreamDurationMs;
+    this.grpcTimeoutHeaderMaxMs = settings.grpcTimeoutHeaderMaxMs;
+    this.grpcTimeoutHeaderOffsetMs = settings.grpcTimeoutHeaderOffsetMs;
+    this.maxGrpcTimeoutMs = settings.maxGrpcTimeoutMs;
+    this.grpcTimeoutOffsetMs = settings.grpcTimeoutOffsetMs;
+    this.retryPolicy = settings.retryPolicy;
+    this.shadowPolicies = settings.shadowPolicies;
+    this.includeAttemptCountInRequest = settings.includeAttemptCountInRequest;
+    this.includeAttemptCountInResponse = settings.includeAttemptCountInResponse;
+    this.includeTimeoutRetryHeader = settings.includeTimeoutRetryHeader;
+    this.metadataMatch = settings.metadataMatch;
+    this.autoHostRewrite = settings.autoHostRewrite;
+    this.appendXForwardedHost = settings.appendXForwardedHost;
+    this.perRequestBufferLimitBytes = settings.perRequestBufferLimitBytes;
+    this.cluster = settings.cluster;
+    this.clusterHeader = settings.clusterHeader;
+    this.upgrades = settings.upgrades;
+    this.hashPolicy = settings.hashPolicy;
+    this.virtualClusters = settings.virtualClusters;
+    this.weightedParser = settings.weightedParser;
+    this.weightedHost = settings.weightedHost;
+    this.requestParsers = settings.requestParsers;
+    this.hostRewrite = settings.hostRewrite;
+    this.pathRewrite = settings.pathRewrite;
     Object.freeze(this);
   }
 

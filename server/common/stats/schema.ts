@@ -27,7 +27,8 @@ export function statSchema<Name extends string>(
     offset[name] = index;
     return expand(name, compact[name]);
   });
-  return Object.freeze({ id, definitions: Object.freeze(definitions), offset: Object.freeze(offset) });
+  // The copy matters: an object that grew a property at a time is a hash table to V8, and every `offset.name` a lookup in it.
+  return Object.freeze({ id, definitions: Object.freeze(definitions), offset: Object.freeze({ ...offset }) });
 }
 
 function expand(name: string, compact: CompactStatDefinition): StatDefinition {
