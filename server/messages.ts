@@ -29,6 +29,8 @@ export type ResourceUpdate =
       readonly hostSlots: Int32Array;
     }
   | { readonly kind: 'route'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
+  /** A slot of the table `shared_counters`, for what asks for a counter of that name. */
+  | { readonly kind: 'shared_counter'; readonly name: string; readonly slot: number }
   /** A TypedExtensionConfig. */
   | {
       readonly kind: 'extension';
@@ -40,7 +42,14 @@ export type ResourceUpdate =
   | { readonly kind: 'listener'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
   | {
       readonly kind: 'remove';
-      readonly resource: 'secret' | 'cluster' | 'endpoints' | 'route' | 'extension' | 'listener';
+      readonly resource:
+        | 'shared_counter'
+        | 'secret'
+        | 'cluster'
+        | 'endpoints'
+        | 'route'
+        | 'extension'
+        | 'listener';
       readonly name: string;
     };
 
@@ -62,7 +71,7 @@ export type MainToWorker =
   /** A piece of a shared table; index = piece number. Comes before the first update that has a slot in it. */
   | {
       readonly type: 'table';
-      readonly table: 'hosts' | 'circuit_breakers';
+      readonly table: 'hosts' | 'circuit_breakers' | 'shared_counters';
       readonly index: number;
       readonly memory: SharedArrayBuffer;
       /** As long as `memory`: what this worker alone has added to it. */

@@ -12,6 +12,7 @@ import type {
 import type { RouteConfig } from './router.ts';
 import type { Runtime } from './runtime.ts';
 import type { Secret, SecretKind } from './secret.ts';
+import type { SharedCounter } from './shared_counter.ts';
 import type { StatStore } from './stats.ts';
 import type { ClusterManager } from './upstream/cluster.ts';
 
@@ -62,6 +63,8 @@ export interface FactoryContext {
   routeConfiguration(rds: object, path: string): Provider<RouteConfig>;
   /** A filter configuration by ECDS (`discovery`, an ExtensionConfigSource; `name`, the filter's). */
   httpFilterConfiguration(discovery: object, name: string, path: string): Provider<HttpFilterConfig>;
+  /** A counter that all workers have in common, as long as a configuration that asks for that name is in use. */
+  sharedCounter(name: string): SharedCounter;
   /** A cluster that must exist now (static configuration) or may come later (dynamic). Throws ConfigError in static configuration. */
   checkCluster(name: string, path: string): void;
   /** Opens (once per path) the log file for this thread; see common/access_log. */
@@ -79,6 +82,8 @@ export interface ListenerScope {
   readonly statName: string;
   readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
   readonly metadata: Readonly<Record<string, unknown>> | undefined;
+  /** Tells this version of the filter chain from all others; equal chains of a listener that is updated in place have one. */
+  chainId(): string;
   /** True while the listener (or the whole server) drains: HTTP/1 answers with `connection: close`. Cheap: read per request. */
   draining(): boolean;
   readonly perConnectionBufferLimitBytes: number;
@@ -115,6 +120,8 @@ export interface HttpFilterFactory<C = never, R = never> extends Extension<'envo
   compile(config: C, context: FactoryContext, path: string, filterName: string): HttpFilterConfig;
   /** Types of typed_per_filter_config, where they differ from `configTypes`. */
   readonly routeConfigTypes?: readonly string[];
+  /** Names, below `http.<stat_prefix>.`, of the shared counters that a filter of this kind asks for. */
+  readonly sharedCounters?: readonly string[];
   compileRoute?(config: R, context: FactoryContext, path: string): unknown;
 }
 export interface DownstreamTransportSocketExtension<C = never>

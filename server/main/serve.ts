@@ -102,12 +102,10 @@ function supervisorOptions(
       store.flush();
       return store.snapshot();
     },
-    pieces: () => [
-      ...store.hostSlots.memory.map((memory, index) => ({ table: 'hosts', index, memory }) as const),
-      ...store.breakerSlots.memory.map(
-        (memory, index) => ({ table: 'circuit_breakers', index, memory }) as const,
+    pieces: () =>
+      store.slotAllocators.flatMap(({ name: table, memory: pieces }) =>
+        pieces.map((memory, index) => ({ table, index, memory })),
       ),
-    ],
     reclaim: (table, index, held) => store.reclaim(table, index, held),
     aggregator,
     stats,

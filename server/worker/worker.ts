@@ -14,6 +14,7 @@ import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
 import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../messages.ts';
 import { WorkerClusterManager } from './cluster_manager.ts';
 import { WorkerListenerManager } from './listener_manager.ts';
+import { WorkerSharedCounters } from './shared_counters.ts';
 import { WorkerResources } from './worker_factory_context.ts';
 
 const log = logger('main');
@@ -22,6 +23,7 @@ type Failures = { readonly kind: string; readonly name: string; readonly reason:
 export class Worker {
   private readonly port: MessagePort;
   private readonly clusters = new WorkerClusterManager();
+  private readonly sharedCounters = new WorkerSharedCounters();
   private readonly listeners: WorkerListenerManager;
   private readonly resources: WorkerResources;
   private readonly logFiles: FileLogManager;
@@ -45,6 +47,7 @@ export class Worker {
       runtime: this.runtime,
       registry: new ExtensionRegistry(ALL_EXTENSIONS),
       clusterManager: this.clusters,
+      sharedCounter: (name) => this.sharedCounters.get(name),
       logFiles: this.logFiles,
     });
     this.clusters.setContext(this.resources.context);
@@ -59,7 +62,7 @@ export class Worker {
         this.update(message.sequence, message.updates);
         break;
       case 'table':
-        this.clusters.addPiece(message);
+        (message.table === 'shared_counters' ? this.sharedCounters : this.clusters).addPiece(message);
         break;
       case 'listen_socket':
         this.listeners.addBoundSocket(message.key, 'socket' in message ? message.socket : message.fd);
@@ -102,6 +105,9 @@ export class Worker {
 
   private apply(update: ResourceUpdate): void {
     switch (update.kind) {
+      case 'shared_counter':
+        this.sharedCounters.apply(update.name, update.slot);
+        break;
       case 'secret':
         this.resources.applySecret(update.name, update.bytes);
         break;
@@ -129,6 +135,7 @@ export class Worker {
   private remove(resource: Extract<ResourceUpdate, { kind: 'remove' }>['resource'], name: string): void {
     if (resource === 'cluster') this.clusters.removeCluster(name);
     else if (resource === 'listener') this.listeners.remove(name);
+    else if (resource === 'shared_counter') this.sharedCounters.remove(name);
     else if (resource !== 'endpoints') this.resources.remove(resource, name);
   }
 

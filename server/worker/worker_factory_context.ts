@@ -14,6 +14,7 @@ import type { FactoryContext, LogFileManager, Provider, Registry, ServerInfo } f
 import type { RouteConfig } from '../api/router.ts';
 import type { Runtime } from '../api/runtime.ts';
 import type { Secret } from '../api/secret.ts';
+import type { SharedCounter } from '../api/shared_counter.ts';
 import type { StatStore } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import { resourceKey } from '../common/config/resource_key.ts';
@@ -48,6 +49,7 @@ export interface WorkerEnvironment {
   readonly registry: Registry;
   readonly clusterManager: ClusterManager;
   readonly logFiles: LogFileManager;
+  sharedCounter(name: string): SharedCounter;
 }
 
 export class WorkerResources {

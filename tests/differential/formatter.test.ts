@@ -172,6 +172,7 @@ describe('access log lines are Envoy’s', { skip: SKIP }, () => {
       statName: 'lis',
       trafficDirection: 'UNSPECIFIED',
       metadata: { lm: { a: 'lb' } },
+      chainId: () => '',
       draining: () => false,
       perConnectionBufferLimitBytes: 0,
       unspokenProtocols: [],

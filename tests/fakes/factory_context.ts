@@ -3,7 +3,9 @@
 import { ConfigError } from '../../server/api/config_error.ts';
 import type { FactoryContext, LogFileManager } from '../../server/api/registry.ts';
 import type { Runtime } from '../../server/api/runtime.ts';
+import type { SharedCounter } from '../../server/api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore, StatTag } from '../../server/api/stats.ts';
+import { TableCounter } from '../../server/common/shared_counter.ts';
 
 /** Keeps every stat by its full name; tags are appended as `name{a=b,c=d}`. Histograms keep their values. */
 export class FakeStatStore implements StatStore {
@@ -98,6 +100,7 @@ const unavailable = (what: string) => (): never => {
 /** A context on a worker thread with `overrides`; `stats` is a FakeStatStore unless given. */
 export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): FactoryContext {
   const logFiles: LogFileManager = { open: unavailable('log files') };
+  const counters = new Map<string, SharedCounter>();
   return {
     thread: 'worker',
     server: {
@@ -123,6 +126,14 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
     secret: unavailable('secrets'),
     routeConfiguration: unavailable('route configurations'),
     httpFilterConfiguration: unavailable('filter configurations'),
+    sharedCounter(name) {
+      let counter = counters.get(name);
+      if (counter === undefined) {
+        counter = new TableCounter(new Int32Array(1), new Int32Array(1), 0);
+        counters.set(name, counter);
+      }
+      return counter;
+    },
     checkCluster() {},
     logFiles,
     listener: undefined,

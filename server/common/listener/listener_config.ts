@@ -12,6 +12,7 @@ import type { FactoryContext } from '../../api/registry.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { compileAccessLogs } from '../access_log/access_log_config.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
+import { xxHash64All } from '../hash/xx_hash_64.ts';
 import { parseAddress } from '../network/address.ts';
 import { compileFilterChainMatch, type FilterChainMatcher } from '../network/filter_chain_match.ts';
 import { compileFilterChainMatcher } from '../network/filter_chain_matcher.ts';
@@ -121,7 +122,7 @@ export function compileListener(
   // A listener that is replaced as a whole drains its chains: those of the new one are its own.
   const inPlace = previous?.shellKey === shell ? previous : undefined;
   const chains = compileChains(listener, context, statName, bufferLimit, path, inPlace);
-  const listenerContext = withListener(context, listener, statName, bufferLimit, new DrainState());
+  const listenerContext = withListener(context, listener, statName, bufferLimit, new DrainState(), () => '');
   return Object.freeze({
     name: listener.name,
     addresses,
@@ -211,7 +212,8 @@ function compileChain(
 ): FilterChainConfig {
   rejectOtherFields(chain, CHAIN_FIELDS, path);
   const drain = new DrainState();
-  const context = withListener(outer, listener, statName, bufferLimit, drain);
+  const chainId = (): string => xxHash64All([shellKey(listener), key]).toString(16);
+  const context = withListener(outer, listener, statName, bufferLimit, drain, chainId);
   const filters = chain.filters.map((filter, index) => {
     const where = at(at(path, 'filters'), index);
     if (filter.config_discovery !== undefined)
@@ -243,7 +245,7 @@ function compileChain(
     filters,
     transportSocket: compileTransportSocket(
       chain,
-      withListener(outer, listener, statName, bufferLimit, drain, filters.at(-1)?.unspokenProtocols),
+      withListener(outer, listener, statName, bufferLimit, drain, chainId, filters.at(-1)?.unspokenProtocols),
       path,
     ),
     transportSocketConnectTimeoutMs: durationMs(chain.transport_socket_connect_timeout) ?? 0,
@@ -276,6 +278,7 @@ function withListener(
   statName: string,
   bufferLimit: number,
   drain: DrainState,
+  chainId: () => string,
   unspokenProtocols: readonly string[] = [],
 ): FactoryContext {
   return {
@@ -293,6 +296,7 @@ function withListener(
                 structToJson(struct),
               ]),
             ),
+      chainId,
       draining: () => drain.drainClose(),
       perConnectionBufferLimitBytes: bufferLimit,
       unspokenProtocols,

@@ -27,6 +27,7 @@ import { TYPE_NAMES } from './resource.ts';
 import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
 import { RouteStore } from './route_store.ts';
 import type { Lease, ListenSocketBinder, ResourceCompilers, StoreServices } from './services.ts';
+import { SharedCounterStore } from './shared_counter_store.ts';
 import { type OnPiece, SlotAllocator, type TableName } from './slot_allocator.ts';
 import { WatchedResources } from './watched_resources.ts';
 
@@ -60,11 +61,13 @@ export class ConfigStore {
   readonly extensions: WatchedResources;
   readonly hostSlots: SlotAllocator;
   readonly breakerSlots: SlotAllocator;
+  readonly counterSlots: SlotAllocator;
   readonly bootstrap: Bootstrap;
   readonly #publisher: Publisher;
   readonly #init: InitSequence;
   readonly #routeStore: RouteStore;
   readonly #extensionStore: ExtensionConfigStore;
+  readonly #sharedCounters: SharedCounterStore;
 
   constructor(options: ConfigStoreOptions) {
     const { subscriptions, onPiece } = options;
@@ -78,6 +81,8 @@ export class ConfigStore {
     );
     const breakers = Array.from({ length: BREAKER_SLOTS }, (_, index) => index);
     this.breakerSlots = new SlotAllocator('circuit_breakers', BREAKER_SLOTS, breakers, onPiece);
+    this.counterSlots = new SlotAllocator('shared_counters', 1, [0], onPiece);
+    this.#sharedCounters = new SharedCounterStore(this.counterSlots, this.#publisher);
     const services = this.#services(options);
     this.secrets = new SecretStore(this.#publisher, services.decoder);
     this.#routeStore = new RouteStore(services);
@@ -92,6 +97,11 @@ export class ConfigStore {
   }
 
   /** All clusters are there; listeners may still wait for what they need. */
+  /** Of all shared tables. */
+  get slotAllocators(): readonly SlotAllocator[] {
+    return [this.hostSlots, this.breakerSlots, this.counterSlots];
+  }
+
   get clustersInitialized(): boolean {
     return this.#init.clustersReady;
   }
@@ -139,7 +149,7 @@ export class ConfigStore {
     if (lds !== undefined) this.listeners.subscribe(lds, () => undefined, at(path, 'lds_config'));
   }
 
-  /** Everything the workers have now, in order. Pieces of the tables come first: `hostSlots.memory`, `breakerSlots.memory`. */
+  /** Everything the workers have now, in order. Pieces of the tables come first: `slotAllocators`. */
   snapshot(): ResourceUpdate[] {
     return this.#publisher.snapshot();
   }
@@ -151,7 +161,7 @@ export class ConfigStore {
 
   /** A worker died: what it `held` in a piece of a shared table is free again. */
   reclaim(table: TableName, index: number, held: SharedArrayBuffer): void {
-    (table === 'hosts' ? this.hostSlots : this.breakerSlots).reclaim(index, held);
+    this.slotAllocators.find(({ name }) => name === table)!.reclaim(index, held);
   }
 
   /** What the start or a warming resource still waits for. */
@@ -200,6 +210,7 @@ export class ConfigStore {
   }
 
   #lease(dependency: Dependency): Lease {
+    if (dependency.kind === 'shared_counter') return this.#sharedCounters.lease(dependency.name);
     const { kind, source, name, path } = dependency;
     const key = resourceKey(source, name);
     if (kind === 'secret') {
@@ -217,7 +228,10 @@ export class ConfigStore {
   }
 }
 
-function leaseOf(resources: WatchedResources, { source, name, path }: Dependency): Lease {
+function leaseOf(
+  resources: WatchedResources,
+  { source, name, path }: Exclude<Dependency, { kind: 'shared_counter' }>,
+): Lease {
   const target = resources.watch(source, name, path);
   return { target, release: () => resources.release(target) };
 }

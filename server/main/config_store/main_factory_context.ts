@@ -12,10 +12,11 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext, LogFileManager, Registry, ServerInfo } from '../../api/registry.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { SecretKind } from '../../api/secret.ts';
+import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
 
-/** A secret, route or filter configuration that a resource waits for. */
+/** What a resource needs beside itself: a secret, route or filter configuration that it waits for, a counter. */
 export type Dependency =
   | {
       readonly kind: 'secret';
@@ -37,7 +38,8 @@ export type Dependency =
       readonly source: ConfigSource;
       readonly discovery: ExtensionConfigSource;
       readonly path: string;
-    };
+    }
+  | { readonly kind: 'shared_counter'; readonly name: string };
 
 /** What all dry runs have in common. */
 export interface CompileEnvironment {
@@ -92,6 +94,10 @@ export function mainFactoryContext(environment: CompileEnvironment, isStatic: bo
       });
       return { name: resourceKey(source, name), current: undefined };
     },
+    sharedCounter: (name) => {
+      dependencies.push({ kind: 'shared_counter', name });
+      return SCRATCH_COUNTER;
+    },
     checkCluster: (name, path) => {
       if (isStatic && !environment.hasCluster(name)) throw new ConfigError(path, `unknown cluster '${name}'`);
     },
@@ -138,4 +144,5 @@ class ScratchStatStore implements StatStore {
   textReadout(): void {}
 }
 
+const SCRATCH_COUNTER: SharedCounter = { tryAcquire: () => true, release: () => undefined };
 const SCRATCH_STATS: StatStore = new ScratchStatStore();

@@ -7,7 +7,15 @@ type Change = Exclude<ResourceUpdate, { kind: 'remove' }>;
 type Removal = Extract<ResourceUpdate, { kind: 'remove' }>;
 type Kind = Change['kind'];
 
-const ORDER: readonly Kind[] = ['secret', 'cluster', 'endpoints', 'extension', 'route', 'listener'];
+const ORDER: readonly Kind[] = [
+  'shared_counter',
+  'secret',
+  'cluster',
+  'endpoints',
+  'extension',
+  'route',
+  'listener',
+];
 
 export class Publisher {
   /** What the workers have, per kind and name, for a worker that starts later. */

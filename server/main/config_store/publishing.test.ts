@@ -29,7 +29,8 @@ class ModelWorker {
       if (update.kind === 'remove') this.#remove(update.resource, update.name);
       else {
         if (update.kind === 'listener' || update.kind === 'cluster') this.#expectReferences(update);
-        this.state.set(`${update.kind} ${update.name}`, update.bytes);
+        const bytes = 'bytes' in update ? update.bytes : undefined;
+        this.state.set(`${update.kind} ${update.name}`, bytes);
       }
     }
     for (const key of this.state.keys()) {

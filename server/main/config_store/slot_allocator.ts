@@ -1,4 +1,4 @@
-// Hands out runs of equal length in a shared table: a host's live numbers, a cluster's circuit breakers.
+// Hands out runs of equal length in a shared table: a host's live numbers, a cluster's circuit breakers, a counter.
 // A run that was given back rests until every worker has surely dropped it and its counters are back at zero, because
 // streams that began before the removal still count themselves out of it.
 
@@ -7,7 +7,7 @@ import { PIECE_SLOTS, SharedTable } from '../../common/upstream/shared_table.ts'
 /** ms that a freed run rests at least. */
 const REST_MS = 30_000;
 
-export type TableName = 'hosts' | 'circuit_breakers';
+export type TableName = 'hosts' | 'circuit_breakers' | 'shared_counters';
 
 /** Tells the workers of a new piece. Called before any slot of it is handed out. */
 export type OnPiece = (table: TableName, index: number, memory: SharedArrayBuffer) => void;

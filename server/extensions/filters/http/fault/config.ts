@@ -27,15 +27,20 @@ const DENOMINATORS: Readonly<Record<string, 100 | 10_000 | 1_000_000>> = {
   MILLION: 1_000_000,
 };
 
+/** Counted by name, as the gauge of that name is. */
+const ACTIVE_FAULTS = 'fault.active_faults';
+
 export const faultFactory: HttpFilterFactory<HTTPFault, HTTPFault> = {
   category: 'envoy.filters.http',
   name: 'envoy.filters.http.fault',
   configTypes: ['envoy.extensions.filters.http.fault.v3.HTTPFault'],
+  sharedCounters: [ACTIVE_FAULTS],
   compile(config, context, path) {
     const prefix = `${context.httpStatPrefix}fault.`;
     const filterConfig: FaultFilterConfig = {
       settings: compileSettings(config, path),
       runtime: context.runtime,
+      activeFaults: context.sharedCounter(`${context.httpStatPrefix}${ACTIVE_FAULTS}`),
       stats: context.stats.block(FAULT_STATS, prefix),
       downstreamCluster: (cluster, stat) => context.stats.counter(`${prefix}${cluster}.${stat}`).add(1),
     };

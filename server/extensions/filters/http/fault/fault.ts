@@ -11,6 +11,7 @@ import {
 } from '../../../../api/http/filter.ts';
 import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
 import type { Runtime } from '../../../../api/runtime.ts';
+import type { SharedCounter } from '../../../../api/shared_counter.ts';
 import type { StatBlock } from '../../../../api/stats.ts';
 import { ResponseFlag } from '../../../../api/stream_info.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
@@ -41,6 +42,7 @@ const STAT = FAULT_STATS.offset;
 export interface FaultFilterConfig {
   readonly settings: FaultSettings;
   readonly runtime: Runtime;
+  readonly activeFaults: SharedCounter;
   readonly stats: StatBlock<keyof typeof STAT>;
   /** Counts `<downstream cluster>.<stat>` (x-envoy-downstream-service-cluster). */
   downstreamCluster(cluster: string, stat: 'aborts_injected' | 'delays_injected'): void;
@@ -109,8 +111,14 @@ export class FaultFilter implements HttpFilter, TimerOwner {
     this.delayTimer?.disable();
     this.delayTimer = undefined;
     this.limiter?.destroy();
-    if (this.faultActive) this.config.stats.values[this.config.stats.base + STAT.active_faults]--;
+    if (this.faultActive) this.endFault();
+  }
+
+  private endFault(): void {
+    const { stats, activeFaults } = this.config;
     this.faultActive = false;
+    activeFaults.release();
+    stats.values[stats.base + STAT.active_faults]--;
   }
 
   /** The delay is over. */
@@ -229,12 +237,12 @@ export class FaultFilter implements HttpFilter, TimerOwner {
     return runtime.getInteger(`fault.http.${this.downstreamCluster}.${clusterKey}`, value);
   }
 
-  /** All faults of a request are one active fault. The limit holds per worker: a gauge is known to its own thread only. */
+  /** All faults of a request are one active fault. */
   private tryIncActiveFaults(): boolean {
     if (this.faultActive) return true;
-    const { stats, runtime } = this.config;
+    const { activeFaults, runtime } = this.config;
     const limit = runtime.getInteger(this.settings.maxActiveFaultsRuntime, this.settings.maxActiveFaults);
-    if (stats.values[stats.base + STAT.active_faults] >= limit) {
+    if (!activeFaults.tryAcquire(limit)) {
       this.count(STAT.faults_overflow);
       return false;
     }

@@ -6,13 +6,15 @@ import type { FactoryContext, NetworkFilterFactory } from '../../../../api/regis
 import { CONNECTION_LIMIT_STATS, ConnectionLimitConfig } from './connection_limit.ts';
 
 function compile(config: ConnectionLimit, context: FactoryContext): ConnectionLimitConfig {
-  const total = toNumber(config.max_connections?.value ?? 0n);
   return new ConnectionLimitConfig({
-    maxConnections: Math.ceil(total / Math.max(1, context.server.concurrency)),
+    maxConnections: toNumber(config.max_connections?.value ?? 0n),
     delayMs: durationMs(config.delay) ?? 0,
     runtime: context.runtime,
     runtimeKey: config.runtime_enabled?.runtime_key ?? '',
     enabledByDefault: config.runtime_enabled?.default_value?.value ?? true,
+    connections: context.sharedCounter(
+      `connection_limit.${config.stat_prefix}.${context.listener?.chainId()}`,
+    ),
     stats: context.stats.block(CONNECTION_LIMIT_STATS, `connection_limit.${config.stat_prefix}.`),
   });
 }

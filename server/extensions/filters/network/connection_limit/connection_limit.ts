@@ -1,5 +1,5 @@
-// Closes connections above a number, at once or after a while. Each worker thread holds its share of the number, rounded
-// up: connections spread evenly over workers. Envoy: source/extensions/filters/network/connection_limit/connection_limit.cc.
+// Closes connections above a number, at once or after a while. All workers count together, each version of a filter chain
+// for itself. Envoy: source/extensions/filters/network/connection_limit/connection_limit.cc.
 
 import {
   type NetworkFilter,
@@ -8,6 +8,7 @@ import {
   type ReadFilterCallbacks,
 } from '../../../../api/network/filter.ts';
 import type { Runtime } from '../../../../api/runtime.ts';
+import type { SharedCounter } from '../../../../api/shared_counter.ts';
 import type { StatBlock } from '../../../../api/stats.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
@@ -20,8 +21,8 @@ export const CONNECTION_LIMIT_STATS = statSchema('connection_limit', {
 const { active_connections: ACTIVE, limited_connections: LIMITED } = CONNECTION_LIMIT_STATS.offset;
 
 export interface ConnectionLimitOptions {
-  /** Of this thread. */
   readonly maxConnections: number;
+  readonly connections: SharedCounter;
   /** ms between refusing a connection and closing it; 0 = at once. */
   readonly delayMs: number;
   readonly runtime: Runtime;
@@ -34,7 +35,6 @@ export interface ConnectionLimitOptions {
 export class ConnectionLimitConfig implements NetworkFilterConfig {
   readonly isTerminal = false;
   readonly options: ConnectionLimitOptions;
-  active = 0;
 
   constructor(options: ConnectionLimitOptions) {
     this.options = options;
@@ -45,11 +45,19 @@ export class ConnectionLimitConfig implements NetworkFilterConfig {
     return runtimeKey === '' ? enabledByDefault : runtime.getBoolean(runtimeKey, enabledByDefault);
   }
 
-  /** One connection more or less. */
-  count(change: 1 | -1): void {
-    const { stats } = this.options;
-    this.active += change;
-    stats.values[stats.base + ACTIVE] += change;
+  /** One connection more. False: there are as many as may be. */
+  acquire(): boolean {
+    const { stats, connections, maxConnections } = this.options;
+    if (!connections.tryAcquire(maxConnections)) return false;
+    stats.values[stats.base + ACTIVE]++;
+    return true;
+  }
+
+  /** One that was acquired is gone. */
+  release(): void {
+    const { stats, connections } = this.options;
+    connections.release();
+    stats.values[stats.base + ACTIVE]--;
   }
 
   createFilter(): NetworkFilter {
@@ -74,10 +82,9 @@ class ConnectionLimitFilter implements NetworkFilter, TimerOwner {
   onNewConnection(): NetworkFilterStatus {
     const config = this.#config;
     if (!config.enabled) return NetworkFilterStatus.Continue;
-    const { maxConnections, delayMs, stats } = config.options;
-    if (config.active < maxConnections) {
+    const { delayMs, stats } = config.options;
+    if (config.acquire()) {
       this.#counted = true;
-      config.count(1);
       return NetworkFilterStatus.Continue;
     }
     stats.values[stats.base + LIMITED]++;
@@ -99,7 +106,7 @@ class ConnectionLimitFilter implements NetworkFilter, TimerOwner {
 
   onDestroy(): void {
     this.#delay?.disable();
-    if (this.#counted) this.#config.count(-1);
+    if (this.#counted) this.#config.release();
     this.#counted = false;
   }
 }

@@ -5,6 +5,7 @@ import type {
   HttpConnectionManager_UpgradeConfig,
   HttpFilter as HttpFilterMessage,
 } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import { typeNameOf } from '../../../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { HttpFilterConfig } from '../../../../api/http/filter.ts';
 import type { FactoryContext } from '../../../../api/registry.ts';
@@ -44,6 +45,7 @@ function compileEntry(
   path: string,
 ): HttpFilterEntry | undefined {
   if (filter.config_discovery !== undefined) {
+    reserveCounters(filter.config_discovery.type_urls, context);
     const provider = context.httpFilterConfiguration(
       filter.config_discovery,
       filter.name,
@@ -69,6 +71,16 @@ function compileEntry(
     )
       return undefined;
     throw error;
+  }
+}
+
+/** Main gives out counters when a listener comes; what the discovered configuration will be is only known later. */
+function reserveCounters(typeUrls: readonly string[], context: FactoryContext): void {
+  for (const type of typeUrls.map(typeNameOf)) {
+    const factory = context.registry.all.find(({ configTypes }) => configTypes.includes(type));
+    if (factory?.category !== 'envoy.filters.http') continue;
+    for (const name of factory.sharedCounters ?? [])
+      context.sharedCounter(`${context.httpStatPrefix}${name}`);
   }
 }
 
