@@ -18,7 +18,7 @@ const ANSWER_BYTES = 1024;
 const ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${ANSWER_BYTES}\r\n\r\n${'x'.repeat(ANSWER_BYTES)}`,
 );
-const PIECE = Buffer.alloc(1024 * 1024, 'x');
+const PIECE = Buffer.alloc(256 * 1024, 'x');
 
 function answer(socket: net.Socket): void {
   const reader = new MessageReader(() => socket.write(ANSWER));
