@@ -34,6 +34,7 @@ export class CertificateAuthority {
   readonly rootPem: string;
   readonly #directory = mkdtempSync(path.join(os.tmpdir(), 'mesh-ca-'));
   #issued = 0;
+  #signing: Promise<unknown> = Promise.resolve();
 
   constructor(organization = 'cluster.local') {
     writeFileSync(this.#file('ca.cnf'), CONFIGURATION);
@@ -63,24 +64,29 @@ export class CertificateAuthority {
         `keyUsage=critical,digitalSignature,${isCa ? 'keyCertSign' : 'keyEncipherment'}\n` +
         'extendedKeyUsage=serverAuth,clientAuth\n',
     );
-    await run(
-      'openssl',
-      [
-        ...['ca', '-config', 'ca.cnf', '-batch', '-notext', '-cert', 'root.pem', '-keyfile', 'root.key'],
-        ...['-in', `${name}.csr`, '-out', `${name}.pem`, '-extfile', `${name}.ext`],
-        ...['-startdate', dateOf(from), '-enddate', dateOf(to)],
-      ],
-      { cwd: this.#directory },
+    // Its database is a file: one signature at a time.
+    this.#signing = this.#signing.then(() =>
+      run(
+        'openssl',
+        [
+          ...['ca', '-config', 'ca.cnf', '-batch', '-notext', '-cert', 'root.pem', '-keyfile', 'root.key'],
+          ...['-in', `${name}.csr`, '-out', `${name}.pem`, '-extfile', `${name}.ext`],
+          ...['-startdate', dateOf(from), '-enddate', dateOf(to)],
+        ],
+        { cwd: this.#directory },
+      ),
     );
+    await this.#signing;
     return readFileSync(this.#file(`${name}.pem`), 'utf8');
   }
 
   /** A key and its certificate, for a server of the test. */
   async issue(subjectAltName: string): Promise<{ key: string; certificate: string }> {
-    const request = await run('openssl', ['req', '-new', ...NEW_KEY, '-keyout', 'new.key', '-subj', '/'], {
+    const keyFile = `${++this.#issued}.key`;
+    const request = await run('openssl', ['req', '-new', ...NEW_KEY, '-keyout', keyFile, '-subj', '/'], {
       cwd: this.#directory,
     });
-    const key = readFileSync(this.#file('new.key'), 'utf8');
+    const key = readFileSync(this.#file(keyFile), 'utf8');
     return { key, certificate: await this.sign(request.stdout, subjectAltName) };
   }
 

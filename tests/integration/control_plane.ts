@@ -72,6 +72,13 @@ export class ControlPlane {
     this.#resources.get(urlOf(TYPES[kind]))!.set(name, resource);
   }
 
+  /** A resource as it is served now. Throws when there is none. */
+  held(kind: Kind, name: string): object {
+    const resource = this.#resources.get(urlOf(TYPES[kind]))!.get(name);
+    if (resource === undefined) throw new Error(`no ${kind} ${name}`);
+    return resource;
+  }
+
   /** New or changed resources, in one response. The proxy's words when it refuses, undefined when it takes them all. */
   set(kind: Kind, resources: Readonly<Record<string, object>>): Promise<string | undefined> {
     for (const [name, resource] of Object.entries(resources)) this.hold(kind, name, resource);

@@ -27,9 +27,11 @@ export class Application {
     });
   }
 
-  static async start(namespace: NetworkNamespace): Promise<Application> {
+  /** `gid` of the proxy: its connections pass the sidecar by. */
+  static async start(namespace: NetworkNamespace, gid?: number): Promise<Application> {
     const child = namespace.spawn([process.execPath, CHILD], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      ...(gid === undefined ? {} : { gid }),
     });
     const application = new Application(child);
     await once(child, 'message');

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import net from 'node:net';
+import tls from 'node:tls';
 import { ask } from './proxy_process.ts';
 
 /** What a test may ask for, with what comes back. */
@@ -13,8 +14,22 @@ export interface Commands {
   serveTcp(port: number): Promise<void>;
   /** GET; the answer of serveHttp, or text. */
   get(url: string, host: string): Promise<{ status: number; headers: Record<string, string>; body: string }>;
+  /** Hands on every connection to a port of 127.0.0.1 to a Unix socket: the way out of the namespace. */
+  forward(port: number, socketPath: string): Promise<void>;
+  /** Speaks TLS itself, past any sidecar: says `text`, and tells what was agreed on and what came back in the next moment. */
+  talkTls(peer: TlsPeer, text: string): Promise<{ alpn: string | false; reply: string }>;
   /** Connects, waits for the greeting, says `line`, and tells both things it heard. */
   talk(ip: string, port: number, line: string): Promise<{ greeting: string; reply: string }>;
+}
+
+/** A TLS server, and what a client shows it. */
+export interface TlsPeer {
+  readonly ip: string;
+  readonly port: number;
+  readonly alpn: readonly string[];
+  /** PEM. */
+  readonly key: string;
+  readonly certificate: string;
 }
 
 export interface Seen {
@@ -46,6 +61,32 @@ const commands: Commands = {
   async get(url, host) {
     const { status, headers, body } = await ask(url, { headers: { host }, timeout: 5000 });
     return { status, headers: headers as Record<string, string>, body };
+  },
+
+  async forward(port, socketPath) {
+    const server = net.createServer((socket) => {
+      const out = net.connect(socketPath);
+      socket.on('error', () => out.destroy());
+      out.on('error', () => socket.destroy());
+      socket.pipe(out).pipe(socket);
+    });
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+  },
+
+  async talkTls({ ip, port, alpn, key, certificate }, text) {
+    const socket = tls.connect({
+      ...{ host: ip, port, key, cert: certificate },
+      ALPNProtocols: [...alpn],
+      rejectUnauthorized: false,
+    });
+    // In TLS 1.3 a server refuses a certificate after the client is done: it hangs up instead of answering.
+    const closed = once(socket, 'close').then(() => Promise.reject(new Error('closed without an answer')));
+    socket.once('secureConnect', () => socket.write(text));
+    const [reply] = (await Promise.race([once(socket, 'data'), closed])) as [Buffer];
+    closed.catch(() => undefined);
+    socket.destroy();
+    return { alpn: socket.alpnProtocol ?? false, reply: reply.toString('latin1') };
   },
 
   async talk(ip, port, line) {

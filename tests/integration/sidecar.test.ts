@@ -1,22 +1,23 @@
 // A client and a server talk through two sidecars that run what istiod sent them, each pair in a network namespace whose
-// iptables redirect all its connections, as in a pod. HTTP/2 between the sidecars comes with the HTTP/2 codec.
+// iptables redirect all its connections, as in a pod. The sidecars join the mesh by themselves: their certificates are of an
+// istiod's CA, by their tokens.
 
 import assert from 'node:assert/strict';
-import { type ChildProcess, execFileSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ControlPlane, type Kind } from './control_plane.ts';
+import { inspect } from 'node:util';
+import { CertificateAuthority } from '../fakes/certificate_authority.ts';
+import type { Kind } from './control_plane.ts';
+import { inMode, withIdentity } from './mesh_tls_modes.ts';
 import { Application } from './namespace_application.ts';
-import type { Seen } from './namespace_child.ts';
+import type { Seen, TlsPeer } from './namespace_child.ts';
 import { cannotIsolate, NetworkNamespace, PROXY_GID } from './network_namespace.ts';
 import { eventually } from './proxy_process.ts';
-import { holdRecorded } from './recorded_config.ts';
-import { SdsServer } from './sds_server.ts';
+import { Pod } from './sidecar_pod.ts';
 
-const MAIN = path.join(import.meta.dirname, '../../server/main.ts');
 const CLIENT_IP = '10.77.0.1';
 const SERVER_IP = '10.77.0.2';
 /** Nobody has it: it stands for any service's virtual IP. */
@@ -26,9 +27,18 @@ const TCP_SERVICE = { ip: '10.96.0.14', port: 6380 };
 /** Outside the mesh: the server's sidecar does not see it. */
 const OUTSIDE_PORT = 7000;
 const ISTIO = 'spiffe://cluster.local/ns/default/sa';
+const REVIEWS_CLUSTERS = ['', 'v1', 'v2', 'v3'].map(
+  (subset) => `outbound|9080|${subset}|reviews.default.svc.cluster.local`,
+);
+const VIRTUAL_INBOUND = 'virtualInbound';
+/** As bytes, for a client that speaks TLS itself. */
+const REQUEST = 'GET /tls HTTP/1.1\r\nhost: reviews:9080\r\n\r\n';
+const NO_OPENSSL = spawnSync('openssl', ['version']).status === 0 ? undefined : 'needs openssl';
 
 /** All endpoints are the server; `details` has no sidecar as far as the client knows, so it is plaintext. */
-function moveEndpoints(kind: Kind, name: string, resource: object): object {
+function change(kind: Kind, name: string, resource: object): object {
+  // The server stands for mongodb too, and has one name only.
+  if (kind === 'cluster') return withIdentity(resource, `"${ISTIO}/default"`, `"${ISTIO}/bookinfo-reviews"`);
   if (kind !== 'endpoints') return resource;
   const port = Number(/\|(\d+)\|/.exec(name)![1]);
   const mtls = { filterMetadata: { 'envoy.transport_socket_match': { tlsMode: 'istio' } } };
@@ -39,130 +49,31 @@ function moveEndpoints(kind: Kind, name: string, resource: object): object {
   return { clusterName: name, endpoints: [{ lbEndpoints: [endpoint] }] };
 }
 
-/** A root, and a certificate and key for each workload, made by openssl. */
-function makeCertificates(directory: string): void {
-  const openssl = (...args: string[]): void => {
-    execFileSync('openssl', args, { cwd: directory, stdio: ['ignore', 'ignore', 'pipe'] });
-  };
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl(
-    ...['req', '-x509', ...newKey, '-keyout', 'root.key', '-out', 'root.pem', '-subj', '/O=cluster.local'],
-    ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
-  );
-  // A workload of istiod's has one name; the server here stands for two.
-  const sans = {
-    client: `URI:${ISTIO}/bookinfo-productpage`,
-    server: `URI:${ISTIO}/bookinfo-reviews,URI:${ISTIO}/default`,
-  };
-  for (const [name, san] of Object.entries(sans)) {
-    writeFileSync(path.join(directory, `${name}.ext`), `subjectAltName=critical,${san}\n`);
-    openssl('req', '-new', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', '/');
-    openssl(
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', 'root.pem', '-CAkey', 'root.key', '-CAcreateserial'],
-      ...['-extfile', `${name}.ext`, '-out', `${name}.pem`],
-    );
-  }
-}
-
-/** A pod: an application and its sidecar, with control planes of its own. */
-class Pod {
-  readonly namespace: NetworkNamespace;
-  readonly #name: string;
-  readonly #directory: string;
-  readonly #closers: (() => unknown)[] = [];
-  application!: Application;
-  #proxy!: ChildProcess;
-  /** What the proxy wrote: its log, and the access log in between. */
-  log = '';
-
-  constructor(name: string, directory: string) {
-    this.#name = name;
-    this.#directory = directory;
-    this.namespace = new NetworkNamespace(name);
-  }
-
-  async start(recording: string): Promise<void> {
-    this.namespace.redirect(OUTSIDE_PORT);
-    const ads = path.join(this.#directory, `${this.#name}-ads.sock`);
-    const sds = path.join(this.#directory, `${this.#name}-sds.sock`);
-    const plane = await ControlPlane.start(`unix:${ads}`);
-    const secrets = await SdsServer.start(`unix:${sds}`);
-    this.#closers.push(
-      () => plane.close(),
-      () => secrets.close(),
-    );
-    holdRecorded(plane, recording, moveEndpoints);
-    const pem = (file: string): object => ({
-      inline_string: readFileSync(path.join(this.#directory, file), 'utf8'),
-    });
-    const own = { certificate_chain: pem(`${this.#name}.pem`), private_key: pem(`${this.#name}.key`) };
-    await secrets.set('default', { tls_certificate: own });
-    await secrets.set('ROOTCA', { validation_context: { trusted_ca: pem('root.pem') } });
-    this.application = await Application.start(this.namespace);
-    const bootstrap = plane.bootstrap({
-      admin: { address: { socket_address: { address: '127.0.0.1', port_value: 15000 } } },
-      static_resources: { clusters: [pipeCluster('xds', ads), pipeCluster('sds-grpc', sds)] },
-    });
-    const config = path.join(this.#directory, `${this.#name}.json`);
-    writeFileSync(config, JSON.stringify(bootstrap));
-    const args = [
-      process.execPath,
-      MAIN,
-      '-c',
-      config,
-      '--concurrency',
-      '2',
-      '--file-flush-interval-msec',
-      '20',
-    ];
-    this.#proxy = this.namespace.spawn(args, { gid: PROXY_GID, stdio: ['ignore', 'pipe', 'pipe'] });
-    for (const stream of [this.#proxy.stdout!, this.#proxy.stderr!])
-      stream.setEncoding('utf8').on('data', (text: string) => (this.log += text));
-    await eventually(() => this.#isReady(), `the sidecar of the ${this.#name} is ready`, 20_000).catch(
-      (error: Error) => {
-        throw new Error(`${error.message}\n${this.log}`);
-      },
-    );
-  }
-
-  async #isReady(): Promise<boolean> {
-    const answer = await this.application
-      .ask('get', 'http://127.0.0.1:15000/ready', 'x')
-      .catch(() => undefined);
-    return answer?.status === 200;
-  }
-
-  async stop(): Promise<void> {
-    this.application?.stop();
-    for (const close of this.#closers) close();
-    this.namespace.remove();
-    if (this.#proxy === undefined || this.#proxy.exitCode !== null) return;
-    this.#proxy.kill('SIGTERM');
-    await once(this.#proxy, 'exit');
-  }
-}
-
-function pipeCluster(name: string, path: string): object {
-  const endpoint = { address: { pipe: { path } } };
-  return { name, load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint }] }] } };
-}
-
-const impossible = cannotIsolate();
+const impossible = cannotIsolate() ?? NO_OPENSSL;
 
 describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'pilotfish-sidecar-'));
+  let authority: CertificateAuthority;
   let client: Pod;
   let server: Pod;
 
   before(async () => {
-    makeCertificates(directory);
-    client = new Pod('client', directory);
-    server = new Pod('server', directory);
+    authority = new CertificateAuthority();
+    const common = { directory, change, excludedInbound: OUTSIDE_PORT };
+    client = new Pod({
+      ...common,
+      name: 'client',
+      serviceAccount: 'bookinfo-productpage',
+      recording: 'streams/vanilla-productpage-v1-sotw',
+    });
+    server = new Pod({
+      ...common,
+      name: 'server',
+      serviceAccount: 'bookinfo-reviews',
+      recording: 'vanilla-reviews-v1-delta',
+    });
     NetworkNamespace.join(client.namespace, CLIENT_IP, server.namespace, SERVER_IP);
-    await Promise.all([
-      client.start('streams/vanilla-productpage-v1-sotw'),
-      server.start('vanilla-reviews-v1-delta'),
-    ]);
+    await Promise.all([client.start(authority), server.start(authority)]);
     await server.application.ask('serveHttp', 9080);
     await server.application.ask('serveHttp', 8000);
     await server.application.ask('serveTcp', TCP_SERVICE.port);
@@ -171,6 +82,7 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
 
   after(async () => {
     await Promise.allSettled([client?.stop(), server?.stop()]);
+    authority?.close();
     rmSync(directory, { recursive: true });
   });
 
@@ -217,6 +129,27 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
     assert.deepEqual(heard, { greeting: 'hello\n', reply: 'PING\n' });
   });
 
+  test('each knows the workload at the other end', async () => {
+    const { ip, port } = TCP_SERVICE;
+    await get('reviews:9080');
+    await client.application.ask('talk', ip, port, 'ping\n');
+    // HTTP says it in headers, TCP in a message of its own, behind the ALPN istio-peer-exchange.
+    const found = await server.stats('^metadata_exchange\\.');
+    assert.ok(found.get('metadata_exchange.alpn_protocol_found')! > 0, inspect(found));
+    const added = await client.stats('^metadata_exchange\\.');
+    assert.ok(added.get('metadata_exchange.metadata_added')! > 0, inspect(added));
+    const names = [...(await server.stats('istio_')).keys()];
+    const ends =
+      'reporter.destination.source_workload.client.*' +
+      `source_principal.${ISTIO}/bookinfo-productpage.*destination_principal.${ISTIO}/bookinfo-reviews.*mutual_tls$`;
+    for (const stat of ['istio_requests_total', 'istio_tcp_connections_opened_total']) {
+      assert.ok(
+        names.some((name) => new RegExp(`${stat}.${ends}`).test(name)),
+        `${stat} in\n${names.join('\n')}`,
+      );
+    }
+  });
+
   test('both sidecars say what they did', async () => {
     await eventually(
       async () =>
@@ -225,5 +158,136 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
       `access log lines in\n${client.log}\n${server.log}`,
       2000,
     );
+  });
+
+  describe('from outside the mesh', () => {
+    /** In the client's namespace, past its sidecar. */
+    let outsider: Application;
+    let own: Pick<TlsPeer, 'key' | 'certificate'>;
+
+    before(async () => {
+      outsider = await Application.start(client.namespace, PROXY_GID);
+      own = await authority.issue(`URI:${ISTIO}/outsider`);
+    });
+    after(() => outsider.stop());
+
+    const plain = (port = 9080) => outsider.ask('get', `http://${SERVER_IP}:${port}/plain`, 'reviews:9080');
+    const talkTls = (alpn: readonly string[], more: Partial<TlsPeer> = {}) =>
+      outsider.ask('talkTls', { ip: SERVER_IP, port: 9080, alpn, ...own, ...more }, REQUEST);
+    const setMode = async (mode?: 'STRICT' | 'DISABLE'): Promise<void> => {
+      const { plane } = server.istiod;
+      const held = plane.held('listener', VIRTUAL_INBOUND);
+      permissive ??= held;
+      const listener = mode === undefined ? permissive : inMode(permissive, mode);
+      assert.equal(await plane.set('listener', { [VIRTUAL_INBOUND]: listener }), undefined);
+    };
+    let permissive: object | undefined;
+
+    for (const alpn of ['istio', 'istio-peer-exchange', 'istio-http/1.0', 'istio-http/1.1']) {
+      test(`HTTP by the ALPN ${alpn}`, async () => {
+        const { reply } = await talkTls([alpn]);
+        assert.match(reply, /^HTTP\/1.1 200 OK\r\n/);
+        assert.ok(reply.includes(`By=${ISTIO}/bookinfo-reviews`), reply);
+        assert.ok(reply.includes(`URI=${ISTIO}/outsider`), reply);
+      });
+    }
+
+    test('the ALPN says what an unknown port speaks', async () => {
+      const http = await talkTls(['istio-http/1.1'], { port: 8000 });
+      assert.match(http.reply, /x-forwarded-client-cert/);
+      const tcp = await talkTls(['istio'], { port: 8000 });
+      assert.match(tcp.reply, /^HTTP\/1.1 200 OK\r\n/);
+      assert.doesNotMatch(tcp.reply, /x-forwarded-client-cert/);
+    });
+
+    test('PERMISSIVE takes both', async () => {
+      assert.equal((await plain()).status, 200);
+      assert.match((await talkTls(['istio-http/1.1'])).reply, /^HTTP\/1.1 200/);
+    });
+
+    test('STRICT takes mutual TLS only', async () => {
+      await setMode('STRICT');
+      await eventually(
+        () =>
+          plain().then(
+            () => false,
+            () => true,
+          ),
+        'plaintext is refused',
+      );
+      await assert.rejects(plain(8000));
+      assert.match((await talkTls(['istio-http/1.1'])).reply, /^HTTP\/1.1 200/);
+      assert.equal((await get('reviews:9080')).url, '/reviews/0');
+      await setMode();
+    });
+
+    test('DISABLE takes plaintext only', async () => {
+      await setMode('DISABLE');
+      await eventually(
+        () =>
+          talkTls(['istio-http/1.1']).then(
+            () => false,
+            () => true,
+          ),
+        'TLS is refused',
+      );
+      assert.equal((await plain()).status, 200);
+      await setMode();
+      await eventually(
+        () =>
+          talkTls(['istio-http/1.1']).then(
+            () => true,
+            () => false,
+          ),
+        'TLS is taken again',
+      );
+    });
+
+    test('a client of another trust domain, of another CA, or without a certificate is refused', async (t) => {
+      const stranger = new CertificateAuthority('elsewhere');
+      t.after(() => stranger.close());
+      const refusals = async () => {
+        const stats = await server.stats('^listener.0.0.0.0_15006.ssl.fail_verify');
+        return [...stats].map(([name, value]) => `${name.split('.').at(-1)}: ${value}`);
+      };
+      const before = await refusals();
+      assert.deepEqual(before, [
+        'fail_verify_cert_hash: 0',
+        'fail_verify_error: 0',
+        'fail_verify_no_cert: 0',
+        'fail_verify_san: 0',
+      ]);
+      await assert.rejects(
+        talkTls(['istio'], await authority.issue('URI:spiffe://elsewhere/ns/default/sa/outsider')),
+      );
+      await assert.rejects(talkTls(['istio'], await stranger.issue(`URI:${ISTIO}/outsider`)));
+      await assert.rejects(talkTls(['istio'], { key: '', certificate: '' }));
+      assert.deepEqual(await refusals(), [
+        'fail_verify_cert_hash: 0',
+        'fail_verify_error: 1',
+        'fail_verify_no_cert: 1',
+        'fail_verify_san: 1',
+      ]);
+    });
+  });
+
+  test('a server that is not who it should be gets no request', async () => {
+    const { plane } = client.istiod;
+    const right = Object.fromEntries(REVIEWS_CLUSTERS.map((name) => [name, plane.held('cluster', name)]));
+    const wrong = withIdentity(right, `${ISTIO}/bookinfo-reviews`, `${ISTIO}/somebody-else`);
+    assert.equal(await plane.set('cluster', wrong as Record<string, object>), undefined);
+    const ask = () => client.application.ask('get', `http://${SOME_IP}:9080/refused`, 'reviews:9080');
+    await eventually(async () => (await ask()).status === 503, 'the request fails');
+    const reason =
+      /"GET \/refused HTTP\/1.1" 503 .*CERTIFICATE_VERIFY_FAILED:.*SAN_matcher,_certificate_SANs_are_\[(\S+)\]/;
+    await eventually(async () => reason.test(client.log), 'the access log says why');
+    assert.equal(reason.exec(client.log)![1], `${ISTIO}/bookinfo-reviews`);
+    const stats = await client.stats('reviews.*fail_verify_san');
+    assert.ok(
+      [...stats.values()].some((value) => value > 0),
+      inspect(stats),
+    );
+    assert.equal(await plane.set('cluster', right), undefined);
+    await eventually(async () => (await ask()).status === 200, 'the request is served again');
   });
 });
