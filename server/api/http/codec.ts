@@ -161,6 +161,8 @@ export interface ClientConnectionCallbacks {
   onGoAway(): void;
   /** HTTP/2: the peer's concurrent-stream limit changed. */
   onMaxStreamsChanged(streams: number): void;
+  /** HTTP/2: a stream is over in both directions, which makes room for another. Not told when the connection ends. */
+  onStreamClosed?(): void;
   /** HTTP/1: stop (true) or resume (false) reading the socket. Calls nest, as `Connection.readDisable`. */
   readDisable?(disable: boolean): void;
   /** HTTP/1: a stream was reset, so this connection cannot be used again. HTTP/2: keepalive pings were not answered. */

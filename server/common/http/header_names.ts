@@ -9,6 +9,11 @@ export const KIND_REGULAR = 0;
 export const KIND_HOST = 1;
 export const KIND_CONTENT_LENGTH = 2;
 export const KIND_TRANSFER_ENCODING = 3;
+// The rest is special on HTTP/2 only.
+/** Belongs to an HTTP/1 connection and must not be in an HTTP/2 message. */
+export const KIND_CONNECTION_SPECIFIC = 4;
+export const KIND_TE = 5;
+export const KIND_COOKIE = 6;
 
 export interface HeaderName {
   /** Lower-case. */
@@ -68,6 +73,13 @@ function isName(characters: Uint8Array, bytes: Uint8Array, start: number, end: n
   return true;
 }
 
+/** The name that `text` (lower-case token characters) is. */
+export function headerNameOf(text: string): HeaderName {
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) hash = addToHash(hash, text.charCodeAt(i));
+  return internHeaderName(Buffer.from(text, 'latin1'), 0, text.length, hash);
+}
+
 function headerName(name: string, hash: number): HeaderName {
   return Object.freeze({
     name,
@@ -87,6 +99,15 @@ function kindOf(name: string): number {
       return KIND_CONTENT_LENGTH;
     case 'transfer-encoding':
       return KIND_TRANSFER_ENCODING;
+    case 'connection':
+    case 'keep-alive':
+    case 'proxy-connection':
+    case 'upgrade':
+      return KIND_CONNECTION_SPECIFIC;
+    case 'te':
+      return KIND_TE;
+    case 'cookie':
+      return KIND_COOKIE;
     default:
       return KIND_REGULAR;
   }

@@ -79,7 +79,7 @@ export class MessageHead {
         formatter.processKey(header.name, text.slice(fields[i] - base, fields[i + 1] - base));
       }
       const value = text.slice(fields[i + 2] - base, fields[i + 3] - base);
-      if (header.kind !== KIND_REGULAR) {
+      if (header.kind !== KIND_REGULAR && header.kind <= KIND_TRANSFER_ENCODING) {
         // Trailers come too late to frame or route anything; passed on, they might fool whoever merges them into headers.
         if (this.inTrailers) continue;
         if (header.kind === KIND_HOST && request !== undefined) {

@@ -10,19 +10,30 @@ import type {
   StreamResetReason,
 } from '../../../api/http/codec.ts';
 import type { StatBlock } from '../../../api/stats.ts';
+import { HTTP2_CODEC_STATS } from '../../stats/families/codec.ts';
+import { Http2ClientStream } from './client_stream.ts';
+import { Http2Connection } from './connection.ts';
+import { REMOTE_REFUSE } from './errors.ts';
+import { INTERNAL_ERROR, LARGEST_STREAM_ID, NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from './frame.ts';
+import { MESSAGING_RULE, TOO_MANY_HEADERS } from './message_reader.ts';
 import type { Http2Settings } from './settings.ts';
+
+const STAT = HTTP2_CODEC_STATS.offset;
 
 /**
  * What the pool must know: `onMaxStreamsChanged` says how many streams the peer allows now (never more than our own setting);
  * `onGoAway` comes once, before the streams that the peer did not process are reset with `RemoteRefusedStreamReset` (they may
- * be retried elsewhere), and no stream may be made after it.
+ * be retried elsewhere), and no stream may be made after it; `onStreamClosed` says that there is room for another.
+ * A response may end before its request. The owner then goes on sending, or resets the stream.
  */
-export class Http2ClientConnection implements ClientConnection {
-  readonly protocol = 'HTTP/2';
-  private readonly sink: ByteSink;
+export class Http2ClientConnection extends Http2Connection<Http2ClientStream> implements ClientConnection {
   private readonly callbacks: ClientConnectionCallbacks;
-  private readonly settings: Http2Settings;
-  private readonly stats: StatBlock;
+  private nextStream = 1;
+  /** Streams that have not sent their headers. */
+  private readonly starting = new Set<Http2ClientStream>();
+  private peerMaxConcurrentStreams = Number.POSITIVE_INFINITY;
+  private goneAway = false;
+  private goAwayRaised = false;
 
   /** `stats` is a block of HTTP2_CODEC_STATS. Preface and SETTINGS are written at once. */
   constructor(
@@ -31,33 +42,120 @@ export class Http2ClientConnection implements ClientConnection {
     settings: Http2Settings,
     stats: StatBlock,
   ) {
-    this.sink = sink;
+    super(sink, callbacks, settings, stats, false);
     this.callbacks = callbacks;
-    this.settings = settings;
-    this.stats = stats;
   }
 
-  /** Streams that have begun and are not over. */
-  get activeStreams(): number {
-    throw new Error(`not yet: ${this.sink}${this.callbacks}${this.settings}${this.stats}`);
+  override get activeStreams(): number {
+    return this.streams.size + this.starting.size;
   }
+
   /** The smaller of our max_concurrent_streams and the peer's SETTINGS_MAX_CONCURRENT_STREAMS. */
   get maxConcurrentStreams(): number {
-    throw new Error('not yet');
+    return Math.min(this.settings.maxConcurrentStreams, this.peerMaxConcurrentStreams);
   }
+
   /** False after a GOAWAY, an error, `goAway()`, or when the stream ids are used up. */
   get acceptsStreams(): boolean {
-    throw new Error('not yet');
+    return this.reading && !this.goneAway && this.nextStream <= LARGEST_STREAM_ID;
   }
+
   /** Only while `acceptsStreams` and `activeStreams` < `maxConcurrentStreams`. */
-  newStream(_decoder: ResponseDecoder): RequestEncoder {
-    throw new Error('not yet');
+  newStream(decoder: ResponseDecoder): RequestEncoder {
+    this.keepalive?.onNewStream();
+    const stream = new Http2ClientStream(this, decoder);
+    this.starting.add(stream);
+    return stream;
   }
-  dispatch(_bytes: Uint8Array, _start: number, _end: number): void {
-    throw new Error('not yet');
+
+  /** For the stream, which is about to send its headers: ids have to be in the order of these. */
+  openStream(stream: Http2ClientStream): void {
+    this.starting.delete(stream);
+    stream.id = this.nextStream;
+    stream.sendWindow = this.peerInitialWindowSize;
+    this.nextStream += 2;
+    this.addStream(stream);
   }
-  onHalfClose(): void {}
-  goAway(): void {}
+
+  /** Says that no more is expected. Streams that are under way go on. */
+  goAway(): void {
+    this.goneAway = true;
+    this.writer.goAway(0, NO_ERROR);
+    this.count(STAT.goaway_sent, 1);
+  }
+
   /** The connection is closed: ends timers and gauges and resets every stream with `reason`. */
-  onConnectionClosed(_reason: StreamResetReason, _details: string): void {}
+  onConnectionClosed(reason: StreamResetReason, details: string): void {
+    this.stop();
+    for (const stream of [...this.starting, ...this.streams.values()]) {
+      stream.close();
+      stream.raiseReset(reason, details);
+    }
+  }
+
+  protected override get lastPeerStream(): number {
+    return 0;
+  }
+
+  protected override isIdle(id: number): boolean {
+    return id >= this.nextStream || (id & 1) === 0;
+  }
+
+  override streamClosed(stream: Http2ClientStream, held: number): void {
+    this.starting.delete(stream);
+    super.streamClosed(stream, held);
+  }
+
+  protected override onStreamClosed(): void {
+    if (this.reading) this.callbacks.onStreamClosed?.();
+  }
+
+  protected override onPeerMaxConcurrentStreams(streams: number): void {
+    this.peerMaxConcurrentStreams = streams;
+    this.callbacks.onMaxStreamsChanged(this.maxConcurrentStreams);
+  }
+
+  protected override onGoAwayFrame(lastStream: number): void {
+    this.goneAway = true;
+    if (!this.goAwayRaised) {
+      this.goAwayRaised = true;
+      this.callbacks.onGoAway();
+    }
+    for (const stream of [...this.streams.values()]) {
+      if (stream.id <= lastStream || stream.closed) continue;
+      stream.close();
+      stream.raiseReset('RemoteRefusedStreamReset', REMOTE_REFUSE);
+    }
+  }
+
+  protected override onHeaderBlock(
+    id: number,
+    endStream: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    wireBytes: number,
+  ): void {
+    if (!this.decodeBlock(bytes, start, end)) return;
+    const stream = this.streams.get(id);
+    if (stream === undefined) {
+      if (this.isIdle(id)) this.connectionError(PROTOCOL_ERROR, 'HEADERS on an idle stream');
+      else this.onFrameOfNoStream(id);
+      return;
+    }
+    stream.wireBytesReceived += wireBytes;
+    stream.headerBytesReceived += wireBytes;
+    if (stream.remoteEnd) {
+      this.streamError(stream, STREAM_CLOSED, 'ProtocolError', MESSAGING_RULE);
+      return;
+    }
+    const fault = stream.receiveHeaders(endStream);
+    if (fault === undefined) return;
+    if (fault === TOO_MANY_HEADERS) {
+      this.count(STAT.header_overflow, 1);
+      this.streamError(stream, INTERNAL_ERROR, 'ProtocolError', fault);
+    } else {
+      this.messagingError(stream, fault);
+    }
+  }
 }

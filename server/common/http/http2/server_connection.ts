@@ -3,39 +3,158 @@
 
 import type { ByteSink, ServerConnection, ServerConnectionCallbacks } from '../../../api/http/codec.ts';
 import type { StatBlock } from '../../../api/stats.ts';
+import { HTTP2_CODEC_STATS } from '../../stats/families/codec.ts';
+import { RequestHeaders } from '../header_map.ts';
+import { Http2Connection } from './connection.ts';
+import {
+  INTERNAL_ERROR,
+  LARGEST_STREAM_ID,
+  NO_ERROR,
+  PROTOCOL_ERROR,
+  REFUSED_STREAM,
+  STREAM_CLOSED,
+} from './frame.ts';
+import { decodedBlock } from './hpack/decoder.ts';
+import { MESSAGING_RULE, messageReader, TOO_MANY_HEADERS, UNEXPECTED_UNDERSCORE } from './message_reader.ts';
+import { Http2ServerStream } from './server_stream.ts';
 import type { Http2Settings } from './settings.ts';
+import { toUpgradeRequest } from './upgrade.ts';
 
-export class Http2ServerConnection implements ServerConnection {
-  readonly protocol = 'HTTP/2';
-  private readonly sink: ByteSink;
+const STAT = HTTP2_CODEC_STATS.offset;
+
+export class Http2ServerConnection extends Http2Connection<Http2ServerStream> implements ServerConnection {
   private readonly callbacks: ServerConnectionCallbacks;
-  private readonly settings: Http2Settings;
-  private readonly stats: StatBlock;
+  private lastStream = 0;
+  /** Of the GOAWAY that refuses later streams. */
+  private lastAllowedStream = LARGEST_STREAM_ID;
+  private goAwayRaised = false;
 
-  /** `stats` is a block of HTTP2_CODEC_STATS. */
+  /**
+   * `stats` is a block of HTTP2_CODEC_STATS. SETTINGS are written at once. `callbacks.onCodecError` may come at any time, also
+   * while nothing is dispatched (a flood of outbound frames); GOAWAY is written by then.
+   */
   constructor(
     sink: ByteSink,
     callbacks: ServerConnectionCallbacks,
     settings: Http2Settings,
     stats: StatBlock,
   ) {
-    this.sink = sink;
+    super(sink, callbacks, settings, stats, true);
     this.callbacks = callbacks;
-    this.settings = settings;
-    this.stats = stats;
   }
 
-  /** Streams that have begun and are not over. */
-  get activeStreams(): number {
-    throw new Error(`not yet: ${this.sink}${this.callbacks}${this.settings}${this.stats}`);
+  goAway(): void {
+    this.lastAllowedStream = Math.min(this.lastAllowedStream, this.lastStream);
+    this.writer.goAway(this.lastAllowedStream, NO_ERROR);
+    this.count(STAT.goaway_sent, 1);
   }
-  dispatch(_bytes: Uint8Array, _start: number, _end: number): void {
-    throw new Error('not yet');
+
+  shutdownNotice(): void {
+    this.writer.goAway(LARGEST_STREAM_ID, NO_ERROR);
   }
-  onHalfClose(): void {}
-  goAway(): void {}
-  shutdownNotice(): void {}
+
+  /** The connection manager tells its streams of the connection's watermarks itself. */
   onUnderlyingConnectionAboveWriteBufferHighWatermark(): void {}
   onUnderlyingConnectionBelowWriteBufferLowWatermark(): void {}
-  onConnectionClosed(): void {}
+
+  onConnectionClosed(): void {
+    this.stop();
+    for (const stream of [...this.streams.values()]) stream.close();
+  }
+
+  protected override get lastPeerStream(): number {
+    return this.lastStream;
+  }
+
+  protected override isIdle(id: number): boolean {
+    return id > this.lastStream || (id & 1) === 0;
+  }
+
+  protected override onStreamClosed(): void {}
+
+  protected override onPeerMaxConcurrentStreams(): void {
+    // Limits pushed streams, which we never make.
+  }
+
+  protected override onGoAwayFrame(): void {
+    if (this.goAwayRaised) return;
+    this.goAwayRaised = true;
+    this.callbacks.onGoAway();
+  }
+
+  protected override onHeaderBlock(
+    id: number,
+    endStream: boolean,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    wireBytes: number,
+  ): void {
+    if (!this.decodeBlock(bytes, start, end)) return;
+    const stream = this.streams.get(id);
+    if (stream !== undefined) {
+      stream.wireBytesReceived += wireBytes;
+      stream.headerBytesReceived += wireBytes;
+      this.onTrailers(stream, endStream);
+    } else if (id <= this.lastStream || (id & 1) === 0) {
+      if ((id & 1) === 0) this.connectionError(PROTOCOL_ERROR, 'HEADERS on a stream of ours');
+      else this.onFrameOfNoStream(id);
+    } else if (id <= this.lastAllowedStream) {
+      this.onRequest(id, endStream, wireBytes);
+    }
+  }
+
+  private onRequest(id: number, endStream: boolean, wireBytes: number): void {
+    this.lastStream = id;
+    if (this.streams.size >= this.settings.maxConcurrentStreams) {
+      this.count(STAT.stream_refused_errors, 1);
+      this.sendReset(id, REFUSED_STREAM);
+      return;
+    }
+    const overflow = decodedBlock.overflow;
+    const headers = new RequestHeaders();
+    const fault = overflow ? TOO_MANY_HEADERS : messageReader.readRequest(headers, this.settings, this.stats);
+    const stream = new Http2ServerStream(this, id);
+    stream.contentLength = messageReader.contentLength;
+    stream.wireBytesReceived = wireBytes;
+    stream.headerBytesReceived = wireBytes;
+    this.addStream(stream);
+    stream.decoder = this.callbacks.newStream(stream);
+    if (stream.closed) return;
+    if (fault !== undefined) {
+      this.onFault(stream, fault);
+      return;
+    }
+    if (headers.protocol !== undefined && !this.settings.allowConnect) {
+      this.onFault(stream, MESSAGING_RULE);
+      return;
+    }
+    stream.isUpgrade = toUpgradeRequest(headers);
+    if (endStream && !stream.receiveEnd()) this.onFault(stream, MESSAGING_RULE);
+    else stream.decoder?.onRequestHeaders(headers, endStream);
+  }
+
+  private onTrailers(stream: Http2ServerStream, endStream: boolean): void {
+    if (stream.remoteEnd) {
+      this.streamError(stream, STREAM_CLOSED, 'LocalReset', MESSAGING_RULE);
+      return;
+    }
+    this.count(STAT.trailers, 1);
+    const fault = stream.receiveTrailers(endStream);
+    if (fault !== undefined) this.onFault(stream, fault);
+  }
+
+  private onFault(stream: Http2ServerStream, fault: string): void {
+    switch (fault) {
+      case TOO_MANY_HEADERS:
+        this.count(STAT.header_overflow, 1);
+        this.streamError(stream, INTERNAL_ERROR, 'LocalReset', fault);
+        return;
+      case UNEXPECTED_UNDERSCORE:
+        this.streamError(stream, INTERNAL_ERROR, 'LocalReset', fault);
+        return;
+      default:
+        this.messagingError(stream, fault);
+    }
+  }
 }
