@@ -47,6 +47,8 @@ export interface ConfigStoreOptions {
   readonly onPiece: OnPiece;
   /** Undefined where nothing is to listen (`--mode validate`). */
   readonly sockets?: ListenSocketBinder | undefined;
+  /** --drain-time-s. */
+  readonly drainTimeMs: number;
 }
 
 export class ConfigStore {
@@ -205,6 +207,7 @@ export class ConfigStore {
       hostSlots: this.hostSlots,
       breakerSlots: this.breakerSlots,
       sockets: options.sockets,
+      drainTimeMs: options.drainTimeMs,
       lease: (dependency) => this.#lease(dependency),
     };
   }
