@@ -104,8 +104,25 @@ export interface RouteEntry {
   hashKey(headers: RequestHeaderMap, info: StreamInfo, setCookies?: string[]): bigint | undefined;
   /** Changes path, host and headers for the upstream (rewrites, request_headers_to_add/remove at all levels). */
   finalizeRequestHeaders(headers: RequestHeaderMap, info: StreamInfo, insertEnvoyOriginalPath: boolean): void;
-  /** The virtual cluster's name of this request, or ''. */
-  virtualClusterName(headers: RequestHeaderMap): string;
+  /** Who counts the request beside its cluster: its virtual cluster, whose name goes to `info`, and the route. */
+  requestStats(headers: RequestHeaderMap, info: StreamInfo): readonly RequestStats[];
+}
+
+/** Stats of a virtual cluster (`vhost.<name>.vcluster.<name>.`) or of a route (`vhost.<name>.route.<stat_prefix>.`). */
+export interface RequestStats {
+  count(
+    stat:
+      | 'upstream_rq_total'
+      | 'upstream_rq_timeout'
+      | 'upstream_rq_retry'
+      | 'upstream_rq_retry_limit_exceeded'
+      | 'upstream_rq_retry_overflow'
+      | 'upstream_rq_retry_success',
+  ): void;
+  /** A response of this status, whoever made it. */
+  charge(status: number): void;
+  /** ms from the beginning of the attempt to the response. */
+  recordTime(ms: number): void;
 }
 
 export interface DirectResponseEntry {
@@ -137,8 +154,6 @@ export interface Route {
   /** Is the filter switched off for this route (`FilterConfig.disabled`)? undefined: not said. */
   filterDisabled(filterName: string): boolean | undefined;
   readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
-  /** stat_prefix of the route (`vhost.<vh>.route.<x>.`), or ''. */
-  readonly statPrefix: string;
   readonly decoratorOperation: string;
   /** decorator.propagate: say the operation to others in x-envoy-decorator-operation. */
   readonly decoratorPropagate: boolean;

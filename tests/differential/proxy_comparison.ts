@@ -197,7 +197,6 @@ const NOT_COMPARED = new RegExp(
     'cx_tx_bytes_total',
     'downstream_cx_delayed_close_timeout',
     'flow_control_\\w+',
-    'tracing\\.\\w+',
     // x-envoy-upstream-alt-stat-name: a
     '\\.a\\.(?:internal\\.)?upstream_rq_\\w+',
   ].join('|'),
@@ -207,6 +206,7 @@ const NOT_COMPARED = new RegExp(
 function belongsTo(line: string, { id, port }: Place): boolean {
   return (
     line.startsWith(`http.${id}.`) ||
+    line.startsWith(`vhost.${id}`) ||
     line.startsWith(`listener.127.0.0.1_${port}.`) ||
     line.startsWith(`cluster.${id}.`) ||
     line.startsWith(`cluster.${id}-`)

@@ -234,6 +234,36 @@ export const HEADER_CASES: readonly Scenario[] = [
     connections: [[get('/'), get('/', 'x-client-trace-id: a'), get('/', 'x-envoy-force-trace: 1')]],
   },
   {
+    name: 'tracing, and ids that do not tell',
+    manager: {
+      tracing: {},
+      request_id_extension: {
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig',
+          pack_trace_reason: false,
+        },
+      },
+    },
+    connections: [[get('/'), get('/', 'x-client-trace-id: a'), get('/', 'x-request-id: mine')]],
+  },
+  {
+    name: 'tracing without ids',
+    manager: { tracing: {}, generate_request_id: false },
+    connections: [
+      [
+        get('/'),
+        get('/', 'x-request-id: zzzzzzzz-1234-a234-8234-123456789012'),
+        get('/', 'x-client-trace-id: a'),
+      ],
+      [get('/', 'x-request-id: 12345678-1234-a234-8234-123456789012')],
+    ],
+  },
+  {
+    name: 'tracing of none, whatever asks for it',
+    manager: { tracing: { overall_sampling: { value: 0 } } },
+    connections: [[get('/'), get('/', 'x-client-trace-id: a')]],
+  },
+  {
     name: 'tracing that does not sample',
     manager: { tracing: { random_sampling: { value: 0 } } },
     connections: [[get('/'), get('/', 'x-client-trace-id: a')]],

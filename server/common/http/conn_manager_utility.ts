@@ -68,7 +68,7 @@ export function mutateRequestHeaders(
   if (config.via !== '') appendVia(headers, config.via);
   if (edge && info.remoteAddress.ip !== '') headers.set('x-envoy-external-address', info.remoteAddress.ip);
   if (config.generateRequestId) setRequestId(headers, config, edge);
-  if (config.traceSampling !== undefined) sampleTrace(headers, config.traceSampling);
+  if (config.traceSampling !== undefined) sampleTrace(headers, config.traceSampling, config.packTraceReason);
   info.requestId = headers.get('x-request-id') ?? '';
   mutateForwardedClientCert(headers, config, connection);
 }

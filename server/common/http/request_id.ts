@@ -2,10 +2,13 @@
 // Follows Envoy's source/extensions/request_id/uuid/config.cc and mutateTracingRequestHeader in conn_manager_utility.cc.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { StatBlock } from '../../api/stats.ts';
 import type { RuntimeFraction } from '../router/runtime_fraction.ts';
+import { HTTP_TRACING_STATS } from '../stats/families/http.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
 import { randomUuid } from './random_uuid.ts';
 
+const STAT = HTTP_TRACING_STATS.offset;
 /** Position of the version digit in a UUID's text. */
 const TRACE_BYTE_POSITION = 14;
 const NOT_TRACED = '4';
@@ -18,6 +21,8 @@ export interface TraceSampling {
   readonly client: RuntimeFraction;
   readonly random: RuntimeFraction;
   readonly overall: RuntimeFraction;
+  /** Of HTTP_TRACING_STATS. */
+  readonly stats: StatBlock;
 }
 
 /** Gives the request an id, where it has none of its own that may stay. */
@@ -34,22 +39,40 @@ export function setRequestId(
   else if (config.packTraceReason) setTraceReason(headers, id, NOT_TRACED);
 }
 
-/** Decides whether the request is traced and notes it in its id. */
-export function sampleTrace(headers: RequestHeaderMap, sampling: TraceSampling): void {
-  const id = headers.get('x-request-id');
-  if (id === undefined || id.length !== 36) return;
-  const random = Number.parseInt(id.slice(0, 8), 16);
-  if (Number.isNaN(random)) return;
+/** Decides whether the request is traced, counts it, and notes it in its id where `pack` says so. */
+export function sampleTrace(headers: RequestHeaderMap, sampling: TraceSampling, pack: boolean): void {
+  const id = headers.get('x-request-id') ?? '';
+  const reason = traceReason(headers, id, sampling);
+  const { values, base } = sampling.stats;
+  values[base + statOf(reason)]++;
+  if (pack && reason !== id[TRACE_BYTE_POSITION] && reason !== '') setTraceReason(headers, id, reason);
+}
+
+/** One of the digits above; '' leaves the id as it is. */
+function traceReason(headers: RequestHeaderMap, id: string, sampling: TraceSampling): string {
+  const random = id.length === 36 ? Number.parseInt(id.slice(0, 8), 16) : Number.NaN;
+  if (Number.isNaN(random)) return '';
   let reason = id[TRACE_BYTE_POSITION];
-  const before = reason;
   if (reason !== SAMPLED && reason !== FORCED_BY_CLIENT && reason !== FORCED_BY_SERVICE) {
     if (headers.has('x-client-trace-id') && sampling.client.enabled(random)) reason = FORCED_BY_CLIENT;
     else if (headers.has('x-envoy-force-trace')) reason = FORCED_BY_SERVICE;
     else if (sampling.random.enabled(random)) reason = SAMPLED;
-    else return;
+    else return '';
   }
-  if (!sampling.overall.enabled(random)) reason = NOT_TRACED;
-  if (reason !== before) setTraceReason(headers, id, reason);
+  return sampling.overall.enabled(random) ? reason : NOT_TRACED;
+}
+
+function statOf(reason: string): number {
+  switch (reason) {
+    case SAMPLED:
+      return STAT.random_sampling;
+    case FORCED_BY_CLIENT:
+      return STAT.client_enabled;
+    case FORCED_BY_SERVICE:
+      return STAT.service_forced;
+    default:
+      return STAT.not_traceable;
+  }
 }
 
 /** A malformed id is left as it is. */

@@ -15,7 +15,6 @@ export interface RouteSettings {
   readonly virtualHostName: string;
   readonly routeConfigName: string;
   readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
-  readonly statPrefix: string;
   readonly decoratorOperation: string;
   readonly decoratorPropagate: boolean;
   readonly perFilterConfigs: PerFilterConfigs | undefined;
@@ -30,7 +29,6 @@ export class CompiledRoute implements Route {
   readonly routeEntry: RouteEntry | undefined;
   readonly directResponseEntry: DirectResponseEntry | undefined;
   readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
-  readonly statPrefix: string;
   readonly decoratorOperation: string;
   readonly decoratorPropagate: boolean;
   private readonly perFilterConfigs: PerFilterConfigs | undefined;
@@ -43,7 +41,6 @@ export class CompiledRoute implements Route {
     this.routeEntry = 'clusterName' in action ? action : undefined;
     this.directResponseEntry = 'clusterName' in action ? undefined : action;
     this.metadata = settings.metadata;
-    this.statPrefix = settings.statPrefix;
     this.decoratorOperation = settings.decoratorOperation;
     this.decoratorPropagate = settings.decoratorPropagate;
     this.perFilterConfigs = settings.perFilterConfigs;

@@ -10,7 +10,7 @@ import type {
 import { create } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext } from '../../api/registry.ts';
-import type { DirectResponseEntry } from '../../api/router.ts';
+import type { DirectResponseEntry, RequestStats } from '../../api/router.ts';
 import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
@@ -23,6 +23,7 @@ import { plainMetadata } from './metadata.ts';
 import { compileRedirectPathRewrite, compileRoutePathRewrite } from './path_rewrite.ts';
 import { compilePerFilterConfigs } from './per_filter_config.ts';
 import { compileRedirect } from './redirect.ts';
+import { PrefixedRequestStats } from './request_stats.ts';
 import { compileRetryPolicy } from './retry_policy.ts';
 import { CompiledRoute, RouteRule, type RouteSettings } from './route.ts';
 import { CompiledRouteEntry, type RouteEntrySettings } from './route_entry.ts';
@@ -57,7 +58,6 @@ export function compileRoute(
     virtualHostName: scope.name,
     routeConfigName: global.routeConfigName,
     metadata: plainMetadata(config.metadata),
-    statPrefix: config.stat_prefix,
     decoratorOperation: config.decorator?.operation ?? '',
     decoratorPropagate: config.decorator?.propagate?.value ?? true,
     perFilterConfigs: compilePerFilterConfigs(
@@ -159,6 +159,7 @@ function compileEntry(
     upgrades: compileUpgrades(action.upgrade_configs, at(path, 'upgrade_configs')),
     hashPolicy: compileHashPolicy(action.hash_policy, path),
     virtualClusters: scope.virtualClusters,
+    requestStats: compileRequestStats(route, scope, context),
     weightedParser: undefined,
     weightedHost: '',
     requestParsers: inOrder(
@@ -170,6 +171,18 @@ function compileEntry(
     hostRewrite: compileHostRewrite(action, path),
     pathRewrite: compileRoutePathRewrite(action, match.path, context, path),
   };
+}
+
+/** By place of the virtual cluster; one entry where there are none. */
+function compileRequestStats(
+  { stat_prefix }: RouteProto,
+  scope: VirtualHostScope,
+  { stats }: FactoryContext,
+): readonly (readonly RequestStats[])[] {
+  const own =
+    stat_prefix === '' ? [] : [new PrefixedRequestStats(stats, `vhost.${scope.name}.route.${stat_prefix}.`)];
+  const { all } = scope.virtualClusters;
+  return all.length === 0 ? [own] : all.map((each) => [each.stats, ...own]);
 }
 
 function noteCluster(scope: VirtualHostScope, name: string | undefined, path: string): void {

@@ -2,7 +2,7 @@
 // Envoy: RouteEntryImplBase in source/common/router/config_impl.cc.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
-import type { RetryPolicy, RouteEntry, ShadowPolicy } from '../../api/router.ts';
+import type { RequestStats, RetryPolicy, RouteEntry, ShadowPolicy } from '../../api/router.ts';
 import type { FilterStateObject, StreamInfo } from '../../api/stream_info.ts';
 import type { Priority } from '../../api/upstream/cluster.ts';
 import { getPortStart } from '../http/path_utility.ts';
@@ -18,7 +18,7 @@ export const ORIGINAL_CONNECT_PORT = 'envoy.router.original_connect_port';
 /** The plain values of a RouteEntry. */
 type Values = Omit<
   RouteEntry,
-  'clusterName' | 'upgradeEnabled' | 'hashKey' | 'finalizeRequestHeaders' | 'virtualClusterName'
+  'clusterName' | 'upgradeEnabled' | 'hashKey' | 'finalizeRequestHeaders' | 'requestStats'
 >;
 
 export interface RouteEntrySettings extends Values {
@@ -28,6 +28,8 @@ export interface RouteEntrySettings extends Values {
   readonly upgrades: ReadonlyMap<string, boolean>;
   readonly hashPolicy: HashPolicy | undefined;
   readonly virtualClusters: VirtualClusters;
+  /** By place of the virtual cluster. */
+  readonly requestStats: readonly (readonly RequestStats[])[];
   /** The chosen weighted cluster's own mutations and host, applied before the route's. */
   readonly weightedParser: HeaderParser | undefined;
   readonly weightedHost: string;
@@ -61,6 +63,7 @@ export class CompiledRouteEntry implements RouteEntry {
   private readonly upgrades: ReadonlyMap<string, boolean>;
   private readonly hashPolicy: HashPolicy | undefined;
   private readonly virtualClusters: VirtualClusters;
+  private readonly statsByVirtualCluster: readonly (readonly RequestStats[])[];
   private readonly weightedParser: HeaderParser | undefined;
   private readonly weightedHost: string;
   private readonly requestParsers: readonly HeaderParser[];
@@ -92,6 +95,7 @@ export class CompiledRouteEntry implements RouteEntry {
     this.upgrades = settings.upgrades;
     this.hashPolicy = settings.hashPolicy;
     this.virtualClusters = settings.virtualClusters;
+    this.statsByVirtualCluster = settings.requestStats;
     this.weightedParser = settings.weightedParser;
     this.weightedHost = settings.weightedHost;
     this.requestParsers = settings.requestParsers;
@@ -112,8 +116,11 @@ export class CompiledRouteEntry implements RouteEntry {
     return this.hashPolicy?.generateHash(headers, info, setCookies);
   }
 
-  virtualClusterName(headers: RequestHeaderMap): string {
-    return this.virtualClusters.nameOf(headers);
+  requestStats(headers: RequestHeaderMap, info: StreamInfo): readonly RequestStats[] {
+    const { all } = this.virtualClusters;
+    const index = all.length === 0 ? 0 : this.virtualClusters.indexOf(headers);
+    if (all.length !== 0) info.virtualClusterName = all[index].name;
+    return this.statsByVirtualCluster[index];
   }
 
   finalizeRequestHeaders(

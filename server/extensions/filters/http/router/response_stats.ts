@@ -2,13 +2,15 @@
 // for internal and external requests. Follows Envoy's source/common/http/codes.cc (CodeStatsImpl::chargeResponseStat).
 
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
+import type { RequestStats } from '../../../../api/router.ts';
 import { HostSlot } from '../../../../api/upstream/host.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 
-/** `ms` is the time since the attempt began. */
+/** `others`: who counts beside the cluster. `ms` is the time since the attempt began. */
 export function chargeResponse(
   cluster: ThreadLocalCluster,
+  others: readonly RequestStats[],
   host: Host,
   status: number,
   ms: number,
@@ -20,6 +22,10 @@ export function chargeResponse(
   if (!dynamicStats) return;
   cluster.responseCodes.charge(status);
   cluster.responseCodes.recordTime(ms);
+  for (const other of others) {
+    other.charge(status);
+    other.recordTime(ms);
+  }
   const part =
     request.get('x-envoy-internal') === 'true'
       ? cluster.internalResponseCodes
@@ -30,4 +36,15 @@ export function chargeResponse(
     cluster.canaryResponseCodes.charge(status);
     cluster.canaryResponseCodes.recordTime(ms);
   }
+}
+
+/** An answer of the router's own, for what the upstream did not do. */
+export function chargeLocalResponse(
+  cluster: ThreadLocalCluster,
+  others: readonly RequestStats[],
+  status: number,
+  request: RequestHeaderMap,
+): void {
+  cluster.chargeLocalResponse(status, request);
+  for (const other of others) other.charge(status);
 }

@@ -4,7 +4,7 @@
 
 import type { StreamResetReason } from '../../../../api/http/codec.ts';
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
-import { RetryOn, type RetryPolicy } from '../../../../api/router.ts';
+import { type RequestStats, RetryOn, type RetryPolicy } from '../../../../api/router.ts';
 import type { Priority } from '../../../../api/upstream/cluster.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
@@ -28,6 +28,7 @@ export type RetryStatus = 'yes' | 'no' | 'limit' | 'overflow';
 export class RetryState {
   private readonly policy: RetryPolicy | undefined;
   private readonly cluster: ThreadLocalCluster;
+  private readonly requestStats: readonly RequestStats[];
   private readonly priority: Priority;
   private readonly retryOn: number;
   private readonly statusCodes: readonly number[];
@@ -41,6 +42,7 @@ export class RetryState {
   private constructor(
     policy: RetryPolicy | undefined,
     cluster: ThreadLocalCluster,
+    requestStats: readonly RequestStats[],
     priority: Priority,
     retryOn: number,
     retries: number,
@@ -49,6 +51,7 @@ export class RetryState {
   ) {
     this.policy = policy;
     this.cluster = cluster;
+    this.requestStats = requestStats;
     this.priority = priority;
     this.retryOn = retryOn;
     this.allowed = retries;
@@ -62,6 +65,7 @@ export class RetryState {
     policy: RetryPolicy | undefined,
     headers: RequestHeaderMap,
     cluster: ThreadLocalCluster,
+    requestStats: readonly RequestStats[],
     priority: Priority,
   ): RetryState | undefined {
     const on = headers.get('x-envoy-retry-on');
@@ -91,7 +95,7 @@ export class RetryState {
     removeRetryHeaders(headers);
     return retryOn === 0 || retries === 0
       ? undefined
-      : new RetryState(policy, cluster, priority, retryOn, retries, codes, names);
+      : new RetryState(policy, cluster, requestStats, priority, retryOn, retries, codes, names);
   }
 
   get enabled(): boolean {
@@ -129,8 +133,7 @@ export class RetryState {
   /** The retried request ended well. */
   onSuccess(): void {
     if (this.attempts === 0) return;
-    const { stats } = this.cluster;
-    stats.values[stats.base + STAT.upstream_rq_retry_success]++;
+    this.count('upstream_rq_retry_success');
   }
 
   /** Gives the breaker's place back: the retry is over, or the request is. */
@@ -143,20 +146,25 @@ export class RetryState {
   private decide(would: boolean): RetryStatus {
     this.release();
     if (!would) return 'no';
-    const { stats } = this.cluster;
     if (this.remaining === 0) {
-      if (this.allowed > 0) stats.values[stats.base + STAT.upstream_rq_retry_limit_exceeded]++;
+      if (this.allowed > 0) this.count('upstream_rq_retry_limit_exceeded');
       return 'limit';
     }
     if (!this.cluster.resourceManager(this.priority).tryAcquireRetry()) {
-      stats.values[stats.base + STAT.upstream_rq_retry_overflow]++;
+      this.count('upstream_rq_retry_overflow');
       return 'overflow';
     }
     this.remaining--;
     this.attempts++;
     this.holdsBreaker = true;
-    stats.values[stats.base + STAT.upstream_rq_retry]++;
+    this.count('upstream_rq_retry');
     return 'yes';
+  }
+
+  private count(stat: keyof typeof STAT & Parameters<RequestStats['count']>[0]): void {
+    const { stats } = this.cluster;
+    stats.values[stats.base + STAT[stat]]++;
+    for (const each of this.requestStats) each.count(stat);
   }
 
   private wouldRetryHeaders(headers: ResponseHeaderMap, grpcStatus: number | undefined): boolean {

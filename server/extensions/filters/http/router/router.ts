@@ -12,7 +12,7 @@ import {
   type StreamDecoderFilterCallbacks,
 } from '../../../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
-import type { Route, RouteEntry } from '../../../../api/router.ts';
+import type { RequestStats, Route, RouteEntry } from '../../../../api/router.ts';
 import { ResponseFlag } from '../../../../api/stream_info.ts';
 import { type HostDescription, HostSlot } from '../../../../api/upstream/host.ts';
 import { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
@@ -29,7 +29,7 @@ import type { RouterConfig } from './config.ts';
 import { respondDirectly } from './direct_response.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
 import { resetReasonText, responseFlagOf } from './reset_reason.ts';
-import { chargeResponse } from './response_stats.ts';
+import { chargeLocalResponse, chargeResponse } from './response_stats.ts';
 import { RetryState } from './retry_state.ts';
 import { shadowRequest } from './shadow.ts';
 import { finalTimeouts, type Timeouts, tellTimeout } from './timeouts.ts';
@@ -38,6 +38,7 @@ import { UpstreamRequest } from './upstream_request.ts';
 
 const STAT = ROUTER_STATS.offset;
 const CLUSTER_STAT = CLUSTER_TRAFFIC_STATS.offset;
+const NOWHERE_ELSE: readonly RequestStats[] = [];
 
 export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallbacks {
   private readonly config: RouterConfig;
@@ -46,6 +47,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   private trailers: TrailerMap | undefined = undefined;
   private route!: Route;
   private entry!: RouteEntry;
+  private requestStats: readonly RequestStats[] = NOWHERE_ELSE;
   private cluster!: ThreadLocalCluster;
   private timeouts!: Timeouts;
   private balancing!: RequestLoadBalancerContext;
@@ -106,7 +108,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.cluster = cluster;
     cluster.hold();
     info.upstreamRequestAttemptCount = 1;
-    info.virtualClusterName = entry.virtualClusterName(headers);
+    this.requestStats = entry.requestStats(headers, info);
     info.upstreamCluster = cluster;
     info.upstreamClusterName = cluster.name;
     this.timeouts = finalTimeouts(
@@ -117,7 +119,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     );
     if (entry.includeAttemptCountInRequest) headers.set('x-envoy-attempt-count', '1');
     entry.finalizeRequestHeaders(headers, info, !config.suppressEnvoyHeaders);
-    this.retry = RetryState.create(entry.retryPolicy, headers, cluster, entry.priority);
+    this.retry = RetryState.create(entry.retryPolicy, headers, cluster, this.requestStats, entry.priority);
     this.balancing = new RequestLoadBalancerContext(headers, info, entry);
     this.retain = !endStream && (this.retry !== undefined || entry.shadowPolicies.length > 0);
     if (endStream) this.onRequestComplete();
@@ -221,6 +223,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     const { stats } = this.cluster;
     stats.values[stats.base + CLUSTER_STAT.upstream_rq_timeout]++;
+    for (const each of this.requestStats) each.count('upstream_rq_timeout');
     this.abandon();
     this.respondLocally(
       504,
@@ -269,6 +272,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     info.upstreamSsl = connection.connection.info.ssl;
     info.upstreamProtocol = protocol;
     info.firstUpstreamTxByte = now;
+    for (const each of this.requestStats) each.count('upstream_rq_total');
     const { body, trailers, entry } = this;
     if (entry.autoHostRewrite && upstream.host.hostname !== '')
       updateAuthority(
@@ -294,7 +298,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
 
   onUpstreamInformational(headers: ResponseHeaderMap): void {
     if (headers.status !== 100) return;
-    if (this.config.dynamicStats) this.cluster.chargeLocalResponse(100, this.headers);
+    if (this.config.dynamicStats) chargeLocalResponse(this.cluster, this.requestStats, 100, this.headers);
     this.callbacks.encodeInformationalHeaders(headers);
   }
 
@@ -322,6 +326,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.responseStarted = true;
     chargeResponse(
       this.cluster,
+      this.requestStats,
       host,
       headers.status,
       now - this.attemptStart,
@@ -433,7 +438,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     callbacks.streamInfo.responseFlags |= flag;
     this.retry?.release();
     this.responseTimer?.disable();
-    if (config.dynamicStats && !this.responseStarted) this.cluster.chargeLocalResponse(code, this.headers);
+    if (config.dynamicStats && !this.responseStarted)
+      chargeLocalResponse(this.cluster, this.requestStats, code, this.headers);
     callbacks.sendLocalReply(code, body, details, {
       modifyHeaders: (headers) => {
         if (overloaded && !config.suppressEnvoyHeaders) headers.set('x-envoy-overloaded', 'true');

@@ -22,7 +22,11 @@ import type { PathNormalization } from '../../../../common/http/path_utility.ts'
 import { optionalMilliseconds } from '../../../../common/router/durations.ts';
 import { compileRouteConfiguration } from '../../../../common/router/route_config.ts';
 import { HTTP2_CODEC_STATS } from '../../../../common/stats/families/codec.ts';
-import { HTTP_LISTENER_STATS, HTTP_STATS } from '../../../../common/stats/families/http.ts';
+import {
+  HTTP_LISTENER_STATS,
+  HTTP_STATS,
+  HTTP_TRACING_STATS,
+} from '../../../../common/stats/families/http.ts';
 import { DownstreamResponseCodes } from '../../../../common/stats/response_code_stats.ts';
 import { HANDLED_COMMON_FIELDS, HANDLED_FIELDS } from './handled_fields.ts';
 import { compileHttpFilters, compileUpgrades } from './http_filters.ts';
@@ -93,6 +97,8 @@ function compile(
     HTTP_LISTENER_STATS,
     `listener.${listener.statName}.${httpStatPrefix}`,
   );
+  // Listed whether or not anything is traced, as Envoy's are.
+  const tracingStats = context.stats.block(HTTP_TRACING_STATS, `${httpStatPrefix}tracing.`);
   const limits = {
     maxHeadersKb: wrapperValue(config.max_request_headers_kb) ?? DEFAULT_MAX_REQUEST_HEADERS_KB,
     maxHeadersCount: wrapperValue(common?.max_headers_count) ?? DEFAULT_MAX_HEADERS_COUNT,
@@ -155,7 +161,7 @@ function compile(
     preserveExternalRequestId: config.preserve_external_request_id,
     alwaysSetRequestIdInResponse: config.always_set_request_id_in_response,
     packTraceReason: packReason,
-    traceSampling: packReason ? compileTraceSampling(config.tracing, context.runtime) : undefined,
+    traceSampling: compileTraceSampling(config.tracing, context.runtime, tracingStats),
     useRemoteAddress: config.use_remote_address?.value ?? false,
     xffNumTrustedHops: config.xff_num_trusted_hops,
     skipXffAppend: config.skip_xff_append,
