@@ -65,6 +65,14 @@ export interface ShadowPolicy {
   readonly disableShadowHostSuffix: boolean;
 }
 
+/** RouteAction.UpgradeConfig.ConnectConfig. */
+export interface ConnectConfig {
+  /** The PROXY protocol header that comes first, if any. */
+  readonly proxyProtocol: 'V1' | 'V2' | undefined;
+  /** POST is treated as CONNECT is. */
+  readonly allowPost: boolean;
+}
+
 /** What to do with a request that goes to a cluster. */
 export interface RouteEntry {
   /** The cluster for this request: fixed, by weight (`streamId` is the random value) or by header. '' when a header names none. */
@@ -93,6 +101,8 @@ export interface RouteEntry {
   readonly includeTimeoutRetryHeader: boolean;
   /** Upgrade name (lower-case) → enabled by this route; undefined = the connection manager decides. */
   upgradeEnabled(name: string): boolean | undefined;
+  /** CONNECT ends here: what it carries goes to the cluster as it is. Undefined where the upstream gets the request. */
+  readonly connectConfig: ConnectConfig | undefined;
   readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
   /** auto_host_rewrite: the host header becomes the chosen host's `hostname`, where it has one. */
   readonly autoHostRewrite: boolean;

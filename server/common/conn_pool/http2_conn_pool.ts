@@ -177,6 +177,8 @@ class Http2PoolStream implements PoolStream, ResponseDecoder, StreamCallbacks {
   /** Who is above: the stream's own window, and the connection. */
   private highWatermarks = 0;
   private requestComplete = false;
+  private responseComplete = false;
+  private halfClose = false;
   private ended = false;
 
   constructor(client: Http2ActiveClient, decoder: ResponseDecoder, position: number) {
@@ -192,6 +194,10 @@ class Http2PoolStream implements PoolStream, ResponseDecoder, StreamCallbacks {
   setWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void {
     this.watermark = callbacks;
     if (this.highWatermarks > 0) callbacks.onAboveWriteBufferHighWatermark();
+  }
+
+  enableTcpTunneling(): void {
+    this.halfClose = true;
   }
 
   onAboveWriteBufferHighWatermark(): void {
@@ -214,6 +220,7 @@ class Http2PoolStream implements PoolStream, ResponseDecoder, StreamCallbacks {
     if (this.ended) return;
     this.requestComplete = endStream;
     this.encoder.encodeData(bytes, start, end, endStream);
+    if (endStream && this.responseComplete) this.end();
   }
 
   encodeTrailers(trailers: TrailerMap): void {
@@ -263,9 +270,10 @@ class Http2PoolStream implements PoolStream, ResponseDecoder, StreamCallbacks {
 
   private finishResponse(): void {
     if (this.ended) return;
+    this.responseComplete = true;
     // Nobody is interested in the rest of a request that is answered.
     if (this.requestComplete) this.end();
-    else this.resetStream('LocalReset');
+    else if (!this.halfClose) this.resetStream('LocalReset');
   }
 
   private end(): void {

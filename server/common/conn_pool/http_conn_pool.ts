@@ -14,11 +14,16 @@ export type PoolFailureReason = 'Overflow' | 'LocalConnectionFailure' | 'RemoteC
 export interface PoolStream extends RequestEncoder {
   /** Told when the request body is sent more slowly than it comes, and when that is over. */
   setWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void;
+  /** Each direction ends by itself: the end of the response leaves the rest of the request be. HTTP/1 cannot do that. */
+  enableTcpTunneling?(): void;
 }
+
+/** Of a stream; '' where requests become bytes of a TCP connection. */
+export type UpstreamProtocol = 'HTTP/1.1' | 'HTTP/2' | '';
 
 /** Told when the pool has a stream for a request, or has none. Exactly one is called, once, unless it was cancelled. */
 export interface PoolCallbacks {
-  onPoolReady(encoder: PoolStream, upstream: UpstreamConnection, protocol: 'HTTP/1.1' | 'HTTP/2'): void;
+  onPoolReady(encoder: PoolStream, upstream: UpstreamConnection, protocol: UpstreamProtocol): void;
   onPoolFailure(reason: PoolFailureReason, transportFailure: string, host: Host | undefined): void;
 }
 
@@ -27,9 +32,13 @@ export interface Cancellable {
   cancel(): void;
 }
 
-export interface HttpConnPool {
+/** Where the router gets a stream from. Envoy: GenericConnPool. */
+export interface GenericConnPool {
   /** `decoder` gets the response. Undefined when a callback has been called already. */
   newStream(decoder: ResponseDecoder, callbacks: PoolCallbacks): Cancellable | undefined;
+}
+
+export interface HttpConnPool extends GenericConnPool {
   drain(): void;
 }
 

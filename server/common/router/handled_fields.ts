@@ -108,7 +108,8 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'typed_per_filter_config',
     'host_rewrite_literal',
   ]),
-  'RouteAction.UpgradeConfig': new Set(['upgrade_type', 'enabled']),
+  'RouteAction.UpgradeConfig': new Set(['upgrade_type', 'enabled', 'connect_config']),
+  ProxyProtocolConfig: new Set(['version']),
   'RouteAction.RequestMirrorPolicy': new Set([
     'cluster',
     'cluster_header',

@@ -10,7 +10,7 @@ import type {
 import { create } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext } from '../../api/registry.ts';
-import type { DirectResponseEntry, RequestStats } from '../../api/router.ts';
+import type { ConnectConfig, DirectResponseEntry, RequestStats } from '../../api/router.ts';
 import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
@@ -157,6 +157,7 @@ function compileEntry(
     perRequestBufferLimitBytes:
       route.per_request_buffer_limit_bytes?.value ?? scope.perRequestBufferLimitBytes,
     upgrades: compileUpgrades(action.upgrade_configs, at(path, 'upgrade_configs')),
+    connectConfig: compileConnectConfig(action.upgrade_configs, at(path, 'upgrade_configs')),
     hashPolicy: compileHashPolicy(action.hash_policy, path),
     virtualClusters: scope.virtualClusters,
     requestStats: compileRequestStats(route, scope, context),
@@ -214,6 +215,25 @@ function compileUpgrades(
     upgrades.set(type, config.enabled?.value ?? true);
   });
   return upgrades;
+}
+
+function compileConnectConfig(
+  configs: readonly RouteAction_UpgradeConfig[],
+  path: string,
+): ConnectConfig | undefined {
+  for (const [i, { upgrade_type, connect_config }] of configs.entries()) {
+    if (connect_config === undefined) continue;
+    const where = at(at(path, i), 'connect_config');
+    if (upgrade_type.toLowerCase() !== 'connect')
+      throw new ConfigError(where, `Non-CONNECT upgrade type ${upgrade_type} has ConnectConfig`);
+    const proxy = connect_config.proxy_protocol_config;
+    if (proxy !== undefined) checkFields('ProxyProtocolConfig', proxy, at(where, 'proxy_protocol_config'));
+    return Object.freeze({
+      proxyProtocol: proxy === undefined ? undefined : proxy.version === 'V2' ? 'V2' : 'V1',
+      allowPost: connect_config.allow_post,
+    });
+  }
+  return undefined;
 }
 
 function compileWeighted(

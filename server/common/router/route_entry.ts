@@ -2,7 +2,13 @@
 // Envoy: RouteEntryImplBase in source/common/router/config_impl.cc.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
-import type { RequestStats, RetryPolicy, RouteEntry, ShadowPolicy } from '../../api/router.ts';
+import type {
+  ConnectConfig,
+  RequestStats,
+  RetryPolicy,
+  RouteEntry,
+  ShadowPolicy,
+} from '../../api/router.ts';
 import type { FilterStateObject, StreamInfo } from '../../api/stream_info.ts';
 import type { Priority } from '../../api/upstream/cluster.ts';
 import { getPortStart } from '../http/path_utility.ts';
@@ -54,6 +60,7 @@ export class CompiledRouteEntry implements RouteEntry {
   readonly includeAttemptCountInRequest: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;
+  readonly connectConfig: ConnectConfig | undefined;
   readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
@@ -86,6 +93,7 @@ export class CompiledRouteEntry implements RouteEntry {
     this.includeAttemptCountInRequest = settings.includeAttemptCountInRequest;
     this.includeAttemptCountInResponse = settings.includeAttemptCountInResponse;
     this.includeTimeoutRetryHeader = settings.includeTimeoutRetryHeader;
+    this.connectConfig = settings.connectConfig;
     this.metadataMatch = settings.metadataMatch;
     this.autoHostRewrite = settings.autoHostRewrite;
     this.appendXForwardedHost = settings.appendXForwardedHost;

@@ -3,6 +3,7 @@
 // source/common/upstream/cluster_manager_impl.cc (ThreadLocalCluster).
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { UpstreamTransportSocketOptions } from '../../api/network/transport_socket.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { StatBlock } from '../../api/stats.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
@@ -34,6 +35,7 @@ import { PrioritySet } from './priority_set.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
 import { transportSocketOptions } from './transport_socket_options.ts';
 
+const NO_ALPN: readonly string[] = [];
 const LB_STAT = CLUSTER_LB_STATS.offset;
 
 /** `auto`: the handshake decides. */
@@ -176,6 +178,12 @@ export class ThreadLocalCluster implements Cluster {
     if (protocol === 'http1') host.http1Pool = made;
     else host.http2Pool = made;
     return made;
+  }
+
+  /** Options of a TCP connection to `host` for this stream; undefined for plaintext. */
+  tcpOptions(host: Host, info: StreamInfo): UpstreamTransportSocketOptions | undefined {
+    if (host.transportSocket === undefined) return undefined;
+    return transportSocketOptions(this.config, host, info, undefined, NO_ALPN);
   }
 
   private otherPool(host: Host, protocol: PoolProtocol, options: PoolOptions): HttpConnPool {

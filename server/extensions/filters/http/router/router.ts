@@ -16,6 +16,7 @@ import type { RequestStats, Route, RouteEntry } from '../../../../api/router.ts'
 import { ResponseFlag } from '../../../../api/stream_info.ts';
 import { type HostDescription, HostSlot } from '../../../../api/upstream/host.ts';
 import { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
+import type { UpstreamProtocol } from '../../../../common/conn_pool/http_conn_pool.ts';
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
@@ -25,6 +26,7 @@ import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
+import { genericConnPool } from '../../../upstreams/http/generic/generic_conn_pool.ts';
 import type { RouterConfig } from './config.ts';
 import { respondDirectly } from './direct_response.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
@@ -131,7 +133,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
 
   /** Begins an attempt at a host of the cluster. */
   private attempt(): void {
-    const { callbacks, cluster, entry } = this;
+    const { callbacks, cluster } = this;
     const host = cluster.chooseHost(this.balancing) as Host | undefined;
     if (host === undefined) {
       const { stats } = cluster;
@@ -148,9 +150,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const info = callbacks.streamInfo;
     info.upstreamRequestAttemptCount = this.attempts;
     this.attemptStart = monotonicNow();
-    const pool = cluster.httpPool(host, entry.priority, info, this.headers.host);
     const upstream = (this.upstream = new UpstreamRequest(this, host, info));
-    upstream.start(pool);
+    upstream.start(genericConnPool(cluster, host, this.entry, this.headers, info));
   }
 
   decodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): FilterDataStatus {
@@ -259,7 +260,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   onUpstreamReady(
     upstream: UpstreamRequest,
     connection: UpstreamConnection,
-    protocol: 'HTTP/1.1' | 'HTTP/2',
+    protocol: UpstreamProtocol,
   ): void {
     const info = this.callbacks.streamInfo;
     const now = monotonicNow();

@@ -7,10 +7,11 @@ import type { ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_
 import type { StreamInfo } from '../../../../api/stream_info.ts';
 import type {
   Cancellable,
-  HttpConnPool,
+  GenericConnPool,
   PoolCallbacks,
   PoolFailureReason,
   PoolStream,
+  UpstreamProtocol,
 } from '../../../../common/conn_pool/http_conn_pool.ts';
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
@@ -47,7 +48,7 @@ export class UpstreamRequest
     this.info = info;
   }
 
-  start(pool: HttpConnPool): void {
+  start(pool: GenericConnPool): void {
     this.pending = pool.newStream(this, this);
   }
 
@@ -69,7 +70,7 @@ export class UpstreamRequest
 
   // ---- pool ----------------------------------------------------------------------------------------------------------
 
-  onPoolReady(stream: PoolStream, upstream: UpstreamConnection, protocol: 'HTTP/1.1' | 'HTTP/2'): void {
+  onPoolReady(stream: PoolStream, upstream: UpstreamConnection, protocol: UpstreamProtocol): void {
     this.pending = undefined;
     if (this.done) {
       stream.resetStream('LocalReset');

@@ -21,6 +21,7 @@ import { latin1Of } from '../../../../common/matcher/latin1.ts';
 import { type PlainStruct, plainMetadata } from '../../../../common/router/metadata.ts';
 import { TCP_PROXY_STATS } from '../../../../common/stats/families/tcp_proxy.ts';
 import { TcpProxy } from './tcp_proxy.ts';
+import { compileTunneling, type Tunneling } from './tunneling.ts';
 
 const HANDLED = new Set([
   'stat_prefix',
@@ -35,6 +36,7 @@ const HANDLED = new Set([
   'max_connect_attempts',
   'backoff_options',
   'hash_policy',
+  'tunneling_config',
   'max_downstream_connection_duration',
   'max_downstream_connection_duration_jitter_percentage',
 ]);
@@ -87,6 +89,8 @@ export class TcpProxyConfig implements NetworkFilterConfig {
   /** Up to so many percent of the maximum are added by chance. */
   readonly maxDurationJitterPercent: number;
   readonly hash: TcpHash | undefined;
+  /** Connections go through requests, or undefined: they go as they are. */
+  readonly tunneling: Tunneling | undefined;
   readonly accessLogs: readonly AccessLog[];
   readonly logMoments: AccessLogMoments;
 
@@ -102,6 +106,7 @@ export class TcpProxyConfig implements NetworkFilterConfig {
     this.maxDurationMs = options.maxDurationMs;
     this.maxDurationJitterPercent = options.maxDurationJitterPercent;
     this.hash = options.hash;
+    this.tunneling = options.tunneling;
     this.accessLogs = options.accessLogs;
     this.logMoments = options.logMoments;
   }
@@ -142,6 +147,7 @@ export const tcpProxyFactory: NetworkFilterFactory<TcpProxyMessage> = {
         maxDurationMs: durationMs(config.max_downstream_connection_duration) ?? 0,
         maxDurationJitterPercent: config.max_downstream_connection_duration_jitter_percentage?.value ?? 0,
         hash: config.hash_policy.length === 0 ? undefined : compileHash(config.hash_policy[0]),
+        tunneling: compileTunneling(config.tunneling_config, context, at(path, 'tunneling_config')),
         accessLogs: compileAccessLogs(config.access_log, context, at(path, 'access_log')),
         logMoments: compileLogMoments(config, path),
       }),

@@ -3,21 +3,21 @@
 
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
-import type { SocketConnection } from '../../../../common/network/connection.ts';
 import { TCP_PROXY_STATS } from '../../../../common/stats/families/tcp_proxy.ts';
 import type { TcpProxyConfig } from './config.ts';
+import type { GenericUpstream } from './generic_upstream.ts';
 
 const STAT = TCP_PROXY_STATS.offset;
 
 export class Drainer implements TimerOwner {
   private readonly config: TcpProxyConfig;
-  private readonly connection: SocketConnection;
+  private readonly connection: GenericUpstream;
   private readonly idleTimeoutMs: number;
   private readonly timer: Timer | undefined;
   private unsent: number;
 
   /** `connection` is flushing already. */
-  constructor(config: TcpProxyConfig, connection: SocketConnection, idleTimeoutMs: number) {
+  constructor(config: TcpProxyConfig, connection: GenericUpstream, idleTimeoutMs: number) {
     this.config = config;
     this.connection = connection;
     this.idleTimeoutMs = idleTimeoutMs;

@@ -77,7 +77,16 @@ describe('tcp_proxy configuration', () => {
   });
 
   const refused: [object, string, string][] = [
-    [{ tunneling_config: { hostname: 'h:1' } }, 'tcp.tunneling_config', 'this field is not supported'],
+    [
+      { tunneling_config: { hostname: 'h:1', propagate_response_headers: true } },
+      'tcp.tunneling_config.propagate_response_headers',
+      'this field is not supported',
+    ],
+    [
+      { tunneling_config: { hostname: 'h:1', post_path: '/p' } },
+      'tcp.tunneling_config.post_path',
+      "Can't set a post path when POST method isn't used",
+    ],
     [{ on_demand: {} }, 'tcp.on_demand', 'this field is not supported'],
     [
       { upstream_connect_mode: 'ON_DOWNSTREAM_DATA' },

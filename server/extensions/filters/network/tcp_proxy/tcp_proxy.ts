@@ -15,21 +15,22 @@ import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
 import { connectionLogContext } from '../../../../common/access_log/connection_log_context.ts';
 import type { PoolFailureReason } from '../../../../common/conn_pool/http_conn_pool.ts';
 import { TcpActiveClient } from '../../../../common/conn_pool/tcp_conn_pool.ts';
+import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
 import type { SocketConnection } from '../../../../common/network/connection.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import { TCP_PROXY_STATS } from '../../../../common/stats/families/tcp_proxy.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
-import { transportSocketOptions } from '../../../../common/upstream/transport_socket_options.ts';
 import type { TcpProxyConfig, TcpRoute } from './config.ts';
 import { Drainer } from './drainer.ts';
+import type { ConnectingUpstream, GenericUpstream } from './generic_upstream.ts';
+import { HttpUpstream } from './http_upstream.ts';
 import { TcpLoadBalancerContext } from './load_balancer_context.ts';
 import { UpstreamCallbacks } from './upstream_callbacks.ts';
 
 const STAT = TCP_PROXY_STATS.offset;
 const CLUSTER_STAT = CLUSTER_TRAFFIC_STATS.offset;
-const NO_ALPN: readonly string[] = [];
 
 /** Filter state that chooses the cluster instead of the configuration (sni_cluster). */
 const CLUSTER_KEY = 'envoy.tcp_proxy.cluster';
@@ -51,9 +52,9 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
   private route!: TcpRoute;
   private cluster: ThreadLocalCluster | undefined = undefined;
   /** While it connects and while it is connected. */
-  private client: TcpActiveClient | undefined = undefined;
+  private client: ConnectingUpstream | undefined = undefined;
   /** Only while connected: the path of every read. */
-  private upstream: SocketConnection | undefined = undefined;
+  private upstream: GenericUpstream | undefined = undefined;
   private upstreamCallbacks: UpstreamCallbacks | undefined = undefined;
   private attempts = 0;
   private nextBackoffMs = 0;
@@ -68,6 +69,10 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
 
   constructor(config: TcpProxyConfig) {
     this.config = config;
+  }
+
+  get streamInfo(): StreamInfo {
+    return this.info;
   }
 
   // ---- downstream ----------------------------------------------------------------------------------------------------
@@ -144,10 +149,10 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
   }
 
   /** The client has gone in an orderly way: what it sent is delivered all the same. */
-  private flushUpstream(upstream: SocketConnection): void {
-    const callbacks = this.upstreamCallbacks!;
+  private flushUpstream(upstream: GenericUpstream): void {
     // Before it closes, so that its end is the drainer's business and no longer ours.
     if (upstream.unsentBytes > 0) {
+      const callbacks = this.upstreamCallbacks!;
       const drainer = new Drainer(this.config, upstream, this.idleTimeoutMs);
       callbacks.drain(drainer);
     }
@@ -224,12 +229,21 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     }
     info.upstreamRequestAttemptCount = ++this.attempts;
     info.upstreamHost = host;
-    const options =
-      host.transportSocket === undefined
-        ? undefined
-        : transportSocketOptions(cluster.config, host, info, undefined, NO_ALPN);
+    if (config.tunneling !== undefined) {
+      // The pool counts its connections itself.
+      resources.releaseConnection();
+      const upstream = new HttpUpstream(this, config.tunneling);
+      this.client = upstream;
+      upstream.connect(cluster.httpPool(host, DEFAULT_PRIORITY, info, undefined));
+      return;
+    }
     this.upstreamCallbacks = new UpstreamCallbacks(this);
-    this.client = TcpActiveClient.connect(cluster, host, options, this.upstreamCallbacks);
+    this.client = TcpActiveClient.connect(
+      cluster,
+      host,
+      cluster.tcpOptions(host, info),
+      this.upstreamCallbacks,
+    );
   }
 
   private fail(flag: number, reason: number): void {
@@ -254,11 +268,11 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     this.retryTimer.enable(Math.random() * interval, monotonicNow());
   }
 
-  onUpstreamReady(client: TcpActiveClient): void {
+  /** `through`: where bytes go, `upstream.connection` or a stream on it. */
+  onUpstreamReady(upstream: UpstreamConnection, through: GenericUpstream): void {
     const { info, config } = this;
-    const { upstream } = client;
     const { connection } = upstream;
-    this.upstream = connection;
+    this.upstream = through;
     info.upstreamLocalAddress = connection.info.localAddress;
     info.upstreamConnectionId = connection.id;
     info.upstreamSsl = connection.info.ssl;

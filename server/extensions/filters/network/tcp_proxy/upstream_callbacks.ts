@@ -21,8 +21,9 @@ export class UpstreamCallbacks implements TcpPoolCallbacks, ConnectionCallbacks 
   }
 
   onPoolReady(client: TcpActiveClient): void {
-    client.upstream.connection.addConnectionCallbacks(this);
-    this.proxy.onUpstreamReady(client);
+    const { upstream } = client;
+    upstream.connection.addConnectionCallbacks(this);
+    this.proxy.onUpstreamReady(upstream, upstream.connection);
   }
 
   onPoolFailure(reason: PoolFailureReason, transportFailure: string): void {

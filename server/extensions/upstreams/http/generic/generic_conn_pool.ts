@@ -1,0 +1,26 @@
+// Where the router gets an upstream for a request from: a pool of HTTP connections, or a TCP connection where CONNECT ends
+// here. Envoy: source/extensions/upstreams/http/generic/config.cc.
+
+import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
+import type { RouteEntry } from '../../../../api/router.ts';
+import type { StreamInfo } from '../../../../api/stream_info.ts';
+import type { GenericConnPool } from '../../../../common/conn_pool/http_conn_pool.ts';
+import type { Host } from '../../../../common/upstream/host.ts';
+import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
+import { TcpConnPool } from '../tcp/tcp_upstream.ts';
+
+export function genericConnPool(
+  cluster: ThreadLocalCluster,
+  host: Host,
+  { connectConfig, priority }: RouteEntry,
+  headers: RequestHeaderMap,
+  info: StreamInfo,
+): GenericConnPool {
+  const tcp =
+    connectConfig !== undefined &&
+    (headers.method === 'CONNECT' || (connectConfig.allowPost && headers.method === 'POST'));
+  if (!tcp) return cluster.httpPool(host, priority, info, headers.host);
+  const { remoteAddress: source, localAddress: destination } = info.connection;
+  const options = cluster.tcpOptions(host, info);
+  return new TcpConnPool(cluster, host, options, connectConfig, { source, destination });
+}
