@@ -87,8 +87,6 @@ export interface ListenerScope {
   /** True while the listener (or the whole server) drains: HTTP/1 answers with `connection: close`. Cheap: read per request. */
   draining(): boolean;
   readonly perConnectionBufferLimitBytes: number;
-  /** ALPN protocols that the chain being compiled must not agree on: its last filter does not speak them. */
-  readonly unspokenProtocols: readonly string[];
 }
 
 /** A file that access logs are appended to. Writes are gathered and flushed by time and size. */

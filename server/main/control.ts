@@ -84,7 +84,6 @@ export function buildControl(
     publish: (updates) => output.publish(updates),
     onPiece: output.onPiece,
     sockets: output.sockets,
-    drainTimeMs: options.drainTimeS * 1000,
   });
   const close = (): void => {
     store.close();

@@ -9,7 +9,6 @@ import {
   compileListener,
   type FilterChainConfig,
   type ListenerConfig,
-  updatesInPlace,
 } from '../common/listener/listener_config.ts';
 import { formatAddress } from '../common/network/address.ts';
 import type { ResourceUpdate } from '../messages.ts';
@@ -60,7 +59,8 @@ export class WorkerListenerManager implements ListenerLookup {
     const before = this.listeners.get(update.name);
     const message = decode('envoy.config.listener.v3.Listener', update.bytes);
     const config = compileListener(message, this.context, '', before?.config);
-    if (before !== undefined && updatesInPlace(before.config, config)) this.updateInPlace(before, config);
+    if (before !== undefined && before.config.shellKey === config.shellKey)
+      this.updateInPlace(before, config);
     else this.replace(update.name, before, config);
     this.indexAddresses();
   }

@@ -80,8 +80,6 @@ export interface NetworkFilterConfig {
   readonly isTerminal: boolean;
   /** Moves bytes rather than messages: its connections read into buffers of their own. */
   readonly bulk?: boolean;
-  /** ALPN protocols it does not speak, so that TLS must not agree on them. */
-  readonly unspokenProtocols?: readonly string[];
 }
 
 /** The socket before a filter chain is chosen. */

@@ -95,23 +95,8 @@ export interface ListenerConfig {
   readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
   /** MODIFY_ONLY listeners do not drain on /healthcheck/fail. */
   readonly drainType: 'DEFAULT' | 'MODIFY_ONLY';
-  /** Everything but the filter chains. */
+  /** Everything but the filter chains, to tell whether an update may happen in place. */
   readonly shellKey: string;
-  /** Whether there is one beside the default. */
-  readonly hasFilterChains: boolean;
-}
-
-/** What an update is compared by. */
-export type ListenerShape = Pick<ListenerConfig, 'shellKey' | 'hasFilterChains'> & {
-  readonly filterChains: readonly Pick<FilterChainConfig, 'key'>[];
-};
-
-/** May connections of equal chains stay? Envoy: ListenerImpl::supportUpdateFilterChain. */
-export function updatesInPlace(
-  before: Pick<ListenerShape, 'shellKey'>,
-  after: Pick<ListenerShape, 'shellKey' | 'hasFilterChains'>,
-): boolean {
-  return before.shellKey === after.shellKey && after.hasFilterChains;
 }
 
 /** `previous` lends its compiled chains to equal messages where nothing but chains differs. Throws ConfigError at the first field that cannot be honoured. */
@@ -135,11 +120,7 @@ export function compileListener(
   const bufferLimit = wrapperValue(listener.per_connection_buffer_limit_bytes) ?? DEFAULT_BUFFER_LIMIT_BYTES;
   const shell = shellKey(listener);
   // A listener that is replaced as a whole drains its chains: those of the new one are its own.
-  const hasFilterChains = listener.filter_chains.length > 0;
-  const inPlace =
-    previous !== undefined && updatesInPlace(previous, { shellKey: shell, hasFilterChains })
-      ? previous
-      : undefined;
+  const inPlace = previous?.shellKey === shell ? previous : undefined;
   const chains = compileChains(listener, context, statName, bufferLimit, path, inPlace);
   const listenerContext = withListener(context, listener, statName, bufferLimit, new DrainState(), () => '');
   return Object.freeze({
@@ -161,7 +142,6 @@ export function compileListener(
     trafficDirection: trafficDirection(listener),
     drainType: listener.drain_type === 'MODIFY_ONLY' ? 'MODIFY_ONLY' : 'DEFAULT',
     shellKey: shell,
-    hasFilterChains,
   });
 }
 
@@ -263,11 +243,7 @@ function compileChain(
     name: chain.name,
     key,
     filters,
-    transportSocket: compileTransportSocket(
-      chain,
-      withListener(outer, listener, statName, bufferLimit, drain, chainId, filters.at(-1)?.unspokenProtocols),
-      path,
-    ),
+    transportSocket: compileTransportSocket(chain, context, path),
     transportSocketConnectTimeoutMs: durationMs(chain.transport_socket_connect_timeout) ?? 0,
     drain,
     bulk: filters.at(-1)?.bulk === true,
@@ -299,7 +275,6 @@ function withListener(
   bufferLimit: number,
   drain: DrainState,
   chainId: () => string,
-  unspokenProtocols: readonly string[] = [],
 ): FactoryContext {
   return {
     ...context,
@@ -319,7 +294,6 @@ function withListener(
       chainId,
       draining: () => drain.drainClose(),
       perConnectionBufferLimitBytes: bufferLimit,
-      unspokenProtocols,
     },
   };
 }

@@ -74,11 +74,10 @@ export function downstreamResetFlag(reason: StreamResetReason): number {
   switch (reason) {
     case 'ProtocolError':
       return ResponseFlag.DownstreamProtocolError;
-    case 'RemoteReset':
-    case 'RemoteRefusedStreamReset':
-      return ResponseFlag.DownstreamRemoteReset;
-    default:
+    case 'ConnectionTermination':
       return ResponseFlag.DownstreamConnectionTermination;
+    default:
+      return ResponseFlag.DownstreamRemoteReset;
   }
 }
 

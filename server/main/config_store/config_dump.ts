@@ -90,7 +90,6 @@ function clustersDump(store: ConfigStore, matches: Matches): Init<ClustersConfig
 
 function listenersDump(store: ConfigStore, matches: Matches): Init<ListenersConfigDump> {
   const records = [...store.listeners.all].filter(({ name }) => matches(name));
-  const { draining } = store.listeners;
   const state = (version: ResourceVersion | undefined) =>
     version === undefined ? undefined : { ...stamp(version), listener: any('listener', version.bytes) };
   return {
@@ -100,20 +99,14 @@ function listenersDump(store: ConfigStore, matches: Matches): Init<ListenersConf
       if (!isStatic || version === undefined) return [];
       return [{ listener: any('listener', version.bytes), last_updated: timestampOf(version.receivedAt) }];
     }),
-    dynamic_listeners: [
-      ...records
-        .filter(({ isStatic }) => !isStatic)
-        .map(({ name, active, warming, failure }) => ({
-          name,
-          active_state: state(active),
-          warming_state: state(warming),
-          draining_state: state(draining.get(name)),
-          error_state: failureState('listener', failure),
-        })),
-      ...[...draining]
-        .filter(([name]) => matches(name) && store.listeners.get(name) === undefined)
-        .map(([name, version]) => ({ name, draining_state: state(version) })),
-    ],
+    dynamic_listeners: records
+      .filter(({ isStatic }) => !isStatic)
+      .map(({ name, active, warming, failure }) => ({
+        name,
+        active_state: state(active),
+        warming_state: state(warming),
+        error_state: failureState('listener', failure),
+      })),
   };
 }
 

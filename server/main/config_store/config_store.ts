@@ -47,8 +47,6 @@ export interface ConfigStoreOptions {
   readonly onPiece: OnPiece;
   /** Undefined where nothing is to listen (`--mode validate`). */
   readonly sockets?: ListenSocketBinder | undefined;
-  /** --drain-time-s. */
-  readonly drainTimeMs: number;
 }
 
 export class ConfigStore {
@@ -207,7 +205,6 @@ export class ConfigStore {
       hostSlots: this.hostSlots,
       breakerSlots: this.breakerSlots,
       sockets: options.sockets,
-      drainTimeMs: options.drainTimeMs,
       lease: (dependency) => this.#lease(dependency),
     };
   }

@@ -4,11 +4,8 @@
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { crypto } from '../../common/builtins.ts';
-import { xxHash64 } from '../../common/hash/xx_hash_64.ts';
-import { type ListenerShape, updatesInPlace } from '../../common/listener/listener_config.ts';
 import { LISTENER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { CollectionRecord, DiscoveredCollection } from './discovered_collection.ts';
-import { DrainingListeners } from './draining_listeners.ts';
 import { listenerAddresses } from './listener_addresses.ts';
 import { type Dependency, mainFactoryContext } from './main_factory_context.ts';
 import { type ResourceVersion, TYPE_NAMES } from './resource.ts';
@@ -21,7 +18,6 @@ export interface ListenerVersion extends ResourceVersion {
   /** For the check that no two listeners have the same. */
   readonly addresses: readonly string[];
   readonly reusePort: boolean;
-  readonly shape: ListenerShape;
 }
 
 /** A version that compiled. */
@@ -30,7 +26,6 @@ interface Prepared {
   readonly version: ResourceVersion;
   readonly dependencies: readonly Dependency[];
   readonly addresses: readonly string[];
-  readonly shape: ListenerShape;
 }
 
 /** Everything known of a listener name. */
@@ -46,23 +41,11 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
   /** Warm listeners that wait until the workers start. Undefined once they have. */
   #held: ListenerRecord[] | undefined = [];
   #active = 0;
-  readonly #draining: DrainingListeners;
 
   /** `onChange` is called whenever a listener became warm or went. */
   constructor(services: StoreServices, onChange: () => void) {
     super(services, { kind: 'listener', service: 'lds', statPrefix: 'listener_manager.lds.' }, onChange);
     this.#stats = services.stats.block(LISTENER_MANAGER_STATS, 'listener_manager.');
-    this.#draining = new DrainingListeners(this.#stats, services.drainTimeMs);
-  }
-
-  /** Versions that were replaced or removed and drain, by name. */
-  get draining(): ReadonlyMap<string, ResourceVersion> {
-    return this.#draining.oldest;
-  }
-
-  override close(): void {
-    super.close();
-    this.#draining.close();
   }
 
   /**
@@ -111,7 +94,6 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
 
   protected activate(record: ListenerRecord, next: ListenerVersion): void {
     if (record.active === undefined) this.#active++;
-    else if (this.#held === undefined) this.#drainBefore(record.name, record.active, next);
     if (this.#held === undefined) this.#publish(record, next);
     else if (!this.#held.includes(record)) this.#held.push(record);
   }
@@ -120,19 +102,7 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
     this.services.sockets?.abandon(record.name);
     if (record.active === undefined) return;
     this.services.publisher.remove('listener', record.name);
-    if (this.#held === undefined) this.#draining.addListener(record.name, record.active);
     this.#active--;
-  }
-
-  /** `next` takes the place of a version that the workers have. */
-  #drainBefore(name: string, before: ListenerVersion, next: ListenerVersion): void {
-    if (!updatesInPlace(before.shape, next.shape)) {
-      this.#draining.addListener(name, before);
-      return;
-    }
-    this.#stats.values[this.#stats.base + AT.listener_in_place_updated]++;
-    const kept = new Set(next.shape.filterChains.map(({ key }) => key));
-    this.#draining.addFilterChains(before.shape.filterChains.filter(({ key }) => !kept.has(key)).length);
   }
 
   protected abandonWarming(record: ListenerRecord): void {
@@ -156,17 +126,17 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
   /** The dry run. Throws ConfigError. */
   #prepare(record: ListenerRecord, listener: Listener, version: ResourceVersion, path: string): Prepared {
     const { context, dependencies } = mainFactoryContext(this.services.environment, record.isStatic);
-    const shape = hashed(this.services.compilers.listener(listener, context, path));
+    this.services.compilers.listener(listener, context, path);
     const addresses = listenerAddresses(listener);
     this.#checkAddresses(record, addresses, at(path, 'address'));
     const before = record.warming ?? record.active;
     if (before !== undefined && before.reusePort !== reusesPort(listener)) {
       throw new ConfigError('', `Listener ${record.name}: reuse port cannot be changed during an update`);
     }
-    return { listener, version, dependencies, addresses, shape };
+    return { listener, version, dependencies, addresses };
   }
 
-  #enter(record: ListenerRecord, { listener, version, dependencies, addresses, shape }: Prepared): void {
+  #enter(record: ListenerRecord, { listener, version, dependencies, addresses }: Prepared): void {
     const leases = leaseAll(this.services, dependencies);
     try {
       this.services.sockets?.bind(record.name, listener);
@@ -174,7 +144,7 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
       releaseAll(leases);
       throw error;
     }
-    const next: ListenerVersion = { ...version, leases, addresses, shape, reusePort: reusesPort(listener) };
+    const next: ListenerVersion = { ...version, leases, addresses, reusePort: reusesPort(listener) };
     this.enter(
       record,
       next,
@@ -184,8 +154,6 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
 
   #publish(record: ListenerRecord, { version, bytes }: ListenerVersion): void {
     this.services.publisher.put({ kind: 'listener', name: record.name, version, bytes });
-    const { concurrency } = this.services.environment.server;
-    this.#stats.values[this.#stats.base + AT.listener_create_success] += concurrency;
   }
 
   #checkAddresses(record: ListenerRecord, addresses: readonly string[], path: string): void {
@@ -200,16 +168,6 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
       );
     }
   }
-}
-
-/** Keys are as long as what they stand for. */
-function hashed({ shellKey, hasFilterChains, filterChains }: ListenerShape): ListenerShape {
-  const short = (key: string): string => xxHash64(key).toString(36);
-  return {
-    shellKey: short(shellKey),
-    hasFilterChains,
-    filterChains: filterChains.map(({ key }) => ({ key: short(key) })),
-  };
 }
 
 function reusesPort(listener: Listener): boolean {

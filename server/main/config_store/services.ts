@@ -5,7 +5,6 @@ import type { Listener } from '../../../xds-protos/generated/envoy/config/listen
 import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { StatStore } from '../../api/stats.ts';
-import type { ListenerShape } from '../../common/listener/listener_config.ts';
 import type { SubscriptionFactory } from '../xds/subscription.ts';
 import type { ResourceHistory } from './history.ts';
 import type { CompileEnvironment, Dependency } from './main_factory_context.ts';
@@ -14,9 +13,9 @@ import type { ResourceDecoder } from './resource_decoder.ts';
 import type { SlotAllocator } from './slot_allocator.ts';
 import type { Warmable } from './warming.ts';
 
-/** The pure compile functions of common/; main runs them to say ACK or NACK; what they return serves on the workers. */
+/** The pure compile functions of common/; main runs them to say ACK or NACK and drops what they return. */
 export interface ResourceCompilers {
-  listener(message: Listener, context: FactoryContext, path: string): ListenerShape;
+  listener(message: Listener, context: FactoryContext, path: string): unknown;
   cluster(message: Cluster, context: FactoryContext, path: string): unknown;
   route(message: RouteConfiguration, context: FactoryContext, path: string): unknown;
 }
@@ -50,8 +49,6 @@ export interface StoreServices {
   readonly breakerSlots: SlotAllocator;
   /** Undefined where nothing is to listen (`--mode validate`). */
   readonly sockets: ListenSocketBinder | undefined;
-  /** --drain-time-s. */
-  readonly drainTimeMs: number;
   /** Starts watching a dependency. Throws ConfigError when its source cannot be honoured. */
   lease(dependency: Dependency): Lease;
 }

@@ -54,7 +54,7 @@ function compileDownstream(
   const listener = `listener.${context.listener?.statName ?? ''}.`;
   const factory = new DownstreamTlsSocketFactory({
     common,
-    alpnProtocols: common.alpnProtocols.filter((name) => !context.listener?.unspokenProtocols.includes(name)),
+    alpnProtocols: common.alpnProtocols,
     requireClientCertificate: config.require_client_certificate?.value ?? false,
     fullScanCertificates: config.full_scan_certs_on_sni_mismatch?.value ?? false,
     ticketKeys: ticketKeys(config, context, path),

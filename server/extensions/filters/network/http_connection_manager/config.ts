@@ -53,7 +53,6 @@ export const httpConnectionManagerFactory: NetworkFilterFactory<HttpConnectionMa
 
 class HttpConnectionManagerConfig implements NetworkFilterConfig {
   readonly isTerminal = true;
-  readonly unspokenProtocols = ['h2'];
   private readonly config: ConnectionManagerConfig;
 
   constructor(config: ConnectionManagerConfig) {
