@@ -175,7 +175,6 @@ describe('access log lines are Envoy’s', { skip: SKIP }, () => {
       chainId: () => '',
       draining: () => false,
       perConnectionBufferLimitBytes: 0,
-      unspokenProtocols: [],
     } as const;
   }
 

@@ -8,6 +8,8 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
+import { talkHttp2 } from './http2_client.ts';
+import { Http2Upstream } from './http2_upstream.ts';
 import { logFileOf, type Place, resourcesOf, type Scenario, substitute } from './proxy_scenario.ts';
 import { type Step, talk } from './raw_client.ts';
 import { ScriptedUpstream } from './scripted_upstream.ts';
@@ -61,11 +63,13 @@ async function runAlone(scenario: Scenario, command?: readonly string[]): Promis
   }
 }
 
+type Upstream = ScriptedUpstream | Http2Upstream;
+
 class Run {
   private readonly scenarios: readonly Scenario[];
   private readonly directory = mkdtempSync(path.join(os.tmpdir(), 'proxy-'));
   private readonly places: Place[] = [];
-  private readonly upstreams: ScriptedUpstream[][] = [];
+  private readonly upstreams: Upstream[][] = [];
   private readonly clients: string[][] = [];
   private outcomes: string[] = [];
   private process: EnvoyProcess | undefined = undefined;
@@ -97,14 +101,19 @@ class Run {
 
   private async prepare(scenario: Scenario, index: number): Promise<void> {
     const id = `s${index}`;
-    const upstreams: ScriptedUpstream[] = [];
-    const hostOf = async (script: NonNullable<Scenario['upstreams']>[number]): Promise<string> => {
-      if (typeof script === 'string') return script;
-      const upstream = await new ScriptedUpstream(script).listen();
-      upstreams.push(upstream);
+    const upstreams: Upstream[] = [];
+    const started = async (upstream: Upstream): Promise<string> => {
+      upstreams.push(await upstream.listen());
       return `127.0.0.1:${upstream.port}`;
     };
-    const hosts = await Promise.all((scenario.upstreams ?? [{}]).map(hostOf));
+    const hostOf = (script: NonNullable<Scenario['upstreams']>[number]): string | Promise<string> =>
+      typeof script === 'string' ? script : started(new ScriptedUpstream(script));
+    const { http2Upstreams } = scenario;
+    const hosts = await Promise.all(
+      http2Upstreams === undefined
+        ? (scenario.upstreams ?? [{}]).map(hostOf)
+        : http2Upstreams.map((script) => started(new Http2Upstream(script))),
+    );
     const moreHosts = new Map<string, string | undefined>();
     for (const [name, { upstream }] of Object.entries(scenario.clusters ?? {}))
       moreHosts.set(name, upstream && (await hostOf(upstream)));
@@ -125,7 +134,7 @@ class Run {
   }
 
   private async one(index: number): Promise<void> {
-    const { connections, staggerMs } = this.scenarios[index];
+    const { connections = [], http2 = [], staggerMs } = this.scenarios[index];
     const place = this.places[index];
     if (staggerMs !== undefined) {
       this.clients[index] = await Promise.all(
@@ -137,6 +146,7 @@ class Run {
       return;
     }
     for (const steps of connections) this.clients[index].push(await this.connection(steps, place));
+    for (const connection of http2) this.clients[index].push(await talkHttp2(place.port, connection));
   }
 
   private connection(steps: readonly Step[], place: Place): Promise<string> {
@@ -168,7 +178,10 @@ class Run {
   }
 
   private statsOf(index: number, stats: readonly string[]): string[] {
-    const excepted = Object.keys(this.scenarios[index].statExceptions ?? {});
+    const { statExceptions = {}, http2, http2Upstreams } = this.scenarios[index];
+    const excepted = Object.keys(statExceptions);
+    // When SETTINGS and windows are acknowledged is a matter of timing.
+    if (http2 !== undefined || http2Upstreams !== undefined) excepted.push('cx_rx_bytes_total');
     return stats.filter(
       (line) => belongsTo(line, this.places[index]) && !excepted.some((name) => line.includes(name)),
     );
@@ -197,6 +210,8 @@ const NOT_COMPARED = new RegExp(
     'cx_tx_bytes_total',
     'downstream_cx_delayed_close_timeout',
     'flow_control_\\w+',
+    // Which of Envoy's two codecs it is.
+    'o?n?ghttp2_\\w+_connections',
     // x-envoy-upstream-alt-stat-name: a
     '\\.a\\.(?:internal\\.)?upstream_rq_\\w+',
   ].join('|'),
@@ -234,7 +249,7 @@ function mergeChunks(text: string): string {
 const UUID = /[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 
 /** Ports, ids and times are given names. The digit that says why a request is traced stays in its id. */
-function normalize(text: string, place: Place, upstreams: readonly ScriptedUpstream[]): string {
+function normalize(text: string, place: Place, upstreams: readonly Upstream[]): string {
   let result = text.replace(UUID, '<id $1>').replaceAll(String(place.port), '<port>');
   for (const [i, { port }] of upstreams.entries())
     result = result.replaceAll(String(port), `<upstream ${i}>`);

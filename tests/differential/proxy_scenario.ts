@@ -2,6 +2,8 @@
 // file share one bootstrap, so that each proxy is started once.
 
 import path from 'node:path';
+import type { Http2Connection } from './http2_client.ts';
+import type { Http2Script } from './http2_upstream.ts';
 import type { Step } from './raw_client.ts';
 import type { UpstreamScript } from './scripted_upstream.ts';
 
@@ -14,11 +16,15 @@ type Json = Readonly<Record<string, unknown>>;
 export interface Scenario {
   readonly name: string;
   /** Connections that clients make, one after the other; steps in raw_client.ts. */
-  readonly connections: readonly (readonly Step[])[];
+  readonly connections?: readonly (readonly Step[])[];
+  /** Connections of HTTP/2 that clients make, after the others. */
+  readonly http2?: readonly Http2Connection[];
   /** All connections at once, each so many ms after the one before. */
   readonly staggerMs?: number;
   /** One host each; an address instead of a script is taken as it is. None: an upstream that answers 200. */
   readonly upstreams?: readonly (UpstreamScript | string)[];
+  /** Hosts that speak HTTP/2, in place of `upstreams`; the cluster is told so. */
+  readonly http2Upstreams?: readonly Http2Script[];
   /** Merged over the HttpConnectionManager. */
   readonly manager?: Json;
   /** Before the router. */
@@ -53,6 +59,16 @@ const LOG_FORMAT = [
   'headers=%REQUEST_HEADERS_BYTES% took=%DURATION%/%REQUEST_DURATION%/%RESPONSE_DURATION%/%RESPONSE_TX_DURATION%',
 ].join(' ');
 
+/** What a cluster says whose hosts speak HTTP/2. */
+export const HTTP2: Json = {
+  typed_extension_protocol_options: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+      explicit_http_config: { http2_protocol_options: {} },
+    },
+  },
+};
+
 export const address = (port_value: number): Json => ({
   socket_address: { address: '127.0.0.1', port_value },
 });
@@ -75,7 +91,9 @@ export function logFileOf(directory: string, id: string): string {
 /** The listener and the clusters of a scenario. */
 export function resourcesOf(scenario: Scenario, place: Place): { listener: Json; clusters: Json[] } {
   const { id } = place;
-  const clusters = [clusterOf(id, place.hosts, scenario.cluster)];
+  const cluster =
+    scenario.http2Upstreams === undefined ? scenario.cluster : { ...HTTP2, ...scenario.cluster };
+  const clusters = [clusterOf(id, place.hosts, cluster)];
   for (const [name, { cluster }] of Object.entries(scenario.clusters ?? {})) {
     const host = place.moreHosts.get(name);
     clusters.push(clusterOf(`${id}-${name}`, host === undefined ? [] : [host], cluster));

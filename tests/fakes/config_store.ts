@@ -54,7 +54,6 @@ export function testStore(bootstrap: object): TestStore {
       listener: ({ name, stat_prefix }, context, path) => {
         refuseBad(name);
         for (const wanted of stat_prefix.split(' ')) depend(wanted, context, path);
-        return { shellKey: name, hasFilterChains: true, filterChains: [] };
       },
       cluster: ({ name, alt_stat_name }, context, path) => {
         refuseBad(name);
@@ -64,7 +63,6 @@ export function testStore(bootstrap: object): TestStore {
     },
     publish: (sent) => updates.push(...sent),
     onPiece: () => undefined,
-    drainTimeMs: 0,
   });
   return {
     store,

@@ -43,7 +43,6 @@ export function compileDownstream(config: object, overrides: Partial<FactoryCont
   const listener = {
     name: 'l',
     statName: '0.0.0.0_1',
-    unspokenProtocols: [],
   } as unknown as FactoryContext['listener'];
   const factory = downstreamTlsFactory.compile(
     message as never,

@@ -2,13 +2,7 @@
 // Envoy: RouteEntryImplBase in source/common/router/config_impl.cc.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
-import type {
-  ConnectConfig,
-  RequestStats,
-  RetryPolicy,
-  RouteEntry,
-  ShadowPolicy,
-} from '../../api/router.ts';
+import type { ConnectConfig, RequestStats, RetryPolicy, RouteEntry, ShadowPolicy } from '../../api/router.ts';
 import type { FilterStateObject, StreamInfo } from '../../api/stream_info.ts';
 import type { Priority } from '../../api/upstream/cluster.ts';
 import { getPortStart } from '../http/path_utility.ts';
