@@ -5,6 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fields, fields } from './http2_client.ts';
 
+/** INTERNAL_ERROR is what Envoy says when nobody wants the answer any more, CANCEL is what Pilotfish says. */
+const GIVEN_UP = new Set([http2.constants.NGHTTP2_INTERNAL_ERROR, http2.constants.NGHTTP2_CANCEL]);
+
 export interface Http2Answer {
   /** Status and more; 200 where it is missing. */
   readonly headers?: Fields;
@@ -92,7 +95,8 @@ export class Http2Upstream {
     stream.on('error', () => {});
     stream.on('close', () => {
       if (body !== '') parts.push(`data: ${body}`);
-      this.received[index] += `${parts.join('\n')}\n<end ${stream.rstCode}>\n`;
+      this.received[index] +=
+        `${parts.join('\n')}\n<end ${GIVEN_UP.has(stream.rstCode) ? 'given up' : stream.rstCode}>\n`;
     });
     if (this.script.early || this.script.echo) answer();
   }

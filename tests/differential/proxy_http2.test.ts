@@ -1,6 +1,9 @@
 // HTTP/2 and gRPC through Envoy and Pilotfish: see proxy_comparison.ts for what is compared.
 
 import { compareProxies } from './proxy_comparison.ts';
-import { HTTP2_CASES } from './proxy_http2_cases.ts';
+import { GRPC_CASES } from './proxy_grpc_cases.ts';
+import { HTTP2_CASES, HTTP2_DIFFERENCE_CASES } from './proxy_http2_cases.ts';
 
 compareProxies('HTTP/2', HTTP2_CASES);
+compareProxies('gRPC', GRPC_CASES);
+compareProxies('known differences of HTTP/2', HTTP2_DIFFERENCE_CASES, false);

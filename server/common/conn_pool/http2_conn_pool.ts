@@ -265,7 +265,8 @@ class Http2PoolStream implements PoolStream, ResponseDecoder, StreamCallbacks {
     if (this.ended) return;
     this.client.countReset(reason);
     this.end();
-    this.decoder.onResetStream(reason, details);
+    // What the codec has to say of a stream is not about the connection.
+    this.decoder.onResetStream(reason, reason === 'ConnectionTermination' ? details : '');
   }
 
   private finishResponse(): void {

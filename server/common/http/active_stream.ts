@@ -21,6 +21,7 @@ import { FilterManager } from './filter_manager.ts';
 import { grpcDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
 import { isUpgrade, reasonPhrase, shouldCloseConnection } from './headers.ts';
+import { DEADLINE_EXCEEDED } from './local_reply.ts';
 import { normalizeRequestPath, unescapeSlashes } from './path_utility.ts';
 import { reportStreamFailure } from './stream_failure.ts';
 
@@ -139,6 +140,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       if (!allowed) {
         config.stats.values[config.stats.base + STAT.downstream_rq_ws_on_non_ws_route]++;
         this.upgrade = '';
+        this.manager.drainAfterUpgrade();
         this.sendLocalReply(403, '', 'upgrade_failed');
         return;
       }
@@ -458,7 +460,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     stats.values[stats.base + STAT.downstream_rq_max_duration_reached]++;
     this.requestHeaders ??= new RequestHeaders();
     const code = this.requestComplete ? 504 : 408;
-    this.sendLocalReply(code, 'downstream duration timeout', 'max_duration_timeout');
+    this.sendLocalReply(code, 'downstream duration timeout', 'max_duration_timeout', DEADLINE_EXCEEDED);
   }
 
   readDisable(disable: boolean): void {

@@ -193,6 +193,11 @@ export class ConnectionManager
     if (!this.isHttp2) this.drainState = 'closing';
   }
 
+  /** An upgrade is refused: on HTTP/1 what follows may be of the other protocol, and Envoy lets HTTP/2 drain as well. */
+  drainAfterUpgrade(): void {
+    if (this.isHttp2 && this.drainState === 'none') this.startDrainSequence();
+  }
+
   /** Should the answer ask the client to close? True while the listener drains or this connection does. */
   shouldClose(): boolean {
     if (this.drainState === 'none' && this.config.listener.draining()) {

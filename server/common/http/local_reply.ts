@@ -47,6 +47,8 @@ const GRPC_STATUS: Readonly<Record<number, number>> = {
   504: 14,
 };
 const UNKNOWN = 2;
+/** What a gRPC client is told of a limit of time, whatever the HTTP code. */
+export const DEADLINE_EXCEEDED: LocalReplyOptions = Object.freeze({ grpcStatus: 4 });
 const NO_BYTES = new Uint8Array(0);
 
 export class LocalReply {

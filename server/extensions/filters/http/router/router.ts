@@ -298,8 +298,11 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   }
 
   onUpstreamInformational(headers: ResponseHeaderMap): void {
-    if (headers.status !== 100) return;
-    if (this.config.dynamicStats) chargeLocalResponse(this.cluster, this.requestStats, 100, this.headers);
+    const { status } = headers;
+    // Source: HeaderUtility::isSpecial1xx, which nothing but these passes.
+    if (status !== 100 && !(status >= 102 && status <= 104)) return;
+    if (this.config.dynamicStats)
+      chargeLocalResponse(this.cluster, this.requestStats, status, this.headers);
     this.callbacks.encodeInformationalHeaders(headers);
   }
 
