@@ -177,6 +177,19 @@ export const MESSAGE_CASES: readonly Scenario[] = [
     connections: [[get('/')]],
   },
   {
+    name: 'interim responses that are passed on',
+    manager: { proxy_100_continue: true },
+    upstreams: [
+      {
+        answers: [
+          `HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n${OK}`,
+          `HTTP/1.1 150 Odd\r\n\r\nHTTP/1.1 104 Other\r\n\r\n${OK}`,
+        ],
+      },
+    ],
+    connections: [[get('/'), get('/')]],
+  },
+  {
     name: 'trailers that are dropped',
     upstreams: [
       { answers: ['HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n'] },

@@ -10,7 +10,6 @@ import type { HeaderMap } from '../../api/http/header_map.ts';
 const REASON_PHRASES: Readonly<Record<number, string>> = {
   100: 'Continue',
   101: 'Switching Protocols',
-  102: 'Processing',
   200: 'OK',
   201: 'Created',
   202: 'Accepted',

@@ -301,8 +301,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { status } = headers;
     // Source: HeaderUtility::isSpecial1xx, which nothing but these passes.
     if (status !== 100 && !(status >= 102 && status <= 104)) return;
-    if (this.config.dynamicStats)
-      chargeLocalResponse(this.cluster, this.requestStats, status, this.headers);
+    if (this.config.dynamicStats) chargeLocalResponse(this.cluster, this.requestStats, status, this.headers);
     this.callbacks.encodeInformationalHeaders(headers);
   }
 

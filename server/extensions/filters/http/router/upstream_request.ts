@@ -41,6 +41,7 @@ export class UpstreamRequest
   private perTryIdleTimer: Timer | undefined = undefined;
   private done = false;
   private pausedDownstream = false;
+  private informed = false;
 
   constructor(router: Router, host: Host, info: StreamInfo) {
     this.router = router;
@@ -132,7 +133,11 @@ export class UpstreamRequest
   // ---- response ------------------------------------------------------------------------------------------------------
 
   onInformationalHeaders(headers: ResponseHeaderMap): void {
-    if (!this.done) this.router.onUpstreamInformational(headers);
+    const { status } = headers;
+    // The first one counts, and only these. Source: HeaderUtility::isSpecial1xx.
+    if (this.done || this.informed || (status !== 100 && !(status >= 102 && status <= 104))) return;
+    this.informed = true;
+    this.router.onUpstreamInformational(headers);
   }
 
   onResponseHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
