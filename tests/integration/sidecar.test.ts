@@ -76,6 +76,7 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
     await Promise.all([client.start(authority), server.start(authority)]);
     await server.application.ask('serveHttp', 9080);
     await server.application.ask('serveHttp', 8000);
+    await server.application.ask('serveHttp2', 9081);
     await server.application.ask('serveTcp', TCP_SERVICE.port);
     await server.application.ask('serveTcp', OUTSIDE_PORT);
   });
@@ -99,6 +100,16 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
     const xfcc = seen.headers['x-forwarded-client-cert'] ?? '';
     assert.match(xfcc, /By=spiffe:\/\/cluster.local\/ns\/default\/sa\/bookinfo-reviews/);
     assert.match(xfcc, /URI=spiffe:\/\/cluster.local\/ns\/default\/sa\/bookinfo-productpage/);
+  });
+
+  test('HTTP/2 with mutual TLS, all the way', async () => {
+    const url = `http://${SOME_IP}:9081`;
+    const answer = await client.application.ask('getHttp2', url, 'reviews:9081', '/h2');
+    assert.equal(answer.status, 200, `${answer.body}\n${client.log}\n${server.log}`);
+    assert.equal(answer.trailer, 'yes');
+    const { url: path, headers } = JSON.parse(answer.body) as Seen;
+    assert.deepEqual([path, headers[':authority']], ['/h2', 'reviews:9081']);
+    assert.match(headers['x-forwarded-client-cert']!, /URI=spiffe:.*bookinfo-productpage/);
   });
 
   test('HTTP in plaintext', async () => {
@@ -140,7 +151,7 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
     assert.ok(added.get('metadata_exchange.metadata_added')! > 0, inspect(added));
     const names = [...(await server.stats('istio_')).keys()];
     const ends =
-      'reporter.destination.source_workload.client.*' +
+      'reporter.destination.source_workload.client.source_canonical_service.client.*' +
       `source_principal.${ISTIO}/bookinfo-productpage.*destination_principal.${ISTIO}/bookinfo-reviews.*mutual_tls$`;
     for (const stat of ['istio_requests_total', 'istio_tcp_connections_opened_total']) {
       assert.ok(
@@ -191,6 +202,15 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
         assert.ok(reply.includes(`URI=${ISTIO}/outsider`), reply);
       });
     }
+
+    test('HTTP/2 by the ALPN istio-h2', async () => {
+      const peer = { ip: SERVER_IP, port: 9080, alpn: ['istio-h2'], ...own };
+      const { status, body } = await outsider.ask('getHttp2', peer, 'reviews:9080', '/h2');
+      assert.equal(status, 200);
+      const { url, headers } = JSON.parse(body) as Seen;
+      assert.equal(url, '/h2');
+      assert.match(headers['x-forwarded-client-cert']!, /URI=spiffe:.*outsider/);
+    });
 
     test('the ALPN says what an unknown port speaks', async () => {
       const http = await talkTls(['istio-http/1.1'], { port: 8000 });
@@ -289,5 +309,25 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
     );
     assert.equal(await plane.set('cluster', right), undefined);
     await eventually(async () => (await ask()).status === 200, 'the request is served again');
+  });
+
+  test('a pod that goes asks its clients to go, and serves them until they have', async (t) => {
+    const outsider = await Application.start(client.namespace, PROXY_GID);
+    t.after(() => outsider.stop());
+    const peer = {
+      ...{ ip: SERVER_IP, port: 9080, alpn: ['istio-http/1.1'] },
+      ...(await authority.issue(`URI:${ISTIO}/outsider`)),
+    };
+    const headersOf = async () => (await outsider.ask('talkTls', peer, REQUEST)).reply.split('\r\n\r\n')[0]!;
+    assert.doesNotMatch(await headersOf(), /connection: close/);
+    // As Istio's agent says it.
+    const drain = 'http://127.0.0.1:15000/drain_listeners?inboundonly&graceful&skip_exit';
+    assert.equal((await server.application.ask('get', drain, 'x', 'POST')).body, 'OK\n');
+    await eventually(
+      async () => /connection: close/.test(await headersOf()),
+      'the answers close connections',
+    );
+    for (let i = 0; i < 3; i++) assert.equal((await get('reviews:9080')).url, '/reviews/0');
+    assert.equal((await server.application.ask('get', 'http://127.0.0.1:15000/ready', 'x')).status, 200);
   });
 });

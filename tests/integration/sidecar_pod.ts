@@ -57,7 +57,7 @@ export class Pod {
     const args = [
       ...[process.execPath, MAIN, '--istiod', `127.0.0.1:${ISTIOD_PORT}`, '--token-file', token],
       ...['--root-ca', root, '--service-account', serviceAccount, '--label', `app=${name}`],
-      ...['--concurrency', '2', '--file-flush-interval-msec', '20'],
+      ...['--concurrency', '2', '--file-flush-interval-msec', '20', '--drain-strategy', 'immediate'],
     ];
     this.#proxy = this.namespace.spawn(args, { gid: PROXY_GID, stdio: ['ignore', 'pipe', 'pipe'] });
     for (const stream of [this.#proxy.stdout!, this.#proxy.stderr!])

@@ -119,7 +119,11 @@ test('the bootstrap for istiod asks as its agent does', () => {
   assert.equal(bootstrap.node?.id, 'sidecar~10.1.2.3~web-1.ns~ns.svc.cluster.local');
   assert.equal(bootstrap.node.cluster, 'web.ns');
   const metadata = toJson('google.protobuf.Struct', bootstrap.node.metadata!) as Record<string, unknown>;
-  assert.deepEqual(metadata['LABELS'], { app: 'web' });
+  assert.deepEqual(metadata['LABELS'], {
+    app: 'web',
+    'service.istio.io/canonical-name': 'web',
+    'service.istio.io/canonical-revision': 'latest',
+  });
   assert.equal(metadata['NAMESPACE'], 'ns');
   assert.equal(bootstrap.dynamic_resources?.ads_config?.api_type, 'DELTA_GRPC');
   assert.equal(bootstrap.dynamic_resources.ads_config.set_node_on_first_message_only, true);

@@ -37,7 +37,13 @@ export function istiodBootstrap(options: IstiodOptions, local: LocalHost = local
         INSTANCE_IPS: ip,
         ...(options.role === 'sidecar' ? { INTERCEPTION_MODE: 'REDIRECT' } : {}),
         ISTIO_VERSION,
-        LABELS: { app, ...labels },
+        LABELS: {
+          app,
+          // As Istio's injector has them: mesh metrics tell workloads apart by these.
+          'service.istio.io/canonical-name': app,
+          'service.istio.io/canonical-revision': labels['version'] ?? 'latest',
+          ...labels,
+        },
         MESH_ID: identity?.trustDomain ?? DOMAIN,
         NAME: name,
         NAMESPACE: namespace,

@@ -39,8 +39,19 @@ export class TrustBundle {
   /** `onChange` is called when the file has other roots; a file that is not usable changes nothing. */
   follow(onChange: () => void): void {
     this.#watch = new FolderWatch([path.dirname(this.#file)], () => {
-      if (this.#reload()) onChange();
+      if (this.reload()) onChange();
     });
+  }
+
+  /** Reads the file now: there are file systems that tell of no change. True when the roots are others. */
+  reload(): boolean {
+    try {
+      this.#fileRoots = readRoots(this.#file);
+    } catch (error) {
+      log.warning(`${(error as Error).message}; the roots stay as they were`);
+      return false;
+    }
+    return this.#update();
   }
 
   /** The root of the certificate in use. */
@@ -56,16 +67,6 @@ export class TrustBundle {
 
   close(): void {
     this.#watch?.close();
-  }
-
-  #reload(): boolean {
-    try {
-      this.#fileRoots = readRoots(this.#file);
-    } catch (error) {
-      log.warning(`${(error as Error).message}; the roots stay as they were`);
-      return false;
-    }
-    return this.#update();
   }
 
   #update(): boolean {

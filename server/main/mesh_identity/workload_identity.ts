@@ -89,6 +89,7 @@ export class WorkloadIdentity {
     this.#asking = true;
     const { spiffeId } = this.#options;
     try {
+      if (this.trustBundle.reload()) this.#onChange();
       const { privateKey, pem } = createCertificateRequest(spiffeId);
       const chain = await this.#ask(pem);
       if (this.#closed) return;
@@ -162,6 +163,7 @@ export class WorkloadIdentity {
 
   /** `time` as Date.now(). */
   #renewAt(time: number): void {
+    clearTimeout(this.#timer);
     const wait = Math.min(time - Date.now(), LONGEST_WAIT_MS);
     this.#timer = setTimeout(() => {
       if (Date.now() < time) this.#renewAt(time);

@@ -1,6 +1,9 @@
 // What a GrpcService becomes, without opening anything.
 
 import assert from 'node:assert/strict';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { test } from 'node:test';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { GrpcService } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
@@ -87,6 +90,25 @@ test('metadata is sent as text, or as bytes under a -bin name', () => {
     ['authorization', 'Bearer x'],
     ['trace-bin', Buffer.from([1, 2])],
   ]);
+});
+
+test('credentials are the same until a file of theirs is replaced', (t) => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'grpc-target-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const file = path.join(directory, 'ca.pem');
+  const certs = path.join(import.meta.dirname, '../../../tests/fixtures/certs');
+  copyFileSync(path.join(certs, 'ca.pem'), file);
+  const tls = {
+    '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+    common_tls_context: { validation_context: { trusted_ca: { filename: file } } },
+  };
+  const { credentials } = target({ transport_socket: { name: 'tls', typed_config: tls } });
+  const first = credentials();
+  assert.equal(credentials(), first);
+  copyFileSync(path.join(certs, 'other_ca.pem'), file);
+  assert.notEqual(credentials(), first);
+  const insecure = target({});
+  assert.equal(insecure.credentials(), insecure.credentials());
 });
 
 test('a cluster that cannot lead to a control plane is refused', () => {
