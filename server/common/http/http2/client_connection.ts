@@ -14,8 +14,8 @@ import { HTTP2_CODEC_STATS } from '../../stats/families/codec.ts';
 import { Http2ClientStream } from './client_stream.ts';
 import { Http2Connection } from './connection.ts';
 import { REMOTE_REFUSE } from './errors.ts';
-import { INTERNAL_ERROR, LARGEST_STREAM_ID, NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from './frame.ts';
-import { MESSAGING_RULE, TOO_MANY_HEADERS } from './message_reader.ts';
+import { LARGEST_STREAM_ID, NO_ERROR, PROTOCOL_ERROR, STREAM_CLOSED } from './frame.ts';
+import { MESSAGING_RULE } from './message_reader.ts';
 import type { Http2Settings } from './settings.ts';
 
 const STAT = HTTP2_CODEC_STATS.offset;
@@ -24,7 +24,8 @@ const STAT = HTTP2_CODEC_STATS.offset;
  * What the pool must know: `onMaxStreamsChanged` says how many streams the peer allows now (never more than our own setting);
  * `onGoAway` comes once, before the streams that the peer did not process are reset with `RemoteRefusedStreamReset` (they may
  * be retried elsewhere), and no stream may be made after it; `onStreamClosed` says that there is room for another.
- * A response may end before its request. The owner then goes on sending, or resets the stream.
+ * A response may end before its request: the owner then goes on sending, or resets the stream. After `onCodecError` the owner
+ * closes the connection, and after any close it calls `onConnectionClosed`.
  */
 export class Http2ClientConnection extends Http2Connection<Http2ClientStream> implements ClientConnection {
   private readonly callbacks: ClientConnectionCallbacks;
@@ -150,12 +151,6 @@ export class Http2ClientConnection extends Http2Connection<Http2ClientStream> im
       return;
     }
     const fault = stream.receiveHeaders(endStream);
-    if (fault === undefined) return;
-    if (fault === TOO_MANY_HEADERS) {
-      this.count(STAT.header_overflow, 1);
-      this.streamError(stream, INTERNAL_ERROR, 'ProtocolError', fault);
-    } else {
-      this.messagingError(stream, fault);
-    }
+    if (fault !== undefined) this.onFault(stream, fault);
   }
 }

@@ -11,8 +11,7 @@ import type { RequestHeaderMap } from '../../../api/http/header_map.ts';
 import { ResponseHeaders, Trailers } from '../header_map.ts';
 import { isUpgrade } from '../headers.ts';
 import type { Http2ClientConnection } from './client_connection.ts';
-import { decodedBlock } from './hpack/decoder.ts';
-import { MESSAGING_RULE, messageReader, TOO_MANY_HEADERS } from './message_reader.ts';
+import { MESSAGING_RULE, messageReader, overflowFault } from './message_reader.ts';
 import { Http2Stream } from './stream.ts';
 import { toUpgradeResponse } from './upgrade.ts';
 
@@ -83,7 +82,8 @@ export class Http2ClientStream extends Http2Stream implements RequestEncoder {
 
   /** A head or trailers have come; they are in `decodedBlock`. Returns what is wrong with them, or undefined. */
   receiveHeaders(endStream: boolean): string | undefined {
-    if (decodedBlock.overflow) return TOO_MANY_HEADERS;
+    const overflow = overflowFault();
+    if (overflow !== undefined) return overflow;
     return this.headersReceived ? this.receiveTrailers(endStream) : this.receiveHead(endStream);
   }
 

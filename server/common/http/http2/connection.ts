@@ -6,7 +6,14 @@ import type { StatBlock } from '../../../api/stats.ts';
 import { monotonicNow } from '../../event/dispatcher.ts';
 import type { Timer } from '../../event/timer.ts';
 import { HTTP2_CODEC_STATS } from '../../stats/families/codec.ts';
-import { connectionError, REMOTE_REFUSE, REMOTE_RESET, remoteResetReason, resetCode } from './errors.ts';
+import {
+  connectionError,
+  INBOUND_EMPTY_FRAMES_FLOOD,
+  REMOTE_REFUSE,
+  REMOTE_RESET,
+  remoteResetReason,
+  resetCode,
+} from './errors.ts';
 import {
   CANCEL,
   COMPRESSION_ERROR,
@@ -15,6 +22,7 @@ import {
   ENHANCE_YOUR_CALM,
   FLOW_CONTROL_ERROR,
   FRAME_HEADER_BYTES,
+  INTERNAL_ERROR,
   LARGEST_MAX_FRAME_SIZE,
   LARGEST_WINDOW_SIZE,
   NO_ERROR,
@@ -32,7 +40,12 @@ import { FrameReader, uint32 } from './frame_reader.ts';
 import { FrameWriter } from './frame_writer.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
 import { Keepalive, type KeepaliveOwner } from './keepalive.ts';
-import { MESSAGING_RULE } from './message_reader.ts';
+import {
+  HEADER_LIST_SIZE_TOO_LARGE,
+  MESSAGING_RULE,
+  TOO_MANY_HEADERS,
+  UNEXPECTED_UNDERSCORE,
+} from './message_reader.ts';
 import { type FloodListener, ProtocolConstraints } from './protocol_constraints.ts';
 import { ResetStreams } from './reset_streams.ts';
 import type { Http2Settings } from './settings.ts';
@@ -179,14 +192,28 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     stream.raiseReset(reason, details);
   }
 
-  /** A message that breaks the rules of HTTP. It costs the stream, or the connection where that is configured. */
-  protected messagingError(stream: S, details: string): void {
-    this.count(STAT.rx_messaging_error, 1);
-    if (!this.settings.streamErrorOnInvalidHttpMessaging) {
-      this.connectionError(PROTOCOL_ERROR, details);
-      return;
+  /**
+   * A message is not what HTTP allows. Too big a head costs the stream, and counts as the peer's reset, as in Envoy; a broken
+   * rule costs the connection, or the stream alone where that is configured.
+   */
+  protected onFault(stream: S, details: string): void {
+    switch (details) {
+      case TOO_MANY_HEADERS:
+        this.count(STAT.header_overflow, 1);
+        break;
+      case HEADER_LIST_SIZE_TOO_LARGE:
+        this.count(STAT.header_list_size_too_large, 1);
+        break;
+      case UNEXPECTED_UNDERSCORE:
+        break;
+      default:
+        this.count(STAT.rx_messaging_error, 1);
+        if (this.settings.streamErrorOnInvalidHttpMessaging)
+          this.streamError(stream, PROTOCOL_ERROR, 'ProtocolError', details);
+        else this.failAt(stream, PROTOCOL_ERROR, details, false);
+        return;
     }
-    this.streamError(stream, PROTOCOL_ERROR, this.isServer ? 'LocalReset' : 'ProtocolError', details);
+    this.streamError(stream, INTERNAL_ERROR, 'RemoteReset', details);
   }
 
   /** A frame for a stream that is not in the table. */
@@ -204,9 +231,11 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
 
   // ---- frames --------------------------------------------------------------------------------------------------------
 
-  protected override onPayload(empty: boolean): boolean {
+  protected override onPayload(id: number, empty: boolean): boolean {
     if (this.constraints.onPayload(empty)) return true;
-    this.flood('Too many consecutive frames with an empty payload');
+    const stream = this.streams.get(id);
+    if (stream === undefined) this.flood(INBOUND_EMPTY_FRAMES_FLOOD);
+    else this.failAt(stream, ENHANCE_YOUR_CALM, INBOUND_EMPTY_FRAMES_FLOOD, true);
     return false;
   }
 
@@ -231,17 +260,17 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     stream.receiveWindow -= length;
     if (stream.remoteEnd) {
       this.giveBack(length);
-      this.streamError(stream, STREAM_CLOSED, 'LocalReset', MESSAGING_RULE);
+      this.streamError(stream, STREAM_CLOSED, 'ProtocolError', MESSAGING_RULE);
       return false;
     }
     if (stream.receiveWindow < 0) {
       this.giveBack(length);
-      this.streamError(stream, FLOW_CONTROL_ERROR, 'LocalReset', MESSAGING_RULE);
+      this.streamError(stream, FLOW_CONTROL_ERROR, 'ProtocolError', MESSAGING_RULE);
       return false;
     }
     if (!stream.headersReceived) {
       this.giveBack(length);
-      this.messagingError(stream, MESSAGING_RULE);
+      this.onFault(stream, MESSAGING_RULE);
       return false;
     }
     if (padding > 0) stream.giveBack(padding);
@@ -261,7 +290,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
       this.giveBack(end - start);
     } else if (!stream.receiveData(bytes, start, end, endStream)) {
       this.giveBack(end - start);
-      this.messagingError(stream, MESSAGING_RULE);
+      this.streamError(stream, PROTOCOL_ERROR, 'ProtocolError', MESSAGING_RULE);
     }
   }
 
@@ -317,9 +346,9 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     }
     stream.wireBytesReceived += FRAME_HEADER_BYTES + 4;
     if (increment === 0) {
-      this.streamError(stream, PROTOCOL_ERROR, 'LocalReset', MESSAGING_RULE);
+      this.streamError(stream, PROTOCOL_ERROR, 'ProtocolError', MESSAGING_RULE);
     } else if ((stream.sendWindow += increment) > LARGEST_WINDOW_SIZE) {
-      this.streamError(stream, FLOW_CONTROL_ERROR, 'LocalReset', MESSAGING_RULE);
+      this.streamError(stream, FLOW_CONTROL_ERROR, 'ProtocolError', MESSAGING_RULE);
     } else if (stream.hasPendingData) {
       this.waiting.add(stream);
       this.flushWaiting();
@@ -413,6 +442,14 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     this.reading = false;
     // Whoever was writing finishes first.
     queueMicrotask(() => this.flood(message));
+  }
+
+  /** Fails because of one stream, which hears of it first and of why. */
+  private failAt(stream: S, code: number, details: string, flood: boolean): void {
+    this.reading = false;
+    stream.close();
+    stream.raiseReset('ProtocolError', details);
+    this.fail(code, details, flood);
   }
 
   private fail(code: number, message: string, flood: boolean): void {

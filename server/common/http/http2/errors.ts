@@ -7,7 +7,6 @@ import { CANCEL, CONNECT_ERROR, INTERNAL_ERROR, PROTOCOL_ERROR, REFUSED_STREAM }
 // Response code details. Source: Http2ResponseCodeDetailValues.
 export const REMOTE_REFUSE = 'http2.remote_refuse';
 export const REMOTE_RESET = 'http2.remote_reset';
-export const OUTBOUND_FRAMES_FLOOD = 'http2.outbound_frames_flood';
 export const INBOUND_EMPTY_FRAMES_FLOOD = 'http2.inbound_empty_frames_flood';
 
 /** The code of an RST_STREAM of ours. A server that gives up says that it failed, a client that it does not want it any more. */

@@ -81,7 +81,7 @@ export abstract class FrameReader {
     wireBytes: number,
   ): void;
   /** A HEADERS, CONTINUATION or DATA frame. `empty`: without payload or END_STREAM. False: a flood, which was dealt with. */
-  protected abstract onPayload(empty: boolean): boolean;
+  protected abstract onPayload(stream: number, empty: boolean): boolean;
   protected abstract onPriority(): void;
   protected abstract onRstStream(stream: number, code: number): void;
   /** `bytes[start, end)` is a list of parameters. */
@@ -251,7 +251,7 @@ export abstract class FrameReader {
     }
     const endStream = (flags & FLAG_END_STREAM) !== 0;
     const payload = length - padding;
-    if (!this.onPayload(payload === 0 && !endStream)) return;
+    if (!this.onPayload(stream, payload === 0 && !endStream)) return;
     const wanted = this.onDataFrame(stream, length, padding, endStream);
     if (!this.reading) return;
     this.dataStream = wanted ? stream : 0;
@@ -304,7 +304,7 @@ export abstract class FrameReader {
       return;
     }
     const endStream = (flags & FLAG_END_STREAM) !== 0;
-    if (!this.onPayload(from === to && !endStream)) return;
+    if (!this.onPayload(stream, from === to && !endStream)) return;
     if ((flags & FLAG_END_HEADERS) !== 0) {
       this.onHeaderBlock(stream, endStream, bytes, from, to, wireBytes);
       return;
@@ -328,7 +328,7 @@ export abstract class FrameReader {
       return;
     }
     const endHeaders = (flags & FLAG_END_HEADERS) !== 0;
-    if (!this.onPayload(start === end && !endHeaders)) return;
+    if (!this.onPayload(stream, start === end && !endHeaders)) return;
     this.blockWireBytes += FRAME_HEADER_BYTES + end - start;
     if (!this.addToBlock(bytes, start, end) || !endHeaders) return;
     const { block } = this;

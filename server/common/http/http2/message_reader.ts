@@ -32,6 +32,7 @@ export const INVALID_HEADER_FIELD = 'http2.invalid.header.field';
 export const MESSAGING_RULE = 'http2.violation.of.messaging.rule';
 export const UNEXPECTED_UNDERSCORE = 'http2.unexpected_underscore';
 export const TOO_MANY_HEADERS = 'http2.too_many_headers';
+export const HEADER_LIST_SIZE_TOO_LARGE = 'http2.header_list_size_too_large';
 
 const STAT = HTTP2_CODEC_STATS.offset;
 const SLASH = 47;
@@ -43,10 +44,12 @@ class MessageReader {
   private cookie = '';
   private regularSeen = false;
   private hostHeader: string | undefined = undefined;
+  private allowsProtocol = false;
 
   /** Reads `decodedBlock` into `headers`. Returns what is wrong with it (response code details), or undefined. */
   readRequest(headers: RequestHeaders, settings: Http2Settings, stats: StatBlock): string | undefined {
     this.begin();
+    this.allowsProtocol = settings.allowConnect;
     const { fields, count } = decodedBlock;
     for (let i = 0; i < count; i++) {
       const field = fields[i];
@@ -66,8 +69,10 @@ class MessageReader {
       }
       this.regularSeen = true;
       if (kind === KIND_REGULAR) headers.add(field.name, field.value, field.bit);
-      else if (kind === KIND_HOST) this.hostHeader ??= field.value;
-      else if (!this.readSpecial(headers, field)) return INVALID_HEADER_FIELD;
+      else if (kind === KIND_HOST) {
+        if (this.hostHeader !== undefined) return INVALID_HEADER_FIELD;
+        this.hostHeader = field.value;
+      } else if (!this.readSpecial(headers, field)) return INVALID_HEADER_FIELD;
     }
     if (this.cookie !== '') headers.append('cookie', this.cookie);
     // The authority wins over a Host that says something else, as in Envoy.
@@ -148,7 +153,7 @@ class MessageReader {
         return true;
       case KIND_PROTOCOL:
         headers.protocol = value;
-        return true;
+        return this.allowsProtocol;
       default:
         return false;
     }
@@ -180,11 +185,17 @@ class MessageReader {
   private requestIsComplete(headers: RequestHeaders): boolean {
     const { method, path } = headers;
     if (method === 'CONNECT' && headers.protocol === undefined)
-      return headers.host !== undefined && headers.host !== '' && path === '' && headers.scheme === '';
-    if (headers.protocol !== undefined && (method !== 'CONNECT' || headers.host === undefined)) return false;
-    if (method === '' || path === '' || headers.scheme === '') return false;
+      return headers.host !== undefined && path === '' && headers.scheme === '';
+    if (headers.protocol !== undefined && method !== 'CONNECT') return false;
+    if (method === '' || path === '' || headers.scheme === '' || headers.host === undefined) return false;
     return path.charCodeAt(0) === SLASH || (path === '*' && method === 'OPTIONS');
   }
+}
+
+/** What is wrong with the size of the block in `decodedBlock`, or undefined. */
+export function overflowFault(): string | undefined {
+  if (decodedBlock.tooManyFields) return TOO_MANY_HEADERS;
+  return decodedBlock.tooManyBytes ? HEADER_LIST_SIZE_TOO_LARGE : undefined;
 }
 
 /** The reader of this thread: a block is read at once, so one is enough. */

@@ -6,16 +6,8 @@ import type { StatBlock } from '../../../api/stats.ts';
 import { HTTP2_CODEC_STATS } from '../../stats/families/codec.ts';
 import { RequestHeaders } from '../header_map.ts';
 import { Http2Connection } from './connection.ts';
-import {
-  INTERNAL_ERROR,
-  LARGEST_STREAM_ID,
-  NO_ERROR,
-  PROTOCOL_ERROR,
-  REFUSED_STREAM,
-  STREAM_CLOSED,
-} from './frame.ts';
-import { decodedBlock } from './hpack/decoder.ts';
-import { MESSAGING_RULE, messageReader, TOO_MANY_HEADERS, UNEXPECTED_UNDERSCORE } from './message_reader.ts';
+import { LARGEST_STREAM_ID, NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, STREAM_CLOSED } from './frame.ts';
+import { MESSAGING_RULE, messageReader, overflowFault } from './message_reader.ts';
 import { Http2ServerStream } from './server_stream.ts';
 import type { Http2Settings } from './settings.ts';
 import { toUpgradeRequest } from './upgrade.ts';
@@ -63,7 +55,7 @@ export class Http2ServerConnection extends Http2Connection<Http2ServerStream> im
   }
 
   protected override get lastPeerStream(): number {
-    return this.lastStream;
+    return Math.min(this.lastStream, this.lastAllowedStream);
   }
 
   protected override isIdle(id: number): boolean {
@@ -99,21 +91,22 @@ export class Http2ServerConnection extends Http2Connection<Http2ServerStream> im
     } else if (id <= this.lastStream || (id & 1) === 0) {
       if ((id & 1) === 0) this.connectionError(PROTOCOL_ERROR, 'HEADERS on a stream of ours');
       else this.onFrameOfNoStream(id);
-    } else if (id <= this.lastAllowedStream) {
-      this.onRequest(id, endStream, wireBytes);
+    } else {
+      this.lastStream = id;
+      if (id <= this.lastAllowedStream) this.onRequest(id, endStream, wireBytes);
+      // The peer learns from the GOAWAY that nothing was done. What follows on the stream is ignored.
+      else this.resetStreams.add(id);
     }
   }
 
   private onRequest(id: number, endStream: boolean, wireBytes: number): void {
-    this.lastStream = id;
     if (this.streams.size >= this.settings.maxConcurrentStreams) {
       this.count(STAT.stream_refused_errors, 1);
       this.sendReset(id, REFUSED_STREAM);
       return;
     }
-    const overflow = decodedBlock.overflow;
     const headers = new RequestHeaders();
-    const fault = overflow ? TOO_MANY_HEADERS : messageReader.readRequest(headers, this.settings, this.stats);
+    const fault = overflowFault() ?? messageReader.readRequest(headers, this.settings, this.stats);
     const stream = new Http2ServerStream(this, id);
     stream.contentLength = messageReader.contentLength;
     stream.wireBytesReceived = wireBytes;
@@ -125,10 +118,6 @@ export class Http2ServerConnection extends Http2Connection<Http2ServerStream> im
       this.onFault(stream, fault);
       return;
     }
-    if (headers.protocol !== undefined && !this.settings.allowConnect) {
-      this.onFault(stream, MESSAGING_RULE);
-      return;
-    }
     stream.isUpgrade = toUpgradeRequest(headers);
     if (endStream && !stream.receiveEnd()) this.onFault(stream, MESSAGING_RULE);
     else stream.decoder?.onRequestHeaders(headers, endStream);
@@ -136,25 +125,11 @@ export class Http2ServerConnection extends Http2Connection<Http2ServerStream> im
 
   private onTrailers(stream: Http2ServerStream, endStream: boolean): void {
     if (stream.remoteEnd) {
-      this.streamError(stream, STREAM_CLOSED, 'LocalReset', MESSAGING_RULE);
+      this.streamError(stream, STREAM_CLOSED, 'ProtocolError', MESSAGING_RULE);
       return;
     }
     this.count(STAT.trailers, 1);
     const fault = stream.receiveTrailers(endStream);
     if (fault !== undefined) this.onFault(stream, fault);
-  }
-
-  private onFault(stream: Http2ServerStream, fault: string): void {
-    switch (fault) {
-      case TOO_MANY_HEADERS:
-        this.count(STAT.header_overflow, 1);
-        this.streamError(stream, INTERNAL_ERROR, 'LocalReset', fault);
-        return;
-      case UNEXPECTED_UNDERSCORE:
-        this.streamError(stream, INTERNAL_ERROR, 'LocalReset', fault);
-        return;
-      default:
-        this.messagingError(stream, fault);
-    }
   }
 }

@@ -9,8 +9,7 @@ import type {
 } from '../../../api/http/codec.ts';
 import type { ResponseHeaderMap } from '../../../api/http/header_map.ts';
 import { Trailers } from '../header_map.ts';
-import { decodedBlock } from './hpack/decoder.ts';
-import { MESSAGING_RULE, messageReader, TOO_MANY_HEADERS } from './message_reader.ts';
+import { MESSAGING_RULE, messageReader, overflowFault } from './message_reader.ts';
 import { Http2Stream } from './stream.ts';
 
 /** `:status` of each code, as text. */
@@ -31,9 +30,8 @@ export class Http2ServerStream extends Http2Stream implements ResponseEncoder {
   /** Trailers have come; they are in `decodedBlock`. Returns what is wrong with them, or undefined. */
   receiveTrailers(endStream: boolean): string | undefined {
     if (!endStream) return MESSAGING_RULE;
-    if (decodedBlock.overflow) return TOO_MANY_HEADERS;
     const trailers = new Trailers();
-    const fault = messageReader.readTrailers(trailers);
+    const fault = overflowFault() ?? messageReader.readTrailers(trailers);
     if (fault !== undefined) return fault;
     if (!this.lengthFits(true)) return MESSAGING_RULE;
     const { decoder } = this;

@@ -1,7 +1,7 @@
 // Decodes header blocks. One decoder per connection keeps its table in step with the peer's encoder, so every block has to be
 // decoded, also those nobody wants. Source: RFC 7541 sections 3, 5 and 6.
 
-import { addToHash, internHeaderName, TOKEN } from '../../header_names.ts';
+import { addToHash, internHeaderName, KIND_COOKIE, TOKEN } from '../../header_names.ts';
 import { DynamicTable } from './dynamic_table.ts';
 import { ENTRY_OVERHEAD, fieldOf, type HeaderField, namedField } from './header_field.ts';
 import { huffmanDecode } from './huffman.ts';
@@ -22,8 +22,9 @@ export class DecodedBlock {
   count = 0;
   /** Bytes of all names and values, those left out included. */
   bytes = 0;
-  /** The block had more than the limits allow; fields are missing. */
-  overflow = false;
+  /** The block had more fields, or more bytes, than the limits allow; some are missing. */
+  tooManyFields = false;
+  tooManyBytes = false;
 }
 export const decodedBlock = new DecodedBlock();
 
@@ -59,7 +60,9 @@ export class HpackDecoder {
     const block = decodedBlock;
     block.count = 0;
     block.bytes = 0;
-    block.overflow = false;
+    block.tooManyFields = false;
+    block.tooManyBytes = false;
+    let crumbs = 0;
     this.bytes = bytes;
     this.position = start;
     this.end = end;
@@ -69,7 +72,10 @@ export class HpackDecoder {
       const field = this.readField();
       if (field === undefined) return false;
       block.bytes += field.size - ENTRY_OVERHEAD;
-      if (block.bytes > maxBytes || block.count >= maxFields) block.overflow = true;
+      // The crumbs of a cookie (RFC 9113 8.2.3) become one field.
+      if (field.kind === KIND_COOKIE) crumbs++;
+      if (block.bytes > maxBytes) block.tooManyBytes = true;
+      else if (block.count - crumbs >= maxFields) block.tooManyFields = true;
       else fields[block.count++] = field;
     }
     return true;

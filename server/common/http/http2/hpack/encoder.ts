@@ -88,10 +88,11 @@ export class HpackEncoder {
   }
 
   private literal(name: EncodedName, value: string): void {
-    if (name.neverIndexes(value)) this.writeInteger(name.staticIndex, 0x0f, 0x10);
-    else if (this.table.tryInsert(name, value)) this.writeInteger(name.staticIndex, 0x3f, 0x40);
-    else this.writeInteger(name.staticIndex, 0x0f, 0x00);
-    if (name.staticIndex === 0) this.writeString(name.name);
+    const nameIndex = this.table.nameIndex(name);
+    if (name.neverIndexes(value)) this.writeInteger(nameIndex, 0x0f, 0x10);
+    else if (this.table.tryInsert(name, value)) this.writeInteger(nameIndex, 0x3f, 0x40);
+    else this.writeInteger(nameIndex, 0x0f, 0x00);
+    if (nameIndex === 0) this.writeString(name.name);
     this.writeString(value);
   }
 

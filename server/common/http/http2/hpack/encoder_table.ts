@@ -40,7 +40,7 @@ export class EncodedName {
   readonly staticValues: readonly string[];
   readonly staticIndices: readonly number[];
   private readonly indexing: number;
-  /** Values in the dynamic table, and their insertion numbers (-1: none). */
+  /** Values in the dynamic table, and their insertion numbers, oldest first. */
   readonly values: string[] = [];
   readonly insertions: number[] = [];
   hits = 0;
@@ -148,6 +148,13 @@ export class EncoderTable {
   /** The index that the entry with this insertion number has now. */
   index(insertion: number): number {
     return FIRST_DYNAMIC_INDEX + this.inserted - 1 - insertion;
+  }
+
+  /** The index of an entry with this name, 0 when there is none. */
+  nameIndex(name: EncodedName): number {
+    const { insertions, staticIndex } = name;
+    if (staticIndex > 0 || insertions.length === 0) return staticIndex;
+    return this.index(insertions[insertions.length - 1]);
   }
 
   /** Whether an entry of this name and value has its place. If so it is inserted, and the peer has to be told. */

@@ -99,7 +99,8 @@ function characterTable(): Uint8Array {
     if (TOKEN[c] !== 0) table[c] |= 16;
   }
   const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
-  for (const c of `${letters}!$%&'()*+,-.:;=@[]_~`) table[c.charCodeAt(0)] |= 4;
+  // No userinfo: it has no place in a request (RFC 9113 8.3.1).
+  for (const c of `${letters}!$%&'()*+,-.:;=[]_~`) table[c.charCodeAt(0)] |= 4;
   for (const c of `${letters}+-.`) table[c.charCodeAt(0)] |= 8;
   return table;
 }
@@ -111,7 +112,7 @@ function isValidValue(kind: number, value: string): boolean {
     case KIND_SCHEME:
       return value !== '' && consistsOf(value, 8);
     case KIND_AUTHORITY:
-      return consistsOf(value, 4);
+      return value !== '' && consistsOf(value, 4);
     case KIND_PATH:
       return value !== '' && consistsOf(value, 2);
     case KIND_STATUS:
