@@ -109,24 +109,27 @@ describe('docker-compose.yml', () => {
     test(`starts the proxy ${name} with flags that are understood`, (t) => {
       const bin = mkdtempSync(path.join(os.tmpdir(), 'compose-'));
       t.after(() => rmSync(bin, { recursive: true }));
-      // In the place of the proxy, something that tells its arguments.
+      // In the places of the proxy, something that tells its arguments, and of the resolver, something that knows the answer.
       writeFileSync(path.join(bin, 'pilotfish'), '#!/bin/sh\nprintf "%s\\0" "$@"\n', { mode: 0o755 });
+      const resolver = path.join(bin, 'getent');
       const script = readFileSync(path.join(FOLDER, 'proxy.sh'), 'utf8').replaceAll('/etc/pilotfish', FOLDER);
-      const argumentsOf = (controlPlane: string): string[] => {
+      const argumentsOf = (withKubernetes: boolean): string[] => {
+        writeFileSync(resolver, `#!/bin/sh\nexit ${withKubernetes ? 0 : 2}\n`, { mode: 0o755 });
         const { stdout, stderr } = spawnSync('sh', ['-c', script, 'proxy.sh', name], {
-          env: { PATH: `${bin}:${process.env['PATH']}`, CONTROL_PLANE: controlPlane, ROLE: 'sidecar' },
+          env: { PATH: `${bin}:${process.env['PATH']}`, ROLE: name === 'gateway' ? 'gateway' : 'sidecar' },
           encoding: 'utf8',
         });
         assert.equal(stderr, '');
         return stdout.split('\0').slice(0, -1);
       };
-      const embedded = parseCommandLine(argumentsOf(''));
+      const embedded = parseCommandLine(argumentsOf(false));
       assert.ok(embedded.type === 'run');
       assert.equal(embedded.options.resources, path.join(FOLDER, name));
-      const joining = parseCommandLine(argumentsOf('istiod'));
+      const joining = parseCommandLine(argumentsOf(true));
       assert.ok(joining.type === 'run');
-      assert.equal(joining.options.istiod?.address, 'kubernetes:15012');
+      assert.equal(joining.options.istiod?.address, 'kubernetes.shop.internal:15012');
       assert.equal(joining.options.istiod.identity?.serviceAccount, name);
+      assert.equal(joining.options.istiod.role, name === 'gateway' ? 'gateway' : 'sidecar');
     });
   }
 });
