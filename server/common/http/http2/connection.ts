@@ -14,6 +14,7 @@ import {
   remoteResetReason,
   resetCode,
 } from './errors.ts';
+import { ReceiveWindow, SendWindow } from './flow_control.ts';
 import {
   CANCEL,
   COMPRESSION_ERROR,
@@ -81,8 +82,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   flushTimeoutMs = DEFAULT_FLUSH_TIMEOUT_MS;
   /** Of new streams, by the peer's SETTINGS. */
   peerInitialWindowSize = DEFAULT_WINDOW_SIZE;
-  /** Bytes of DATA that the peer takes on all streams together. */
-  sendWindow = DEFAULT_WINDOW_SIZE;
+  readonly sendWindow = new SendWindow();
   protected readonly streams = new Map<number, S>();
   protected readonly decoder = new HpackDecoder();
   protected readonly constraints: ProtocolConstraints;
@@ -90,11 +90,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   protected readonly keepalive: Keepalive | undefined;
   private readonly owner: ConnectionOwner;
   private readonly isServer: boolean;
-  private receiveWindow: number;
-  /** Consumed, but not announced to the peer. */
-  private unannounced = 0;
-  /** Streams with data that only the connection's window holds back, in turn. */
-  private readonly waiting = new Set<Http2Stream>();
+  private readonly receiveWindow: ReceiveWindow;
   private currentStream: S | undefined = undefined;
   private failed = false;
 
@@ -113,7 +109,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     this.constraints = new ProtocolConstraints(sink, settings, stats, this);
     this.writer = new FrameWriter(sink, this.constraints, settings);
     this.streamBufferLimit = Math.min(settings.initialStreamWindowSize, MAX_STREAM_BUFFER_BYTES);
-    this.receiveWindow = settings.initialConnectionWindowSize;
+    this.receiveWindow = new ReceiveWindow(settings.initialConnectionWindowSize);
     this.keepalive = settings.keepalive === undefined ? undefined : new Keepalive(this, settings.keepalive);
     this.sendPreface();
   }
@@ -162,7 +158,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
 
   /** For the stream. `held`: bytes that it had not given back to the window. */
   streamClosed(stream: Http2Stream, held: number): void {
-    this.waiting.delete(stream);
+    this.sendWindow.forget(stream);
     if (held > 0) this.giveBack(held);
     if (this.streams.delete(stream.id)) this.count(STAT.streams_active, -1);
     this.onStreamClosed();
@@ -244,8 +240,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   }
 
   protected override onDataFrame(id: number, length: number, padding: number): boolean {
-    this.receiveWindow -= length;
-    if (this.receiveWindow < 0) {
+    if (!this.receiveWindow.take(length)) {
       this.connectionError(FLOW_CONTROL_ERROR, 'the connection window is overrun');
       return false;
     }
@@ -296,11 +291,8 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
 
   /** `bytes` of the connection's window are used up and free again. */
   giveBack(bytes: number): void {
-    this.unannounced += bytes;
-    if (this.unannounced * 2 < this.settings.initialConnectionWindowSize || this.failed) return;
-    this.receiveWindow += this.unannounced;
-    this.writer.windowUpdate(0, this.unannounced);
-    this.unannounced = 0;
+    const increment = this.receiveWindow.giveBack(bytes);
+    if (increment > 0 && !this.failed) this.writer.windowUpdate(0, increment);
   }
 
   protected override onPriority(): void {
@@ -332,10 +324,10 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     if (id === 0) {
       if (increment === 0) {
         this.connectionError(PROTOCOL_ERROR, 'WINDOW_UPDATE of nothing');
-      } else if ((this.sendWindow += increment) > LARGEST_WINDOW_SIZE) {
+      } else if (!this.sendWindow.add(increment)) {
         this.connectionError(FLOW_CONTROL_ERROR, 'the connection window is too large');
       } else {
-        this.flushWaiting();
+        this.sendWindow.flush();
       }
       return;
     }
@@ -350,23 +342,8 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     } else if ((stream.sendWindow += increment) > LARGEST_WINDOW_SIZE) {
       this.streamError(stream, FLOW_CONTROL_ERROR, 'ProtocolError', MESSAGING_RULE);
     } else if (stream.hasPendingData) {
-      this.waiting.add(stream);
-      this.flushWaiting();
-    }
-  }
-
-  /** For a stream whose own window is open. */
-  waitForWindow(stream: Http2Stream): void {
-    this.waiting.add(stream);
-  }
-
-  /** Streams that wait send a frame each, in turn, while the connection's window lasts. */
-  private flushWaiting(): void {
-    const { waiting } = this;
-    while (this.sendWindow > 0 && waiting.size > 0) {
-      const stream = waiting.values().next().value as Http2Stream;
-      waiting.delete(stream);
-      if (stream.flush()) waiting.add(stream);
+      this.sendWindow.wait(stream);
+      this.sendWindow.flush();
     }
   }
 
@@ -419,9 +396,9 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
         this.connectionError(FLOW_CONTROL_ERROR, 'a stream window is too large');
         return;
       }
-      if (stream.sendWindow > 0 && stream.hasPendingData) this.waiting.add(stream);
+      if (stream.sendWindow > 0 && stream.hasPendingData) this.sendWindow.wait(stream);
     }
-    this.flushWaiting();
+    this.sendWindow.flush();
   }
 
   protected override onSettingsAck(): void {

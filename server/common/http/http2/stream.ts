@@ -147,13 +147,13 @@ export abstract class Http2Stream implements Stream, BytesMeter, TimerOwner {
     const { writer } = connection;
     let from = start;
     do {
-      const window = Math.min(this.sendWindow, connection.sendWindow);
+      const window = Math.min(this.sendWindow, connection.sendWindow.size);
       const length = Math.min(end - from, writer.maxFrameSize, window);
       if (length <= 0 && from < end) break;
       const size = Math.max(0, length);
       writer.data(this.id, bytes, from, from + size, endStream && from + size === end);
       this.sendWindow -= size;
-      connection.sendWindow -= size;
+      connection.sendWindow.size -= size;
       this.wireBytesSent += FRAME_HEADER_BYTES + size;
       from += size;
     } while (from < end);
@@ -164,7 +164,7 @@ export abstract class Http2Stream implements Stream, BytesMeter, TimerOwner {
     const pending = (this.pending ??= new PendingData());
     pending.add(bytes, start, end);
     this.connection.countPending(end - start);
-    if (this.sendWindow > 0) this.connection.waitForWindow(this);
+    if (this.sendWindow > 0) this.connection.sendWindow.wait(this);
     if (!this.aboveHighWatermark && pending.length > this.connection.streamBufferLimit) {
       this.aboveHighWatermark = true;
       this.callbacks?.onAboveWriteBufferHighWatermark();
@@ -222,7 +222,7 @@ export abstract class Http2Stream implements Stream, BytesMeter, TimerOwner {
     const { pending } = this;
     if (pending === undefined || this.closed) return false;
     const { connection } = this;
-    const limit = Math.min(this.sendWindow, connection.sendWindow, connection.writer.maxFrameSize);
+    const limit = Math.min(this.sendWindow, connection.sendWindow.size, connection.writer.maxFrameSize);
     if (limit <= 0) return false;
     const { bytes, start, end } = pending.first(limit);
     const last = pending.length === end - start;
