@@ -32,7 +32,8 @@ export class CertificateServiceError extends Error {
   readonly code: number;
 
   constructor(code: number, details: string) {
-    super(`${grpcJs().status[code]}: ${details}`);
+    // grpc-js ends some with a note that it leaves empty.
+    super(`${grpcJs().status[code]}: ${details.replace(/ Resolution note: $/, '')}`);
     this.code = code;
   }
 
