@@ -84,12 +84,13 @@ export class OutputBuffer implements WritableRegion {
   }
 
   /**
-   * Hands everything to the socket. Returns how many bytes that was. `copies`: the socket has copied what it was given once
-   * its `write` returns (TLS does).
+   * Hands everything to the socket. Returns how many bytes that was. `copies`: the socket copies what it is given (TLS does),
+   * unless it still has something to write: then it only keeps a reference.
    */
   flushTo(socket: Socket, copies: boolean): number {
     const length = this.length;
     if (length === 0) return 0;
+    const copied = copies && socket.writableLength === 0;
     const parts = this.parts;
     if (parts === undefined && this.text === '') {
       socket.write(this.buffer.subarray(this.start, this.end));
@@ -100,7 +101,7 @@ export class OutputBuffer implements WritableRegion {
     this.parts = undefined;
     this.gathered = 0;
     // A page may be written to again only when nobody reads it any more.
-    if (this.buffer !== NO_PAGE) this.releasePages(copies || socket.writableLength === 0);
+    if (this.buffer !== NO_PAGE) this.releasePages(copied || socket.writableLength === 0);
     return length;
   }
 
