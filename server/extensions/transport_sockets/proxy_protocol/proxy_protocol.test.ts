@@ -85,7 +85,12 @@ const TLS = {
   '@type': `${X}tls.v3.UpstreamTlsContext`,
   common_tls_context: { tls_certificates: [certificate('client')] },
 };
-const OPTIONS = { host: { clusterName: 'c' }, downstreamAddresses: V4, hashKey: 'k' } as never;
+const OPTIONS = {
+  host: { clusterName: 'c' },
+  downstreamAddresses: V4,
+  alpnFallback: [],
+  hashKey: 'k',
+} as never;
 
 /** Connects to `server`; resolves when the transport socket says so. */
 async function connected(
