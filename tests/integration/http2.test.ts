@@ -1,0 +1,420 @@
+// HTTP/2 through the proxy with node's own HTTP/2 on either side: protocols by ALPN and by preface, connections that go away,
+// readers that are slow, and clients that misbehave.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import http2 from 'node:http2';
+import https from 'node:https';
+import net, { type AddressInfo } from 'node:net';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ca, certificate, pem } from '../fakes/tls.ts';
+import { HTTP1_OPTIONS, http2Config } from './http2_resources.ts';
+import { eventually, ProxyProcess } from './proxy_process.ts';
+import { namedBackend, portOf, TYPE } from './resources.ts';
+
+const MIB = 1024 * 1024;
+const closers: (() => unknown)[] = [];
+after(async () => {
+  for (const close of closers.reverse()) await close();
+});
+
+async function proxy(config: string, ...args: string[]): Promise<{ proxy: ProxyProcess; port: number }> {
+  const started = await ProxyProcess.start('--config-yaml', config, '--concurrency', '1', ...args);
+  closers.push(() => started.stop());
+  return { proxy: started, port: await started.port('in') };
+}
+
+type OnStream = (stream: http2.ServerHttp2Stream) => void;
+
+/** A server of HTTP/2 without TLS; `sessions` are those that were made. */
+async function upstream(onStream: OnStream, options: http2.ServerOptions = {}) {
+  const server = http2.createServer(options);
+  const sessions: http2.ServerHttp2Session[] = [];
+  server.on('session', (session) => {
+    sessions.push(session);
+    session.on('error', () => undefined);
+  });
+  server.on('stream', (stream: http2.ServerHttp2Stream) => {
+    stream.on('error', () => undefined);
+    onStream(stream);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  closers.push(() => {
+    for (const session of sessions) session.destroy();
+    server.close();
+  });
+  return { port: portOf(server), sessions };
+}
+
+function connect(port: number, options: http2.SecureClientSessionOptions = {}): http2.ClientHttp2Session {
+  const scheme = 'ca' in options ? 'https' : 'http';
+  const session = http2.connect(`${scheme}://127.0.0.1:${port}`, options);
+  session.on('error', () => undefined);
+  closers.push(() => session.destroy());
+  return session;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly code: number;
+}
+
+function ask(
+  session: http2.ClientHttp2Session,
+  headers: http2.OutgoingHttpHeaders = { ':path': '/' },
+): Promise<Answer> {
+  return new Promise((resolve) => {
+    const stream = session.request(headers);
+    let status = 0;
+    let body = '';
+    stream.setEncoding('latin1');
+    stream.on('response', (response) => (status = response[':status'] ?? 0));
+    stream.on('data', (text: string) => (body += text));
+    stream.on('error', () => undefined);
+    stream.on('close', () => resolve({ status, body, code: stream.rstCode ?? 0 }));
+    stream.end();
+  });
+}
+
+/** The value of a stat. */
+async function stat(of: ProxyProcess, name: string): Promise<number> {
+  const { body } = await of.admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
+  return Number(/: (\d+)$/m.exec(body)?.[1] ?? 0);
+}
+
+function memory({ pid }: ProxyProcess): number {
+  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
+}
+
+const hello: OnStream = (stream) => {
+  stream.respond({ ':status': 200 });
+  stream.end('hello');
+};
+
+describe('which protocol it is', () => {
+  test('a preface that comes byte by byte, and a POST that begins like one', async () => {
+    const backend = await namedBackend('backend');
+    closers.push(() => backend.close());
+    const { port } = await proxy(http2Config([portOf(backend)], { protocol: HTTP1_OPTIONS }));
+    const tap = net.createServer((socket) => {
+      const to = net.connect(port, '127.0.0.1');
+      to.setNoDelay(true);
+      to.on('data', (bytes: Buffer) => socket.write(bytes)).on('close', () => socket.destroy());
+      let queue = Promise.resolve();
+      socket.on('data', (bytes: Buffer) => {
+        queue = queue.then(async () => {
+          for (const byte of bytes) {
+            to.write(Buffer.of(byte));
+            await sleep(1);
+          }
+        });
+      });
+      socket.on('close', () => to.destroy());
+      socket.on('error', () => undefined);
+      to.on('error', () => undefined);
+    });
+    tap.listen(0, '127.0.0.1');
+    await once(tap, 'listening');
+    closers.push(() => tap.close());
+    assert.deepEqual(await ask(connect(portOf(tap))), { status: 200, body: 'backend', code: 0 });
+    const socket = net.connect(port, '127.0.0.1');
+    closers.push(() => socket.destroy());
+    let received = '';
+    socket.setEncoding('latin1').on('data', (text: string) => (received += text));
+    for (const part of ['P', 'OST / HTTP/1.1\r\nhost: h\r\n', 'content-length: 0\r\n\r\n']) {
+      socket.write(part);
+      await sleep(30);
+    }
+    await eventually(async () => received.includes('backend'), received);
+  });
+
+  test('ALPN on both sides, with auto_config', async () => {
+    const certificates = { key: pem('server.key'), cert: pem('server.pem') };
+    const names: string[] = [];
+    const secure = http2.createSecureServer({ ...certificates, allowHTTP1: false });
+    secure.on('session', (session) =>
+      names.push(`h2 ${(session.socket as unknown as { alpnProtocol: string }).alpnProtocol}`),
+    );
+    secure.on('stream', hello);
+    const old = https.createServer(certificates, (_, response) => response.end('old'));
+    for (const server of [secure, old]) {
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      closers.push(() => server.close());
+    }
+    const tls = (type: string, context: object) => ({
+      name: 'tls',
+      typed_config: { '@type': `${TYPE}extensions.transport_sockets.tls.v3.${type}`, ...context },
+    });
+    const downstream = tls('DownstreamTlsContext', {
+      common_tls_context: { alpn_protocols: ['h2', 'http/1.1'], tls_certificates: [certificate('server')] },
+    });
+    for (const [server, body, upstreamProtocol] of [
+      [secure, 'hello', 'http2'],
+      [old, 'old', 'http1'],
+    ] as const) {
+      const { proxy: process, port } = await proxy(
+        http2Config([portOf(server)], {
+          chain: { transport_socket: downstream },
+          protocol: { auto_config: {} },
+          cluster: {
+            transport_socket: tls('UpstreamTlsContext', { common_tls_context: { validation_context: ca() } }),
+          },
+        }),
+      );
+      const session = connect(port, { ca: pem('ca.pem'), checkServerIdentity: () => undefined });
+      const answers = await Promise.all([ask(session), ask(session), ask(session)]);
+      assert.deepEqual(
+        answers.map((answer) => answer.body),
+        [body, body, body],
+      );
+      assert.equal(session.alpnProtocol, 'h2');
+      assert.ok((await stat(process, `cluster.c.upstream_cx_${upstreamProtocol}_total`)) >= 1);
+      assert.equal(await stat(process, 'http.in.downstream_cx_http2_total'), 1);
+      const response = await new Promise<string>((resolve, reject) => {
+        const request = https.get(`https://127.0.0.1:${port}`, { rejectUnauthorized: false }, (message) => {
+          let text = '';
+          message.on('data', (bytes: Buffer) => (text += bytes.toString()));
+          message.on('end', () => resolve(text));
+        });
+        request.on('error', reject);
+      });
+      assert.equal(response, body);
+    }
+    assert.deepEqual([...new Set(names)], ['h2 h2']);
+  });
+});
+
+describe('connections of HTTP/2 to the upstream', () => {
+  test('one carries many requests; max_concurrent_streams makes more of them', async () => {
+    const waiting: http2.ServerHttp2Stream[] = [];
+    const { port: backend, sessions } = await upstream(
+      (stream) => {
+        waiting.push(stream);
+        if (waiting.length < 20) return;
+        for (const one of waiting.splice(0)) hello(one);
+      },
+      { settings: { maxConcurrentStreams: 100 } },
+    );
+    const { port } = await proxy(http2Config([backend]));
+    const session = connect(port);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(session)));
+    assert.ok(answers.every(({ body }) => body === 'hello'));
+    assert.equal(sessions.length, 1);
+
+    const few = { http2_protocol_options: { max_concurrent_streams: 5 } };
+    const { port: second } = await proxy(http2Config([backend], { protocol: { explicit_http_config: few } }));
+    const other = connect(second);
+    await Promise.all(Array.from({ length: 20 }, () => ask(other)));
+    assert.equal(sessions.length, 5, 'four more, of five streams each');
+  });
+
+  test('a server that closes its connections gracefully costs no request', async () => {
+    const { port: backend, sessions } = await upstream((stream) => {
+      setTimeout(() => {
+        if (stream.destroyed) return;
+        hello(stream);
+      }, 5);
+    });
+    const { port } = await proxy(
+      http2Config([backend], {
+        action: { retry_policy: { retry_on: 'refused-stream', num_retries: 5 } },
+        cluster: { circuit_breakers: { thresholds: [{ max_retries: 100 }] } },
+      }),
+    );
+    const session = connect(port);
+    let answered = 0;
+    const failures: Answer[] = [];
+    const end = Date.now() + 1500;
+    const worker = async (): Promise<void> => {
+      while (Date.now() < end) {
+        const answer = await ask(session);
+        if (answer.body === 'hello' && answer.code === 0) answered++;
+        else failures.push(answer);
+      }
+    };
+    const closing = setInterval(() => sessions.at(-1)?.close(), 50);
+    await Promise.all(Array.from({ length: 20 }, worker));
+    clearInterval(closing);
+    assert.deepEqual(failures, []);
+    assert.ok(
+      answered > 100 && sessions.length > 5,
+      `${answered} answered over ${sessions.length} connections`,
+    );
+  });
+
+  test('per_upstream_preconnect_ratio keeps one ready', async () => {
+    const { port: backend, sessions } = await upstream(hello, { settings: { maxConcurrentStreams: 1 } });
+    const few = { http2_protocol_options: { max_concurrent_streams: 1 } };
+    const { port } = await proxy(
+      http2Config([backend], {
+        protocol: { explicit_http_config: few },
+        cluster: { preconnect_policy: { per_upstream_preconnect_ratio: 2 } },
+      }),
+    );
+    await ask(connect(port));
+    await eventually(async () => sessions.length === 2, 'a second connection');
+  });
+
+  test('a connection whose peer is silent ends by keepalive, and its requests with it', async () => {
+    // Answers SETTINGS and then nothing, not even PING.
+    const silent = net.createServer((socket) => {
+      socket.write(Buffer.from('000000040000000000', 'hex'));
+      socket.on('error', () => undefined);
+    });
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    closers.push(() => silent.close());
+    const keepalive = { interval: '0.1s', timeout: '0.1s', interval_jitter: { value: 0 } };
+    const { proxy: process, port } = await proxy(
+      http2Config([(silent.address() as AddressInfo).port], {
+        protocol: { explicit_http_config: { http2_protocol_options: { connection_keepalive: keepalive } } },
+      }),
+    );
+    const answer = await ask(connect(port));
+    assert.equal(answer.status, 503);
+    assert.match(answer.body, /connection termination/);
+    assert.equal(await stat(process, 'cluster.c.http2.keepalive_timeout'), 1);
+  });
+});
+
+describe('slow readers', () => {
+  const BODY_BYTES = 64 * MIB;
+  /** All that is between the two ends: kernel buffers, windows, watermarks. Far less than the body. */
+  const BETWEEN_BYTES = 24 * MIB;
+  const chunk = Buffer.alloc(64 * 1024, 'x');
+
+  /** Writes `BODY_BYTES` as fast as they are taken. `sent` tells how many were. */
+  function pour(stream: NodeJS.WritableStream, progress: { sent: number }): void {
+    const more = (): void => {
+      while (progress.sent < BODY_BYTES) {
+        progress.sent += chunk.length;
+        if (!stream.write(chunk)) {
+          stream.once('drain', more);
+          return;
+        }
+      }
+      stream.end();
+    };
+    more();
+  }
+
+  /** Small windows, so that what is between the ends does not hide what the proxy holds. */
+  const windows = { initial_stream_window_size: 65_535, initial_connection_window_size: 65_535 };
+  const protocols = {
+    'HTTP/1': HTTP1_OPTIONS,
+    'HTTP/2': { explicit_http_config: { http2_protocol_options: windows } },
+  };
+
+  for (const [name, protocol] of Object.entries(protocols)) {
+    test(`of a response from ${name}: the upstream waits, memory stays, and all of it arrives`, async () => {
+      const progress = { sent: 0 };
+      let port: number;
+      if (name === 'HTTP/1') {
+        const server = net.createServer((socket) => {
+          socket.on('error', () => undefined);
+          socket.once('data', () => {
+            socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${BODY_BYTES}\r\n\r\n`);
+            pour(socket, progress);
+          });
+        });
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        closers.push(() => server.close());
+        port = portOf(server);
+      } else {
+        port = (
+          await upstream((stream) => {
+            stream.respond({ ':status': 200 });
+            pour(stream, progress);
+          })
+        ).port;
+      }
+      const { proxy: process, port: listener } = await proxy(http2Config([port], { protocol }));
+      const session = connect(listener);
+      await ask(session, { ':path': '/', ':method': 'OPTIONS', ':authority': '' }).catch(() => undefined);
+      progress.sent = 0;
+      const before = memory(process);
+      const stream = session.request({ ':path': '/' });
+      stream.on('error', () => undefined);
+      await once(stream, 'response');
+      await sleep(800);
+      const stalled = progress.sent;
+      assert.ok(stalled < BETWEEN_BYTES, `${stalled / MIB} MiB taken from the upstream`);
+      await sleep(300);
+      assert.ok(progress.sent - stalled < MIB, 'it goes on although nobody reads');
+      assert.ok(memory(process) - before < BETWEEN_BYTES, `${(memory(process) - before) / MIB} MiB more`);
+      let received = 0;
+      stream.on('data', (bytes: Buffer) => (received += bytes.length));
+      await once(stream, 'close');
+      assert.equal(received, BODY_BYTES);
+    });
+
+    test(`of a request to ${name}: the client waits, memory stays, and all of it arrives`, async () => {
+      let received = 0;
+      let go: () => void = () => undefined;
+      let port: number;
+      if (name === 'HTTP/1') {
+        const server = net.createServer((socket) => {
+          socket.on('error', () => undefined);
+          socket.pause();
+          go = () => {
+            socket.on('data', (bytes: Buffer) => (received += bytes.length));
+            socket.resume();
+          };
+        });
+        server.listen(0, '127.0.0.1');
+        await once(server, 'listening');
+        closers.push(() => server.close());
+        port = portOf(server);
+      } else {
+        port = (
+          await upstream((stream) => {
+            go = () => stream.on('data', (bytes: Buffer) => (received += bytes.length));
+          })
+        ).port;
+      }
+      const { proxy: process, port: listener } = await proxy(
+        http2Config([port], { protocol, manager: { http2_protocol_options: windows } }),
+      );
+      const session = connect(listener);
+      const before = memory(process);
+      const progress = { sent: 0 };
+      const stream = session.request({ ':path': '/', ':method': 'POST', 'content-length': BODY_BYTES });
+      stream.on('error', () => undefined);
+      pour(stream, progress);
+      await sleep(1000);
+      assert.ok(progress.sent < BETWEEN_BYTES, `${progress.sent / MIB} MiB taken from the client`);
+      assert.ok(memory(process) - before < BETWEEN_BYTES, `${(memory(process) - before) / MIB} MiB more`);
+      go();
+      await eventually(async () => received >= BODY_BYTES, 'the whole body');
+    });
+  }
+});
+
+describe('clients that misbehave', () => {
+  test('who takes most of its requests back loses the connection', async () => {
+    const { port: backend } = await upstream(() => undefined);
+    const { proxy: process, port } = await proxy(http2Config([backend]));
+    const session = connect(port);
+    const closed = new Promise((resolve) => session.on('close', resolve));
+    for (let i = 0; i < 600 && !session.destroyed; i++) {
+      const stream = session.request({ ':path': '/' });
+      stream.on('error', () => undefined);
+      await new Promise((resolve) => setImmediate(resolve));
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+      if (i % 50 === 0) await sleep(5);
+    }
+    await closed;
+    assert.equal(await stat(process, 'http.in.downstream_rq_too_many_premature_resets'), 1);
+    assert.equal(await stat(process, 'http.in.downstream_rq_active'), 0);
+    await eventually(
+      async () => (await stat(process, 'cluster.c.upstream_rq_active')) === 0,
+      'no request left',
+    );
+  });
+});

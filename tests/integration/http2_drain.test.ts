@@ -1,0 +1,212 @@
+// Connections of HTTP/2 that the proxy ends: by SIGTERM and by a replaced listener, under load, no request is lost.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import http2 from 'node:http2';
+import net from 'node:net';
+import { after, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HTTP1_OPTIONS, http2Config } from './http2_resources.ts';
+import { ProxyProcess } from './proxy_process.ts';
+import { portOf } from './resources.ts';
+
+const CLIENTS = 8;
+const STREAMS = 10;
+
+const backend = createServer((request, response) => {
+  if (request.url === '/long') setTimeout(() => response.end('done'), 1500);
+  else setTimeout(() => response.end('done'), Math.random() * 60);
+});
+backend.listen(0, '127.0.0.1');
+await once(backend, 'listening');
+after(() => {
+  backend.closeAllConnections();
+  backend.close();
+});
+
+interface Report {
+  answered: number;
+  goaways: number;
+  /** Not processed, so that they may be sent again. */
+  unsent: number;
+  readonly failures: string[];
+}
+
+/** Requests side by side on one connection until it is told to go, then on another, until the port refuses. */
+async function runClient(port: number, report: Report): Promise<void> {
+  for (;;) {
+    const session = http2.connect(`http://127.0.0.1:${port}`);
+    const refused = await new Promise<boolean>((resolve) => {
+      session.on('connect', () => resolve(false));
+      session.on('error', () => resolve(true));
+    });
+    if (refused) return;
+    let going = false;
+    session.on('goaway', () => {
+      going = true;
+      report.goaways++;
+    });
+    const closed = new Promise((resolve) => session.on('close', resolve));
+    const worker = async (): Promise<void> => {
+      while (!going && !session.closed && !session.destroyed) await request(session, report);
+    };
+    await Promise.all(Array.from({ length: STREAMS }, worker));
+    session.close();
+    await closed;
+  }
+}
+
+function request(session: http2.ClientHttp2Session, report: Report, path = '/'): Promise<void> {
+  return new Promise((resolve) => {
+    const stream = session.request({ ':path': path });
+    let body = '';
+    stream.setEncoding('latin1').on('data', (text: string) => (body += text));
+    stream.on('error', () => undefined);
+    stream.on('close', () => {
+      if (body === 'done' && stream.rstCode === 0) report.answered++;
+      // node begins no stream after GOAWAY, and says it was refused.
+      else if (body === '' && stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) report.unsent++;
+      else report.failures.push(`${JSON.stringify(body)} ${stream.rstCode}`);
+      resolve();
+    });
+    stream.end();
+  });
+}
+
+const DATA = 0;
+const HEADERS = 1;
+const SETTINGS = 4;
+const GOAWAY = 7;
+
+interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Buffer;
+}
+
+/** Sends requests as bytes, whatever the server says, and keeps the frames that come. */
+class FrameClient {
+  readonly frames: Frame[] = [];
+  readonly closed: Promise<unknown>;
+  readonly #socket: net.Socket;
+  #received = Buffer.alloc(0);
+
+  constructor(port: number) {
+    this.#socket = net.connect(port, '127.0.0.1');
+    this.#socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    this.#socket.on('error', () => undefined);
+    this.closed = new Promise((resolve) => this.#socket.on('close', resolve));
+    this.#socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+    this.#send(SETTINGS, 0, 0, Buffer.alloc(0));
+  }
+
+  get(stream: number, path: string): void {
+    // Indexed :method and :scheme; :path and :authority as literals that are not remembered (RFC 7541 6.2.2).
+    const literal = (index: number, value: string): Buffer =>
+      Buffer.concat([Buffer.of(index, value.length), Buffer.from(value)]);
+    const head = Buffer.concat([Buffer.of(0x82, 0x86), literal(4, path), literal(1, 'h')]);
+    this.#send(HEADERS, 5, stream, head);
+  }
+
+  #send(type: number, flags: number, stream: number, payload: Buffer): void {
+    const head = Buffer.alloc(9);
+    head.writeUIntBE(payload.length, 0, 3);
+    head[3] = type;
+    head[4] = flags;
+    head.writeUInt32BE(stream, 5);
+    this.#socket.write(Buffer.concat([head, payload]));
+  }
+
+  #onData(bytes: Buffer): void {
+    this.#received = Buffer.concat([this.#received, bytes]);
+    while (this.#received.length >= 9) {
+      const end = 9 + this.#received.readUIntBE(0, 3);
+      if (this.#received.length < end) return;
+      const head = this.#received;
+      const stream = head.readUInt32BE(5) & 0x7fff_ffff;
+      this.frames.push({ type: head[3], flags: head[4], stream, payload: head.subarray(9, end) });
+      this.#received = head.subarray(end);
+    }
+  }
+}
+
+const newReport = (): Report => ({ answered: 0, goaways: 0, unsent: 0, failures: [] });
+
+describe('ending connections of HTTP/2', () => {
+  test('SIGTERM under load fails no request', async () => {
+    const config = http2Config([portOf(backend)], { protocol: HTTP1_OPTIONS });
+    const proxy = await ProxyProcess.start('--config-yaml', config, '--concurrency', '2');
+    try {
+      const port = await proxy.port('in');
+      const report = newReport();
+      const clients = Array.from({ length: CLIENTS }, () => runClient(port, report));
+      await sleep(500);
+      proxy.signal('SIGTERM');
+      await Promise.all(clients);
+      assert.deepEqual(report.failures, []);
+      assert.ok(report.answered > CLIENTS * STREAMS, `${report.answered} answered`);
+      assert.ok(report.goaways >= CLIENTS, `${report.goaways} told to go`);
+      assert.deepEqual(await proxy.exited, { code: 0, signal: null });
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  test('a client that goes on is told the last stream, what came before is answered, what came after refused', async () => {
+    const config = http2Config([portOf(backend)], {
+      protocol: HTTP1_OPTIONS,
+      manager: { drain_timeout: '0.3s', common_http_protocol_options: { max_requests_per_connection: 1 } },
+    });
+    const proxy = await ProxyProcess.start('--config-yaml', config, '--concurrency', '1');
+    try {
+      const client = new FrameClient(await proxy.port('in'));
+      client.get(1, '/long');
+      await sleep(100);
+      client.get(3, '/');
+      await sleep(500);
+      client.get(5, '/');
+      await client.closed;
+      const goaways = client.frames.filter(({ type }) => type === GOAWAY);
+      assert.deepEqual(
+        goaways.map(({ payload }) => [payload.readUInt32BE(0), payload.readUInt32BE(4)]),
+        [
+          [2 ** 31 - 1, 0],
+          [3, 0],
+        ],
+      );
+      const ended = client.frames.filter(({ flags, type }) => type === DATA && (flags & 1) !== 0);
+      assert.deepEqual(
+        ended.map(({ stream }) => stream),
+        [3, 1],
+      );
+      assert.ok(!client.frames.some(({ stream }) => stream === 5));
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  test('max_requests_per_connection: GOAWAY, then the last stream, and no request fails', async () => {
+    const config = http2Config([portOf(backend)], {
+      protocol: HTTP1_OPTIONS,
+      manager: {
+        drain_timeout: '0.2s',
+        common_http_protocol_options: { max_requests_per_connection: 50 },
+      },
+    });
+    const proxy = await ProxyProcess.start('--config-yaml', config, '--concurrency', '1');
+    try {
+      const port = await proxy.port('in');
+      const report = newReport();
+      const clients = Array.from({ length: CLIENTS }, () => runClient(port, report));
+      await sleep(1000);
+      proxy.signal('SIGTERM');
+      await Promise.all(clients);
+      assert.deepEqual(report.failures, []);
+      assert.ok(report.goaways > 2 * CLIENTS, `${report.goaways} told to go`);
+    } finally {
+      await proxy.stop();
+    }
+  });
+});
