@@ -8,12 +8,26 @@ export interface TlsCertificateSecret {
   readonly certificateChainPem: string;
   readonly privateKeyPem: string;
   readonly password: string | undefined;
+  /** DER of an OCSP response to send along. */
+  readonly ocspStaple: OcspStaple | undefined;
+}
+export interface OcspStaple {
+  readonly der: Buffer;
+  /** ms since the epoch; 0 when the response does not say: it counts as old then. */
+  readonly nextUpdateMs: number;
+}
+/** Roots (and revocation lists) of one SPIFFE trust domain. */
+export interface TrustDomain {
+  readonly name: string;
+  readonly bundlePem: string;
 }
 export interface ValidationContextSecret {
   readonly kind: 'validation_context';
   /** '' when only other checks are configured. */
   readonly trustedCaPem: string;
   readonly crlPem: string;
+  /** Of the SPIFFE validator; undefined for the default one. */
+  readonly trustDomains: readonly TrustDomain[] | undefined;
   /** The CertificateValidationContext message itself, for the matchers and switches. */
   readonly config: object;
 }

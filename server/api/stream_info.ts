@@ -58,17 +58,30 @@ export interface SslConnectionInfo {
   readonly ipSanLocal: readonly string[];
   readonly emailSanPeer: readonly string[];
   readonly emailSanLocal: readonly string[];
+  readonly otherNameSanPeer: readonly string[];
+  readonly otherNameSanLocal: readonly string[];
   readonly subjectPeer: string;
   readonly subjectLocal: string;
   readonly issuerPeer: string;
   readonly serialNumberPeer: string;
   readonly sha256PeerCertificateDigest: string;
   readonly sha1PeerCertificateDigest: string;
+  /** Of all certificates that the peer sent, its own first. */
+  readonly serialNumbersPeerCertificates: readonly string[];
+  readonly sha256PeerCertificateChainDigests: readonly string[];
+  readonly sha1PeerCertificateChainDigests: readonly string[];
+  /** Of the certificate that issued the peer's, when that was verified. */
+  readonly sha256PeerCertificateIssuerDigest: string;
+  readonly serialNumberPeerCertificateIssuer: string;
   readonly peerCertificatePem: string;
+  /** The peer's own with what it sent along. */
+  readonly peerCertificateChainPem: string;
   readonly validFromPeerMs: number;
   readonly expirationPeerMs: number;
   readonly tlsVersion: string;
   readonly cipher: string;
+  /** Of the key exchange: `X25519`, `P-256`, … */
+  readonly group: string;
   readonly sessionId: string;
   readonly sni: string;
   readonly alpn: string;
@@ -91,6 +104,8 @@ export interface ConnectionInfo {
   /** `raw_buffer` or `tls`, as tls_inspector detected. */
   detectedTransportProtocol: string;
   ssl: SslConnectionInfo | undefined;
+  /** Why the handshake failed, '' while it has not. */
+  downstreamTransportFailureReason: string;
   readonly listenerName: string;
   filterChainName: string;
   /** Objects that live as long as the connection; every stream's own filter state falls back to it. */

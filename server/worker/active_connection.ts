@@ -7,6 +7,7 @@ import type { DownstreamTransportSocketFactory } from '../api/network/transport_
 import { enter, leave, monotonicNow } from '../common/event/dispatcher.ts';
 import { Timer } from '../common/event/timer.ts';
 import type { FilterChainConfig } from '../common/listener/listener_config.ts';
+import { logger } from '../common/log.ts';
 import { SocketConnection } from '../common/network/connection.ts';
 import { NetworkFilterManager } from '../common/network/filter_manager.ts';
 import {
@@ -22,6 +23,7 @@ import type { AcceptedSocket } from './accepted_socket.ts';
 import type { ActiveListener } from './active_listener.ts';
 
 const STAT = LISTENER_STATS.offset;
+const log = logger('connection');
 /** node tells of a drained socket only above this many bytes; see SocketConnection's watermarks. */
 const MAX_WRITABLE_HIGH_WATER_MARK = 65_536;
 
@@ -76,34 +78,35 @@ export class ActiveConnection implements ConnectionCallbacks {
     const { socket, peeked, info } = accepted;
     if (peeked !== undefined) socket.unshift(peeked);
     let timer: Timer | undefined;
-    const secure = factory.wrap(socket, info, (error, ssl) => {
+    this.handshaking = socket;
+    factory.wrap(socket, info, (error, ssl, secure) => {
       timer?.disable();
       this.handshaking = undefined;
+      info.ssl = ssl;
       enter();
       try {
-        if (error !== undefined) {
-          info.streamInfo.connectionTerminationDetails = error;
-          secure.destroy();
-          this.listener.removeConnection(this, this.chain);
-          return;
-        }
-        info.ssl = ssl;
-        this.begin(info, fromDataEvents(secure), undefined, undefined);
+        if (error === undefined) this.begin(info, fromDataEvents(secure), undefined, undefined);
+        else this.failHandshake(info, error, secure);
       } finally {
         leave();
       }
     });
-    this.handshaking = secure;
-    if (this.chain.transportSocketConnectTimeoutMs > 0) {
-      const { stats } = this.listener;
-      timer = new Timer({
-        onTimeout: () => {
-          stats.values[stats.base + STAT.downstream_cx_transport_socket_connect_timeout]++;
-          secure.destroy();
-        },
-      });
-      timer.enable(this.chain.transportSocketConnectTimeoutMs, monotonicNow());
-    }
+    if (this.handshaking === undefined || this.chain.transportSocketConnectTimeoutMs === 0) return;
+    const { stats } = this.listener;
+    timer = new Timer({
+      onTimeout: () => {
+        stats.values[stats.base + STAT.downstream_cx_transport_socket_connect_timeout]++;
+        socket.destroy();
+      },
+    });
+    timer.enable(this.chain.transportSocketConnectTimeoutMs, monotonicNow());
+  }
+
+  private failHandshake(info: ConnectionInfoRecord, error: string, secure: Socket): void {
+    info.downstreamTransportFailureReason = error;
+    if (log.enabled('debug')) log.debug(`[C${info.id}] remote address:${info.remoteAddress.text},${error}`);
+    secure.destroy();
+    this.listener.removeConnection(this, this.chain);
   }
 
   private begin(

@@ -2,7 +2,7 @@
 // socket, and keeps its connections by filter chain. Follows Envoy's source/common/listener_manager/active_tcp_listener.cc.
 
 import type { StatBlock, StatStore } from '../api/stats.ts';
-import type { Address, StreamInfo } from '../api/stream_info.ts';
+import { type Address, ResponseFlag, type StreamInfo } from '../api/stream_info.ts';
 import { connectionLogContext } from '../common/access_log/connection_log_context.ts';
 import { monotonicNow } from '../common/event/dispatcher.ts';
 import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
@@ -90,6 +90,7 @@ export class ActiveListener {
     if (chain === undefined) {
       this.stats.values[this.stats.base + STAT.no_filter_chain_match]++;
       accepted.destroy();
+      this.logUnmatched(info.streamInfo);
       return;
     }
     info.filterChainName = chain.name;
@@ -124,6 +125,13 @@ export class ActiveListener {
     stats.record(STAT.downstream_cx_length_ms, now - info.startTimeMonotonic);
     if (this.config.accessLogs.length > 0) this.log(info.streamInfo, now);
     this.onSocketGone();
+  }
+
+  /** Envoy: ActiveStreamListenerBase::newConnection. */
+  private logUnmatched(streamInfo: StreamInfo): void {
+    streamInfo.responseFlags |= ResponseFlag.NoRouteFound;
+    streamInfo.responseCodeDetails = 'filter_chain_not_found';
+    if (this.config.accessLogs.length > 0) this.log(streamInfo, monotonicNow());
   }
 
   private log(streamInfo: StreamInfo, now: number): void {

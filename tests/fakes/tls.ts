@@ -52,30 +52,18 @@ export function compileDownstream(config: object, overrides: Partial<FactoryCont
   return { factory, value: (name: string) => stats.value(`listener.0.0.0.0_1.${name}`) };
 }
 
-/**
- * A server that wraps what it accepts and echoes; `outcome` resolves for each accepted socket in turn. Without `peek` it wraps
- * before the ClientHello has come.
- */
-export async function serve(config: object, overrides: Partial<FactoryContext> = {}, peek = true) {
+/** A server that wraps what it accepts and echoes; `outcome` resolves for each accepted socket in turn. */
+export async function serve(config: object, overrides: Partial<FactoryContext> = {}) {
   const { factory, value } = compileDownstream(config, overrides);
   const outcomes: Outcome[] = [];
   const server: Server = createServer((socket: Socket) => {
     open.add(socket);
     socket.on('error', () => {});
-    const wrap = () => {
-      const info = new ConnectionInfoRecord(1, ipAddress('127.0.0.1', 1), ipAddress('127.0.0.1', 2), 'l');
-      const wrapped = factory.wrap(socket, info, (error, ssl) => {
-        outcomes.push({ error, ssl });
-        server.emit('outcome');
-        if (error === undefined) wrapped.on('data', (data: Buffer) => wrapped.write(data));
-      });
-    };
-    if (!peek) return wrap();
-    socket.once('readable', () => {
-      const bytes = socket.read() as Buffer | null;
-      if (bytes === null) return;
-      socket.unshift(bytes);
-      wrap();
+    const info = new ConnectionInfoRecord(1, ipAddress('127.0.0.1', 1), ipAddress('127.0.0.1', 2), 'l');
+    factory.wrap(socket, info, (error, ssl, secure) => {
+      outcomes.push({ error, ssl });
+      server.emit('outcome');
+      if (error === undefined) secure.on('data', (data: Buffer) => secure.write(data));
     });
   });
   open.add(server);

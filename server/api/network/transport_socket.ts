@@ -6,19 +6,20 @@ import type { Address, ConnectionInfo, SslConnectionInfo } from '../stream_info.
 import type { HostDescription } from '../upstream/host.ts';
 
 export interface DownstreamTransportSocketFactory {
-  /** True for TLS: `wrap` must be called and awaited (`secure` event semantics) before bytes flow. */
+  /** True for TLS: `wrap` must be called and awaited before bytes flow. */
   readonly secure: boolean;
   /** False while a secret it needs has not come: new connections are closed and counted (`downstream_context_secrets_not_ready`). */
   ready(): boolean;
   /**
-   * Wraps a socket whose ClientHello (already peeked and unshifted) is still unread. `done` is called once: with facts of
-   * the handshake, or with the reason it failed (also counted in `listener.<x>.ssl.*`). The socket is closed on failure.
+   * Begins the handshake on a socket of which nothing was read (what was peeked is given back). `done` is called once, now or
+   * later: with the socket to use from then on, or with the reason for the failure (also counted in `listener.<x>.ssl.*`) and
+   * what was known of the peer by then. The socket is closed on failure; destroying `socket` before ends the handshake.
    */
   wrap(
     socket: Socket,
     info: ConnectionInfo,
-    done: (error: string | undefined, ssl: SslConnectionInfo | undefined) => void,
-  ): Socket;
+    done: (error: string | undefined, ssl: SslConnectionInfo | undefined, secure: Socket) => void,
+  ): void;
 }
 
 /** Who sent what an upstream connection is for, and where to. */

@@ -85,6 +85,9 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
   UPSTREAM_TRANSPORT_FAILURE_REASON: text(({ streamInfo }) =>
     nonEmpty(withoutSpaces(streamInfo.upstreamTransportFailureReason)),
   ),
+  DOWNSTREAM_TRANSPORT_FAILURE_REASON: text(({ streamInfo }) =>
+    nonEmpty(withoutSpaces(streamInfo.connection.downstreamTransportFailureReason)),
+  ),
   STREAM_ID: text(({ streamInfo }) => nonEmpty(streamInfo.requestId)),
   TRACE_ID: text(({ streamInfo }) => nonEmpty(streamInfo.traceId)),
   UNIQUE_ID: text(() => crypto.randomUUID()),

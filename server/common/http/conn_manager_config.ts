@@ -34,6 +34,7 @@ export type ForwardClientCert =
 export interface SetCurrentClientCertDetails {
   readonly subject: boolean;
   readonly cert: boolean;
+  readonly chain: boolean;
   readonly dns: boolean;
   readonly uri: boolean;
 }

@@ -33,6 +33,7 @@ function describe(ssl: SslConnectionInfo, details: SetCurrentClientCertDetails):
   for (const uri of ssl.uriSanLocal.slice(0, 1)) parts.push(`By=${uri}`);
   if (ssl.sha256PeerCertificateDigest !== '') parts.push(`Hash=${ssl.sha256PeerCertificateDigest}`);
   if (details.cert) parts.push(`Cert="${encodeURIComponent(ssl.peerCertificatePem)}"`);
+  if (details.chain) parts.push(`Chain="${encodeURIComponent(ssl.peerCertificateChainPem)}"`);
   if (details.subject) parts.push(`Subject="${ssl.subjectPeer.replaceAll('"', '\\"')}"`);
   if (details.uri) for (const uri of ssl.uriSanPeer) parts.push(`URI=${uri}`);
   if (details.dns) for (const dns of ssl.dnsSanPeer) parts.push(`DNS=${dns}`);

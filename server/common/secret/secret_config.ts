@@ -7,21 +7,30 @@ import type {
   CertificateValidationContext,
   GenericSecret,
   Secret as SecretMessage,
+  SPIFFECertValidatorConfig,
   TlsCertificate,
   TlsSessionTicketKeys,
 } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
+import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type {
   GenericSecret as CompiledGenericSecret,
+  OcspStaple,
   Secret,
   SecretKind,
   SessionTicketKeysSecret,
   TlsCertificateSecret,
+  TrustDomain,
   ValidationContextSecret,
 } from '../../api/secret.ts';
 import { crypto } from '../builtins.ts';
 import { readDataSource } from '../config/data_source.ts';
+import { certificatesOf } from '../tls/certificate_path.ts';
+import { DerError } from '../tls/der.ts';
+import { parseOcspResponse } from '../tls/ocsp_response.ts';
+import { RevocationLists } from '../tls/revocation_list.ts';
 
+const SPIFFE_VALIDATOR = 'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig';
 /** Envoy's format: 16 bytes name, 32 bytes HMAC key, 32 bytes AES key. */
 const TICKET_KEY_BYTES = 80;
 
@@ -60,9 +69,6 @@ export function compileTlsCertificate(config: TlsCertificate, path: string): Tls
     throw new ConfigError(at(path, 'private_key_provider'), 'private key providers are not supported');
   }
   if (config.pkcs12 !== undefined) throw new ConfigError(at(path, 'pkcs12'), 'PKCS #12 is not supported');
-  // node has no way to staple to a TLS socket that it did not accept itself.
-  if (config.ocsp_staple !== undefined)
-    throw new ConfigError(at(path, 'ocsp_staple'), 'OCSP stapling is not supported');
   if (config.signed_certificate_timestamp.length > 0) {
     throw new ConfigError(at(path, 'signed_certificate_timestamp'), 'not supported');
   }
@@ -74,12 +80,44 @@ export function compileTlsCertificate(config: TlsCertificate, path: string): Tls
   if (certificateChainPem === '')
     throw new ConfigError(chainPath, 'TlsCertificate must have a certificate chain');
   if (privateKeyPem === '') throw new ConfigError(keyPath, 'TlsCertificate must have a private key');
-  const leaf = certificates(certificateChainPem, 'Failed to load certificate chain from', chainPath)[0]!;
+  const leaf = certificates(
+    certificateChainPem,
+    'Failed to load certificate chain from <inline>',
+    chainPath,
+  )[0]!;
   const key = privateKey(privateKeyPem, password, keyPath);
   if (!leaf.checkPrivateKey(key)) {
     throw new ConfigError(keyPath, 'Failed to load private key from <inline>, Cause: KEY_VALUES_MISMATCH');
   }
-  return Object.freeze({ kind: 'tls_certificate', certificateChainPem, privateKeyPem, password });
+  const ocspStaple = compileOcspStaple(config, leaf, at(path, 'ocsp_staple'));
+  return Object.freeze({ kind: 'tls_certificate', certificateChainPem, privateKeyPem, password, ocspStaple });
+}
+
+function compileOcspStaple(
+  { ocsp_staple: source }: TlsCertificate,
+  leaf: X509Certificate,
+  path: string,
+): OcspStaple | undefined {
+  if (source === undefined) return undefined;
+  if (source.inline_string !== undefined) {
+    throw new ConfigError(path, 'OCSP staple cannot be provided via inline_string');
+  }
+  const der = readDataSource(source, path) as Buffer;
+  const { serialNumber, nextUpdateMs } = readable(() => parseOcspResponse(der), path, '');
+  if (serialNumber !== leaf.serialNumber.toLowerCase().replace(/^0+(?=.)/, '')) {
+    throw new ConfigError(path, 'OCSP response does not match its TLS certificate');
+  }
+  return { der, nextUpdateMs };
+}
+
+/** What `read` returns; what DER it cannot read becomes a ConfigError. */
+function readable<T>(read: () => T, path: string, reason: string): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DerError) throw new ConfigError(path, reason === '' ? error.message : reason);
+    throw error;
+  }
 }
 
 /** Also for the inline validation context of a TLS context. */
@@ -91,12 +129,42 @@ export function compileValidationContext(
   const trustedCaPem = text(readDataSource(config.trusted_ca, caPath));
   const crlPem = text(readDataSource(config.crl, at(path, 'crl')));
   if (config.trusted_ca !== undefined) {
-    certificates(trustedCaPem, 'Failed to load trusted CA certificates from', caPath);
+    certificates(trustedCaPem, 'Failed to load trusted CA certificates from <inline>', caPath);
   }
-  if (config.crl !== undefined && !crlPem.includes('-----BEGIN X509 CRL-----')) {
-    throw new ConfigError(at(path, 'crl'), 'Failed to load CRL from <inline>');
+  const crlReason = 'Failed to load CRL from <inline>';
+  readable(() => new RevocationLists(trustedCaPem), caPath, crlReason);
+  const lists = readable(() => new RevocationLists(crlPem), at(path, 'crl'), crlReason);
+  if (config.crl !== undefined && lists.empty) throw new ConfigError(at(path, 'crl'), crlReason);
+  const trustDomains = compileTrustDomains(config, at(path, 'custom_validator_config'));
+  return Object.freeze({ kind: 'validation_context', trustedCaPem, crlPem, trustDomains, config });
+}
+
+/** The SPIFFE validator is the only custom one there is. */
+function compileTrustDomains(
+  { custom_validator_config: custom }: CertificateValidationContext,
+  path: string,
+): readonly TrustDomain[] | undefined {
+  if (custom?.typed_config === undefined) return undefined;
+  const where = at(path, 'typed_config');
+  const { typeName, message } = decodeAny(custom.typed_config, where);
+  if (typeName !== SPIFFE_VALIDATOR) {
+    throw new ConfigError(where, `Failed to get certificate validator factory for ${custom.name}`);
   }
-  return Object.freeze({ kind: 'validation_context', trustedCaPem, crlPem, config });
+  const { trust_domains: domains } = message as object as SPIFFECertValidatorConfig;
+  const names = new Set<string>();
+  return domains.map(({ name, trust_bundle: bundle }, index) => {
+    const domain = at(at(where, 'trust_domains'), index);
+    if (names.has(name)) {
+      throw new ConfigError(domain, `Multiple trust bundles are given for one trust domain for ${name}`);
+    }
+    names.add(name);
+    const bundlePath = at(domain, 'trust_bundle');
+    const bundlePem = text(readDataSource(bundle, bundlePath));
+    const reason = `Failed to load trusted CA certificate for ${name}`;
+    certificates(bundlePem, reason, bundlePath);
+    readable(() => new RevocationLists(bundlePem), bundlePath, reason);
+    return { name, bundlePem };
+  });
 }
 
 function compileTicketKeys(config: TlsSessionTicketKeys, path: string): SessionTicketKeysSecret {
@@ -126,16 +194,14 @@ function compileGenericSecret(config: GenericSecret, path: string): CompiledGene
 }
 
 /** The certificates of a PEM text. Throws ConfigError when there is none or one cannot be read. */
-function certificates(pem: string, reason: string, path: string): X509Certificate[] {
-  const blocks = pem.match(
-    /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g,
-  );
-  if (blocks === null) throw new ConfigError(path, `${reason} <inline>`);
+function certificates(pem: string, reason: string, path: string): readonly X509Certificate[] {
   try {
-    return blocks.map((block) => new crypto.X509Certificate(block));
+    const found = certificatesOf(pem);
+    if (found.length > 0) return found;
   } catch {
-    throw new ConfigError(path, `${reason} <inline>`);
+    // The same as none.
   }
+  throw new ConfigError(path, reason);
 }
 
 function privateKey(pem: string, password: string | undefined, path: string): KeyObject {

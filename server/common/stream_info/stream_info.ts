@@ -28,6 +28,7 @@ export class ConnectionInfoRecord implements ConnectionInfo {
   requestedApplicationProtocols: readonly string[];
   detectedTransportProtocol: string;
   ssl: SslConnectionInfo | undefined;
+  downstreamTransportFailureReason: string;
   readonly listenerName: string;
   filterChainName: string;
   /** Wall-clock ms, and `performance.now()` ms. */
@@ -57,6 +58,7 @@ export class ConnectionInfoRecord implements ConnectionInfo {
     this.requestedApplicationProtocols = NO_PROTOCOLS;
     this.detectedTransportProtocol = '';
     this.ssl = undefined;
+    this.downstreamTransportFailureReason = '';
     this.listenerName = listenerName;
     this.filterChainName = '';
     this.filterStateMap = undefined;

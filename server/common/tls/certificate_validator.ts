@@ -7,62 +7,113 @@ import type { CertificateValidationContext } from '../../../xds-protos/generated
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { ValidationContextSecret } from '../../api/secret.ts';
 import { crypto } from '../builtins.ts';
-import {
-  compileSanMatchers,
-  dnsNameMatch,
-  parseSubjectAltNames,
-  type SanMatcher,
-} from './subject_alt_name.ts';
+import { logger } from '../log.ts';
+import { isPathUsable, type PeerRole, TrustAnchors } from './certificate_path.ts';
+import { RevocationLists } from './revocation_list.ts';
+import { SpiffeValidator } from './spiffe_validator.ts';
+import { compileSanMatchers, dnsNameMatch, type SanMatcher, subjectAltNames } from './subject_alt_name.ts';
 import { verifyError } from './tls_error.ts';
 import { type TrustStore, trustStore } from './trust_store.ts';
+import {
+  type ChainError,
+  chainFailure,
+  ISSUER_UNKNOWN,
+  isAboutTime,
+  type VerifyFailure,
+} from './verify_failure.ts';
 
-/** OpenSSL's verdict on the chain, as node gives it. */
-export interface ChainError {
-  readonly code: string;
-  readonly message: string;
+const log = logger('connection');
+
+/** What a certificate must name in place of the configured names. */
+export interface ExpectedNames {
+  /** auto_san_validation, filter state: any of them, of any type. */
+  readonly override: readonly string[] | undefined;
+  /** auto_sni_san_validation: this DNS name. '' for none. */
+  readonly sni: string;
 }
 
-export interface VerifyFailure {
-  readonly stat: 'fail_verify_error' | 'fail_verify_san' | 'fail_verify_cert_hash';
-  /** The transport failure reason. */
-  readonly reason: string;
-}
-
-const EXPIRED = 'CERT_HAS_EXPIRED';
-/** OpenSSL says the second where BoringSSL says the first. */
-const ISSUER_UNKNOWN = 'unable to get local issuer certificate';
-const UNVERIFIED_LEAF = 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
-/** Longest chain that is walked by hand. Source: OpenSSL's default verification depth. */
-const MAX_CHAIN = 100;
+export const CONFIGURED_NAMES: ExpectedNames = { override: undefined, sni: '' };
 
 /** Settings of one validation context, or of a default one with what SDS gave merged into it. Immutable. */
-export class CertificateValidator {
+export interface CertificateValidator {
+  /** For OpenSSL. */
   readonly trust: TrustStore;
   /** A failing certificate is counted and accepted. */
   readonly acceptUntrusted: boolean;
+  /** Servers ask their clients for a certificate. */
+  readonly requestsCertificate: boolean;
+  /** It is necessary even without require_client_certificate. */
+  readonly requiresCertificate: boolean;
+  /** True when a certificate that passes has been checked against something. */
+  readonly validates: boolean;
+  /** Undefined when all is well. `chainError`: OpenSSL's verdict on the chain. */
+  verify(
+    certificate: X509Certificate,
+    chainError: ChainError | undefined,
+    names: ExpectedNames,
+  ): VerifyFailure | undefined;
+  /** The certificate that signed one that passed; undefined when nothing was verified. */
+  issuerOf(certificate: X509Certificate): X509Certificate | undefined;
+}
+
+/** `contexts`: the default one first, what is merged into it after it. `peer`: what it is in the handshake. Throws ConfigError. */
+export function compileValidator(
+  contexts: readonly ValidationContextSecret[],
+  peer: PeerRole,
+  path: string,
+): CertificateValidator {
+  const configs = contexts.map(({ config }) => config as CertificateValidationContext);
+  for (const config of configs) rejectUnsupported(config, path);
+  const spiffe = contexts.findLast((one) => one.trustDomains !== undefined)?.trustDomains;
+  if (spiffe === undefined) return new DefaultCertificateValidator(contexts, configs, peer, path);
+  const matchers = configs.flatMap((config) => compileSanMatchers(config, path));
+  const allowExpired = configs.some((config) => config.allow_expired_certificate);
+  return new SpiffeValidator(spiffe, matchers, allowExpired, peer);
+}
+
+class DefaultCertificateValidator implements CertificateValidator {
+  readonly trust: TrustStore;
+  readonly acceptUntrusted: boolean;
+  readonly #peer: PeerRole;
+  readonly #anchors: TrustAnchors;
   readonly #sanMatchers: readonly SanMatcher[];
   readonly #hashes: ReadonlySet<string>;
   readonly #spkis: ReadonlySet<string>;
   readonly #allowExpired: boolean;
-  #authorities: readonly X509Certificate[] | undefined = undefined;
+  /** Intermediates between the certificate and a trusted one. */
+  readonly #maxDepth: number;
+  /** Undefined when OpenSSL looks at them. */
+  readonly #revocation: RevocationLists | undefined;
+  readonly #onlyLeafRevocation: boolean;
 
-  /** `contexts`: the default one first, what is merged into it after it. Throws ConfigError. */
-  constructor(contexts: readonly ValidationContextSecret[], path: string) {
-    const configs = contexts.map(({ config }) => config as CertificateValidationContext);
-    for (const config of configs) rejectUnsupported(config, path);
-    this.trust = trustStore(
-      contexts.findLast(({ trustedCaPem }) => trustedCaPem !== '')?.trustedCaPem ?? '',
-      contexts.findLast(({ crlPem }) => crlPem !== '')?.crlPem ?? '',
-    );
+  constructor(
+    contexts: readonly ValidationContextSecret[],
+    configs: readonly CertificateValidationContext[],
+    peer: PeerRole,
+    path: string,
+  ) {
+    const caPem = contexts.findLast(({ trustedCaPem }) => trustedCaPem !== '')?.trustedCaPem ?? '';
+    const crlPem = contexts.findLast((one) => one.crlPem !== '')?.crlPem ?? '';
+    this.#peer = peer;
+    this.#anchors = new TrustAnchors(caPem);
     this.acceptUntrusted = configs.some(({ trust_chain_verification: how }) => how === 'ACCEPT_UNTRUSTED');
     this.#allowExpired = configs.some(({ allow_expired_certificate: allow }) => allow);
+    this.#onlyLeafRevocation = configs.some(({ only_verify_leaf_cert_crl: only }) => only);
+    this.#maxDepth =
+      configs.findLast((config) => config.max_verify_depth !== undefined)?.max_verify_depth?.value ??
+      Number.POSITIVE_INFINITY;
+    // Lists may stand among the roots, too. OpenSSL's error about times would hide one about a revocation.
+    const lists = new RevocationLists(`${caPem}\n${crlPem}`);
+    const ownRevocation = !lists.empty && (this.#allowExpired || this.#onlyLeafRevocation);
+    this.#revocation = ownRevocation ? lists : undefined;
+    this.trust = trustStore(caPem, lists.empty || ownRevocation ? '' : `${caPem}\n${crlPem}`);
     this.#sanMatchers = configs.flatMap((config) => compileSanMatchers(config, path));
     this.#hashes = new Set(configs.flatMap((config) => hexHashes(config.verify_certificate_hash, path)));
     this.#spkis = new Set(configs.flatMap((config) => spkiHashes(config.verify_certificate_spki, path)));
-    if (this.trust.caPem === '') this.#checkWithoutAuthority(path);
+    if (caPem === '') this.#checkWithoutAuthority(crlPem, path);
   }
 
-  #checkWithoutAuthority(path: string): void {
+  #checkWithoutAuthority(crlPem: string, path: string): void {
     if (this.#sanMatchers.length > 0) {
       throw new ConfigError(
         path,
@@ -75,73 +126,85 @@ export class CertificateValidator {
         'Certificate validity period is always ignored without trusted CA',
       );
     }
-    if (this.trust.crlPem !== '')
+    if (crlPem !== '')
       throw new ConfigError(at(path, 'crl'), 'Failed to load CRL from <inline> without trusted CA');
   }
 
-  /** Servers ask their clients for a certificate. */
   get requestsCertificate(): boolean {
-    return this.trust.caPem !== '' || this.#hashes.size > 0 || this.#spkis.size > 0;
+    return this.acceptUntrusted || this.validates;
   }
 
-  /** A name or hash to check makes the certificate necessary, even without require_client_certificate. */
   get requiresCertificate(): boolean {
+    if (this.acceptUntrusted) return false;
     return this.#sanMatchers.length > 0 || this.#hashes.size > 0 || this.#spkis.size > 0;
   }
 
-  /** `sanOverride` replaces the configured names (auto_san_validation). Undefined when all is well. */
+  get validates(): boolean {
+    return this.trust.caPem !== '' || this.#hashes.size > 0 || this.#spkis.size > 0;
+  }
+
   verify(
     certificate: X509Certificate,
     chainError: ChainError | undefined,
-    sanOverride: readonly string[] | undefined,
+    names: ExpectedNames,
   ): VerifyFailure | undefined {
     return (
       this.#verifyChain(certificate, chainError) ??
-      this.#verifyNames(certificate, sanOverride) ??
+      this.#verifyNames(certificate, names) ??
       this.#verifyHashes(certificate)
     );
   }
 
+  issuerOf(certificate: X509Certificate): X509Certificate | undefined {
+    return this.trust.caPem === '' ? undefined : this.#anchors.pathOf(certificate)?.[1];
+  }
+
   #verifyChain(certificate: X509Certificate, error: ChainError | undefined): VerifyFailure | undefined {
-    if (this.trust.caPem === '' || error === undefined) return undefined;
-    // OpenSSL keeps its last error only: behind an expired certificate there may be an unknown issuer.
-    const expiredOnly = error.code === EXPIRED && this.#leadsToAuthority(certificate);
-    if (expiredOnly && this.#allowExpired) return undefined;
-    const text = error.code === UNVERIFIED_LEAF ? ISSUER_UNKNOWN : error.message.split(';')[0];
-    const detail = `X509_verify_cert: certificate verification error at depth 0: ${text}`;
-    return { stat: 'fail_verify_error', reason: verifyError(detail) };
+    if (this.trust.caPem === '') return undefined;
+    const aboutTime = error !== undefined && isAboutTime(error);
+    if (error !== undefined && !aboutTime) return chainFailure(error);
+    const walks = aboutTime || this.#revocation !== undefined || this.#maxDepth !== Number.POSITIVE_INFINITY;
+    if (!walks) return undefined;
+    const path = this.#anchors.pathOf(certificate);
+    if (path === undefined) return chainFailure(ISSUER_UNKNOWN);
+    if (aboutTime && !this.#allowExpired) return chainFailure(error);
+    if (aboutTime && !isPathUsable(path, this.#peer)) return chainFailure('unsupported certificate purpose');
+    if (path.length - 2 > this.#maxDepth) return chainFailure('certificate chain too long');
+    return this.#verifyRevocation(path);
   }
 
-  /** Do signatures lead from the certificate, over the peer's intermediates, to a trusted one? */
-  #leadsToAuthority(leaf: X509Certificate): boolean {
-    const authorities = (this.#authorities ??= certificatesOf(this.trust.caPem));
-    let certificate = leaf;
-    for (let depth = 0; depth < MAX_CHAIN; depth++) {
-      const { fingerprint256 } = certificate;
-      if (authorities.some((authority) => authority.fingerprint256 === fingerprint256)) return true;
-      if (authorities.some((authority) => issued(authority, certificate))) return true;
-      const issuer = certificate.issuerCertificate;
-      if (issuer === undefined || !issued(issuer, certificate)) return false;
-      certificate = issuer;
+  #verifyRevocation(path: readonly X509Certificate[]): VerifyFailure | undefined {
+    if (this.#revocation === undefined) return undefined;
+    const last = this.#onlyLeafRevocation ? 1 : path.length - 1;
+    const now = this.#allowExpired ? undefined : Date.now();
+    for (let depth = 0; depth < last; depth++) {
+      const issuer = path[depth + 1] ?? path[depth];
+      const reason = this.#revocation.check(path[depth], issuer, now);
+      if (reason !== undefined) return chainFailure(reason, depth);
     }
-    return false;
+    return undefined;
   }
 
-  #verifyNames(
-    certificate: X509Certificate,
-    override: readonly string[] | undefined,
-  ): VerifyFailure | undefined {
-    const names = parseSubjectAltNames(certificate.subjectAltName);
+  #verifyNames(certificate: X509Certificate, expected: ExpectedNames): VerifyFailure | undefined {
+    const { override, sni } = expected;
+    if (override === undefined && sni === '' && this.#sanMatchers.length === 0) return undefined;
+    const names = subjectAltNames(certificate);
+    const list = names.map(({ value }) => value).join(', ');
     if (override !== undefined) {
       const found = names.some(({ type, value }) =>
         override.some((wanted) => (type === 'DNS' ? dnsNameMatch(wanted, value) : wanted === value)),
       );
       if (found) return undefined;
-      return { stat: 'fail_verify_san', reason: verifyError('verify SAN list') };
+      const reason = `verify SAN list, expected SANs: [${override.join(', ')}], certificate SANs: [${list}]`;
+      return { stat: 'fail_verify_san', reason: verifyError(reason) };
     }
-    if (this.#sanMatchers.length === 0) return undefined;
-    if (names.some((name) => this.#sanMatchers.some((matcher) => matcher.match(name)))) return undefined;
-    const list = names.map(({ value }) => value).join(', ');
+    const found =
+      sni === ''
+        ? names.some((name) => this.#sanMatchers.some((matcher) => matcher.match(name)))
+        : names.some(({ type, value }) => type === 'DNS' && dnsNameMatch(sni, value));
+    if (found) return undefined;
+    const wanted = sni === '' ? this.#sanMatchers.map(({ text }) => text).join(', ') : `DNS ${sni}`;
+    log.debug(`expected SANs: [${wanted}], certificate SANs: [${list}]`);
     return { stat: 'fail_verify_san', reason: verifyError(`SAN matcher, certificate SANs are [${list}]`) };
   }
 
@@ -153,19 +216,9 @@ export class CertificateValidator {
   }
 }
 
-function issued(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
-}
-
 function spkiHash(certificate: X509Certificate): string {
   const spki = certificate.publicKey.export({ type: 'spki', format: 'der' });
   return crypto.createHash('sha256').update(spki).digest('base64');
-}
-
-function certificatesOf(pem: string): X509Certificate[] {
-  const blocks =
-    pem.match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[\s\S]*?-----END [A-Z0-9 ]*CERTIFICATE-----/g) ?? [];
-  return blocks.map((block) => new crypto.X509Certificate(block));
 }
 
 /** SHA-256 in hexadecimal, with or without colons. */
@@ -188,11 +241,8 @@ function spkiHashes(configured: readonly string[], path: string): readonly strin
 function rejectUnsupported(config: CertificateValidationContext, path: string): void {
   const unsupported = {
     require_signed_certificate_timestamp: config.require_signed_certificate_timestamp?.value === true,
-    custom_validator_config: config.custom_validator_config !== undefined,
     ca_certificate_provider_instance: config.ca_certificate_provider_instance !== undefined,
     system_root_certs: config.system_root_certs !== undefined,
-    only_verify_leaf_cert_crl: config.only_verify_leaf_cert_crl,
-    max_verify_depth: config.max_verify_depth !== undefined,
   };
   for (const [field, used] of Object.entries(unsupported)) {
     if (used) throw new ConfigError(at(path, field), 'not supported');

@@ -1,22 +1,31 @@
-// Reads what a TLS ClientHello says about the server it wants: SNI and ALPN. Bytes are those of the wire, in as many TLS
+// Reads what a TLS ClientHello says about the server it wants: SNI, ALPN, kinds of certificates. Bytes are those of the wire, in as many TLS
 // records as the client liked to use. It decides as BoringSSL does for Envoy's inspector: a hello that could not start a
 // handshake is "not TLS". RFC 8446 4.1.2 and 5.1, RFC 6066 3, RFC 7301 3.1.
 
 /** Handshake message of this many bytes at most, header included. Source: BoringSSL's limit for a ClientHello. */
 export const MAX_CLIENT_HELLO_BYTES = 16_384;
 
-export type ClientHelloResult =
-  | { readonly type: 'more' }
-  | { readonly type: 'not_tls' }
-  | {
-      readonly type: 'client_hello';
-      /** Lower case; '' when the client sent none. */
-      readonly serverName: string;
-      /** Undefined when the client sent none. */
-      readonly applicationProtocols: readonly string[] | undefined;
-      /** Wire bytes up to the end of the record that completed it. */
-      readonly wireBytes: number;
-    };
+/** Lists of code points are as on the wire: two bytes each, without their length; empty when the client sent none. */
+export interface ClientHello {
+  readonly type: 'client_hello';
+  /** Lower case; '' when the client sent none. */
+  readonly serverName: string;
+  /** Undefined when the client sent none. */
+  readonly applicationProtocols: readonly string[] | undefined;
+  readonly cipherSuites: Uint8Array;
+  readonly supportedGroups: Uint8Array;
+  readonly signatureAlgorithms: Uint8Array;
+  /** The highest it can speak of those that there are, as on the wire. */
+  readonly version: number;
+  /** It has the supported_versions extension, as everyone who speaks TLS 1.3. */
+  readonly hasSupportedVersions: boolean;
+  /** It would like an OCSP response. */
+  readonly statusRequest: boolean;
+  /** Wire bytes up to the end of the record that completed it. */
+  readonly wireBytes: number;
+}
+
+export type ClientHelloResult = { readonly type: 'more' } | { readonly type: 'not_tls' } | ClientHello;
 
 const MORE: ClientHelloResult = { type: 'more' };
 const NOT_TLS: ClientHelloResult = { type: 'not_tls' };
@@ -28,10 +37,14 @@ const MAX_RECORD_BYTES = 16_384;
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
 const SERVER_NAME_EXTENSION = 0;
+const STATUS_REQUEST_EXTENSION = 5;
+const SUPPORTED_GROUPS_EXTENSION = 10;
+const SIGNATURE_ALGORITHMS_EXTENSION = 13;
 const ALPN_EXTENSION = 16;
 const SUPPORTED_VERSIONS_EXTENSION = 43;
+const NO_BYTES = new Uint8Array(0);
 const TLS_1_0 = 0x0301;
-const TLS_1_3 = 0x0304;
+export const TLS_1_3 = 0x0304;
 
 /** Parses all bytes that came so far. Never throws. */
 export function parseClientHello(bytes: Uint8Array): ClientHelloResult {
@@ -104,11 +117,23 @@ interface Extensions {
   version: number;
   serverName: string;
   applicationProtocols: readonly string[] | undefined;
+  supportedGroups: Uint8Array;
+  signatureAlgorithms: Uint8Array;
+  hasSupportedVersions: boolean;
+  statusRequest: boolean;
 }
 
 function parseMessage(message: Uint8Array, wireBytes: number): ClientHelloResult {
   const cursor = new Cursor(message);
-  const found: Extensions = { version: cursor.u16(), serverName: '', applicationProtocols: undefined };
+  const found: Extensions = {
+    version: cursor.u16(),
+    serverName: '',
+    applicationProtocols: undefined,
+    supportedGroups: NO_BYTES,
+    signatureAlgorithms: NO_BYTES,
+    hasSupportedVersions: false,
+    statusRequest: false,
+  };
   cursor.take(32);
   const sessionId = cursor.take(cursor.u8());
   const cipherSuites = cursor.take(cursor.u16());
@@ -121,8 +146,7 @@ function parseMessage(message: Uint8Array, wireBytes: number): ClientHelloResult
     if (!cursor.ok || cursor.left > 0 || !readExtensions(extensions, found)) return NOT_TLS;
   }
   if (found.version < TLS_1_0) return NOT_TLS;
-  const { serverName, applicationProtocols } = found;
-  return { type: 'client_hello', serverName, applicationProtocols, wireBytes };
+  return { type: 'client_hello', ...found, cipherSuites, wireBytes };
 }
 
 /** False when the list is broken, or when an extension comes twice. */
@@ -141,6 +165,13 @@ function readExtensions(cursor: Cursor, found: Extensions): boolean {
       found.applicationProtocols = readProtocols(new Cursor(body));
     } else if (type === SUPPORTED_VERSIONS_EXTENSION) {
       found.version = readVersions(new Cursor(body));
+      found.hasSupportedVersions = true;
+    } else if (type === SUPPORTED_GROUPS_EXTENSION) {
+      found.supportedGroups = readCodePoints(new Cursor(body));
+    } else if (type === SIGNATURE_ALGORITHMS_EXTENSION) {
+      found.signatureAlgorithms = readCodePoints(new Cursor(body));
+    } else if (type === STATUS_REQUEST_EXTENSION) {
+      found.statusRequest = true;
     }
   }
   return true;
@@ -166,6 +197,12 @@ function readProtocols(cursor: Cursor): readonly string[] | undefined {
     protocols.push(Buffer.from(name).toString('latin1'));
   }
   return cursor.ok && cursor.left === 0 && protocols.length > 0 ? protocols : undefined;
+}
+
+/** Empty when broken: the handshake itself will complain. */
+function readCodePoints(cursor: Cursor): Uint8Array {
+  const list = cursor.take(cursor.u16());
+  return cursor.ok && cursor.left === 0 && list.length % 2 === 0 ? list : NO_BYTES;
 }
 
 /** The highest version both sides may know, or 0. */

@@ -2,7 +2,6 @@
 // from. Secrets are read anew at each handshake, so a rotation needs nothing but a new value in its provider.
 // Envoy: source/common/tls/context_config_impl.cc; CommonTlsContext in tls/v3/tls.proto.
 
-import type { SecureVersion } from 'node:tls';
 import type {
   CertificateValidationContext,
   CommonTlsContext,
@@ -12,8 +11,9 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext, Provider } from '../../api/registry.ts';
 import type { Secret, TlsCertificateSecret, ValidationContextSecret } from '../../api/secret.ts';
 import { compileTlsCertificate, compileValidationContext } from '../secret/secret_config.ts';
-import { CertificateValidator } from './certificate_validator.ts';
-import { compileTlsParams, type TlsParams } from './tls_params.ts';
+import type { PeerRole } from './certificate_path.ts';
+import { type CertificateValidator, compileValidator } from './certificate_validator.ts';
+import { CLIENT_MAX_VERSION, compileTlsParams, SERVER_MAX_VERSION, type TlsParams } from './tls_params.ts';
 import { type TrustStore, trustStore } from './trust_store.ts';
 
 const NO_TRUST = trustStore('', '');
@@ -31,18 +31,14 @@ export class CommonTlsConfig {
   /** Undefined when peers are not verified. */
   readonly validation: ValidationSource | undefined;
 
-  /** Throws ConfigError. */
-  constructor(
-    config: CommonTlsContext | undefined,
-    defaultMaxVersion: SecureVersion,
-    context: FactoryContext,
-    path: string,
-  ) {
+  /** `peer`: what the other side is. Throws ConfigError. */
+  constructor(config: CommonTlsContext | undefined, peer: PeerRole, context: FactoryContext, path: string) {
     if (config !== undefined) rejectUnsupported(config, path);
-    this.params = compileTlsParams(config?.tls_params, defaultMaxVersion, at(path, 'tls_params'));
+    const maxVersion = peer === 'client' ? SERVER_MAX_VERSION : CLIENT_MAX_VERSION;
+    this.params = compileTlsParams(config?.tls_params, maxVersion, at(path, 'tls_params'));
     this.alpnProtocols = alpnProtocols(config?.alpn_protocols ?? [], at(path, 'alpn_protocols'));
     this.certificateProviders = config === undefined ? [] : certificateProviders(config, context, path);
-    this.validation = config === undefined ? undefined : validationSource(config, context, path);
+    this.validation = config === undefined ? undefined : validationSource(config, peer, context, path);
   }
 
   /** True when every secret is there. */
@@ -108,18 +104,19 @@ function certificateProviders(
 
 function validationSource(
   config: CommonTlsContext,
+  peer: PeerRole,
   context: FactoryContext,
   path: string,
 ): ValidationSource | undefined {
   if (config.validation_context !== undefined) {
     const where = at(path, 'validation_context');
     return {
-      current: new CertificateValidator([compileValidationContext(config.validation_context, where)], where),
+      current: compileValidator([compileValidationContext(config.validation_context, where)], peer, where),
     };
   }
   if (config.validation_context_sds_secret_config !== undefined) {
     const where = at(path, 'validation_context_sds_secret_config');
-    return sdsValidation(undefined, config.validation_context_sds_secret_config, context, where);
+    return sdsValidation(undefined, config.validation_context_sds_secret_config, peer, context, where);
   }
   const combined = config.combined_validation_context;
   if (combined === undefined) return undefined;
@@ -130,6 +127,7 @@ function validationSource(
   return sdsValidation(
     combined.default_validation_context,
     combined.validation_context_sds_secret_config,
+    peer,
     context,
     where,
   );
@@ -138,12 +136,13 @@ function validationSource(
 function sdsValidation(
   defaults: CertificateValidationContext | undefined,
   sds: SdsSecretConfig,
+  peer: PeerRole,
   context: FactoryContext,
   path: string,
 ): ValidationSource {
   const defaultPath = at(path, 'default_validation_context');
   const base = defaults === undefined ? [] : [compileValidationContext(defaults, defaultPath)];
-  const source = new SdsValidation(base, context.secret(sds, 'validation_context', path), path);
+  const source = new SdsValidation(base, context.secret(sds, 'validation_context', path), peer, path);
   // What is there already (a static secret) is checked now; what comes later, when it comes.
   source.update();
   return source;
@@ -153,13 +152,20 @@ function sdsValidation(
 class SdsValidation implements ValidationSource {
   readonly #base: readonly ValidationContextSecret[];
   readonly #provider: Provider<Secret>;
+  readonly #peer: PeerRole;
   readonly #path: string;
   #seen: Secret | undefined = undefined;
   #validator: CertificateValidator | undefined = undefined;
 
-  constructor(base: readonly ValidationContextSecret[], provider: Provider<Secret>, path: string) {
+  constructor(
+    base: readonly ValidationContextSecret[],
+    provider: Provider<Secret>,
+    peer: PeerRole,
+    path: string,
+  ) {
     this.#base = base;
     this.#provider = provider;
+    this.#peer = peer;
     this.#path = path;
   }
 
@@ -178,6 +184,6 @@ class SdsValidation implements ValidationSource {
     const secret = this.#provider.current;
     if (secret === this.#seen || secret?.kind !== 'validation_context') return;
     this.#seen = secret;
-    this.#validator = new CertificateValidator([...this.#base, secret], this.#path);
+    this.#validator = compileValidator([...this.#base, secret], this.#peer, this.#path);
   }
 }

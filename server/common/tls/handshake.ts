@@ -1,21 +1,11 @@
-// Waits for a handshake to end, on either side, and takes OpenSSL's verdict on the peer's chain from node.
+// Waits for a handshake to end, on either side. Envoy: SslSocket::doHandshake, source/common/tls/ssl_socket.cc.
 
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { ChainError } from './certificate_validator.ts';
 import type { SslStats } from './ssl_stats.ts';
-import { tlsErrorOf } from './tls_error.ts';
+import { NO_CERTIFICATE_ERROR, tlsErrorOf } from './tls_error.ts';
 
-/** What node keeps behind `ssl`. Server sockets that are made by hand have no `authorizationError`. */
-interface VerifyingHandle {
-  verifyError(): (Error & { code: string }) | null | undefined;
-}
-
-/** Undefined when the chain is good. */
-export function chainErrorOf(socket: TLSSocket): ChainError | undefined {
-  const error = (socket as unknown as { readonly ssl: VerifyingHandle }).ssl.verifyError();
-  return error ?? undefined;
-}
+export const CLOSED_IN_HANDSHAKE = 'connection closed during TLS handshake';
 
 /**
  * Calls `finish` once, when the handshake is done ('secure' for servers, 'secureConnect' for clients), or `fail` once with
@@ -43,12 +33,13 @@ export function onHandshake(
   const onError = (error: NodeJS.ErrnoException) => {
     stop();
     const reason = tlsErrorOf(error);
-    if (reason !== undefined) stats.count('connection_error');
+    // That one has a stat of its own.
+    if (reason !== undefined && reason !== NO_CERTIFICATE_ERROR) stats.count('connection_error');
     fail(reason ?? `connection error during TLS handshake: ${error.code ?? error.message}`);
   };
   const onClose = () => {
     stop();
-    fail('connection closed during TLS handshake');
+    fail(CLOSED_IN_HANDSHAKE);
   };
   socket.on(event, onSecure);
   socket.on('error', onError);
@@ -64,10 +55,10 @@ function ignoreError(): void {}
 export function refuse(
   socket: Socket,
   reason: string,
-  done: (error: string | undefined, ssl: undefined) => void,
+  done: (error: string | undefined, ssl: undefined, socket: Socket) => void,
 ): Socket {
   socket.on('error', ignoreError);
   socket.destroy();
-  process.nextTick(done, reason, undefined);
+  process.nextTick(done, reason, undefined, socket);
   return socket;
 }

@@ -1,18 +1,18 @@
 // Stats of a TLS context: `listener.<x>.ssl.*` or `cluster.<x>.ssl.*`.
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/listeners/stats (TLS statistics)
 
-import type { TLSSocket } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
 import type { Counter, StatBlock, StatStore } from '../../api/stats.ts';
 import { SSL_STATS } from '../stats/families/ssl.ts';
+import type { TlsConnectionInfo } from './ssl_connection_info.ts';
 
 type SslStat = keyof typeof SSL_STATS.offset;
 
-/** OpenSSL's name of a group, and the one that Envoy counts. */
-const CURVES: Readonly<Record<string, string>> = {
-  prime256v1: 'P-256',
-  secp384r1: 'P-384',
-  secp521r1: 'P-521',
-  x25519: 'X25519',
+/** With TLS 1.3 the curve of a key decides what it signs with. RFC 8446 4.2.3. */
+const ECDSA_ALGORITHMS: Readonly<Record<string, string>> = {
+  prime256v1: 'ecdsa_secp256r1_sha256',
+  secp384r1: 'ecdsa_secp384r1_sha384',
+  secp521r1: 'ecdsa_secp521r1_sha512',
 };
 
 export class SslStats {
@@ -32,15 +32,16 @@ export class SslStats {
     this.#block.values[this.#block.base + SSL_STATS.offset[stat]]++;
   }
 
-  /** A handshake that succeeded. Curves are known on the client's side only. */
-  handshake(socket: TLSSocket, reused: boolean, peerCertificate: boolean): void {
+  /** A handshake that succeeded. */
+  handshake(info: TlsConnectionInfo, reused: boolean, peer: X509Certificate | undefined): void {
     this.count('handshake');
     if (reused) this.count('session_reused');
-    if (!peerCertificate) this.count('no_certificate');
-    this.#countNamed('versions.', socket.getProtocol() ?? '');
-    this.#countNamed('ciphers.', socket.getCipher()?.name ?? '');
-    const key = socket.getEphemeralKeyInfo() as { name?: string } | null;
-    if (key?.name !== undefined) this.#countNamed('curves.', CURVES[key.name] ?? key.name);
+    this.#countNamed('versions.', info.tlsVersion);
+    this.#countNamed('ciphers.', info.cipher);
+    if (info.group !== '') this.#countNamed('curves.', info.group);
+    if (peer === undefined) this.count('no_certificate');
+    const algorithm = peer && signatureAlgorithm(peer, info.tlsVersion);
+    if (algorithm !== undefined) this.#countNamed('sigalgs.', algorithm);
   }
 
   #countNamed(kind: string, value: string): void {
@@ -51,4 +52,11 @@ export class SslStats {
     }
     counter.add(1);
   }
+}
+
+/** What the peer signed with, where its key leaves no choice: node does not tell which it chose. */
+function signatureAlgorithm({ publicKey }: X509Certificate, tlsVersion: string): string | undefined {
+  if (publicKey.asymmetricKeyType === 'ed25519') return 'ed25519';
+  if (publicKey.asymmetricKeyType !== 'ec' || tlsVersion !== 'TLSv1.3') return undefined;
+  return ECDSA_ALGORITHMS[publicKey.asymmetricKeyDetails?.namedCurve ?? ''];
 }

@@ -1,7 +1,8 @@
-// Subject alternative names of a certificate, and matchers for them. node gives them as one line of text, in which names
-// with unusual characters are quoted: it is parsed strictly, because a name that is taken for two could pass a check.
-// Envoy: source/common/tls/cert_validator/san_matcher.cc, source/common/tls/utility.cc (dnsNameMatch).
+// Subject alternative names of a certificate, and matchers for them. They are read from the certificate's DER: in the one
+// line of text that node makes of them a name may look like two, and IP addresses are not written as everybody else does.
+// Envoy: source/common/tls/cert_validator/san_matcher.cc, source/common/tls/utility.cc (generalNameAsString, dnsNameMatch).
 
+import type { X509Certificate } from 'node:crypto';
 import type {
   CertificateValidationContext,
   SubjectAltNameMatcher,
@@ -9,85 +10,101 @@ import type {
 import type { StringMatcher as StringMatcherConfig } from '../../../xds-protos/generated/envoy/type/matcher/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { compileStringMatcher, type StringMatcher } from '../matcher/string_matcher.ts';
+import { canonicalIpv6 } from '../network/address.ts';
+import { ExtensionId, extensionOf } from './certificate_extensions.ts';
+import { contextTag, DerError, DerReader, DerTag, oidText, primitiveContextTag } from './der.ts';
 
-export type SanType = 'DNS' | 'URI' | 'EMAIL' | 'IP_ADDRESS';
+export type SanType = 'DNS' | 'URI' | 'EMAIL' | 'IP_ADDRESS' | 'OTHER_NAME';
 
 export interface SubjectAltName {
   readonly type: SanType;
   readonly value: string;
+  /** Of an OTHER_NAME, dotted; '' for the others. */
+  readonly oid: string;
 }
 
-const PREFIXES: Readonly<Record<string, SanType>> = {
-  DNS: 'DNS',
-  URI: 'URI',
-  email: 'EMAIL',
-  'IP Address': 'IP_ADDRESS',
-};
 const NO_NAMES: readonly SubjectAltName[] = [];
+/** Tags of GeneralName, RFC 5280 4.2.1.6. */
+const OTHER_NAME = contextTag(0);
+const TEXT_NAMES = new Map<number, SanType>([
+  [primitiveContextTag(1), 'EMAIL'],
+  [primitiveContextTag(2), 'DNS'],
+  [primitiveContextTag(6), 'URI'],
+]);
+const IP_ADDRESS = primitiveContextTag(7);
 
-/**
- * The names in X509Certificate.subjectAltName: `TYPE:value` or `TYPE:"quoted value"`, joined with `, `. Names of other
- * types are left out. A text that is not of that form gives no names at all, so that nothing matches.
- */
-export function parseSubjectAltNames(text: string | undefined): readonly SubjectAltName[] {
-  if (text === undefined || text === '') return NO_NAMES;
-  const names: SubjectAltName[] = [];
-  let pos = 0;
-  while (true) {
-    const colon = text.indexOf(':', pos);
-    if (colon < 0) return NO_NAMES;
-    const type = PREFIXES[text.slice(pos, colon)];
-    const quoted = text[colon + 1] === '"';
-    const end = quoted ? closingQuote(text, colon + 1) : plainEnd(text, colon + 1);
-    if (end < 0) return NO_NAMES;
-    const value = quoted ? unquote(text.slice(colon + 1, end)) : text.slice(colon + 1, end);
-    if (value === undefined) return NO_NAMES;
-    if (type !== undefined) names.push({ type, value });
-    if (end === text.length) return names;
-    if (!text.startsWith(', ', end)) return NO_NAMES;
-    pos = end + 2;
-  }
+const known = new WeakMap<X509Certificate, readonly SubjectAltName[]>();
+
+/** The names of a certificate in its order; of what cannot be read, none at all, so that nothing matches. */
+export function subjectAltNames(certificate: X509Certificate): readonly SubjectAltName[] {
+  let names = known.get(certificate);
+  if (names === undefined) known.set(certificate, (names = read(certificate)));
+  return names;
 }
 
-/** A value with a comma in it would have been quoted. */
-function plainEnd(text: string, from: number): number {
-  const comma = text.indexOf(',', from);
-  return comma < 0 ? text.length : comma;
-}
-
-/** Index behind the quote that ends the quoted value at `from`, or -1. */
-function closingQuote(text: string, from: number): number {
-  for (let i = from + 1; i < text.length; i++) {
-    if (text[i] === '\\') i++;
-    else if (text[i] === '"') return i + 1;
-  }
-  return -1;
-}
-
-/** node quotes as JSON does. */
-function unquote(text: string): string | undefined {
+function read(certificate: X509Certificate): readonly SubjectAltName[] {
+  const extension = extensionOf(certificate, ExtensionId.SubjectAltName);
+  if (extension === undefined) return NO_NAMES;
   try {
-    return JSON.parse(text) as string;
-  } catch {
-    return undefined;
+    const names: SubjectAltName[] = [];
+    for (const list = new DerReader(extension).enter(DerTag.Sequence); !list.done; ) {
+      const tag = list.peek();
+      const content = list.content(tag);
+      const type = TEXT_NAMES.get(tag);
+      if (type !== undefined) names.push({ type, value: content.toString('latin1'), oid: '' });
+      else if (tag === IP_ADDRESS) names.push({ type: 'IP_ADDRESS', value: ipText(content), oid: '' });
+      else if (tag === OTHER_NAME) names.push(otherName(new DerReader(content)));
+    }
+    return names;
+  } catch (error) {
+    if (error instanceof DerError) return NO_NAMES;
+    throw error;
   }
+}
+
+/** '' for what is no address. */
+function ipText(bytes: Buffer): string {
+  if (bytes.length === 4) return bytes.join('.');
+  return bytes.length === 16 ? canonicalIpv6(bytes.toString('hex').replace(/(....)(?!$)/g, '$1:')) : '';
+}
+
+function otherName(name: DerReader): SubjectAltName {
+  const oid = oidText(name.content(DerTag.ObjectIdentifier));
+  const value = name.enter(contextTag(0));
+  const tag = value.peek();
+  return { type: 'OTHER_NAME', value: valueText(tag, value.content(tag)), oid };
+}
+
+/** Strings of every kind as they are. */
+function valueText(tag: number, content: Buffer): string {
+  if (tag === DerTag.Boolean) return content[0] === 0 ? 'false' : 'true';
+  if (tag === DerTag.ObjectIdentifier) return oidText(content);
+  if (tag === DerTag.Integer || tag === DerTag.Enumerated)
+    return BigInt.asIntN(content.length * 8, BigInt(`0x${content.toString('hex')}`)).toString();
+  return tag < DerTag.Sequence ? content.toString('latin1') : '';
 }
 
 /** One configured matcher: a type and what its names must be like. */
 export class SanMatcher {
   readonly type: SanType;
+  /** As it was configured, for people. */
+  readonly text: string;
+  /** Of an OTHER_NAME. */
+  readonly #oid: string;
   readonly #matcher: StringMatcher;
   /** An exact DNS name also accepts a certificate's wildcard. */
   readonly #dnsName: string | undefined;
 
-  constructor(type: SanType, config: StringMatcherConfig, path: string) {
+  constructor(type: SanType, oid: string, config: StringMatcherConfig, path: string) {
     this.type = type;
+    this.text = `${type} ${JSON.stringify(config)}`;
+    this.#oid = oid;
     this.#matcher = compileStringMatcher(config, path);
     this.#dnsName = type === 'DNS' ? config.exact : undefined;
   }
 
   match(name: SubjectAltName): boolean {
-    if (name.type !== this.type) return false;
+    if (name.type !== this.type || name.oid !== this.#oid) return false;
     return this.#dnsName === undefined
       ? this.#matcher.match(name.value)
       : dnsNameMatch(this.#dnsName, name.value);
@@ -104,18 +121,19 @@ export function compileSanMatchers(
   );
   const types: readonly SanType[] = ['DNS', 'URI', 'EMAIL', 'IP_ADDRESS'];
   const untyped = config.match_subject_alt_names.flatMap((matcher, index) =>
-    types.map((type) => new SanMatcher(type, matcher, at(at(path, 'match_subject_alt_names'), index))),
+    types.map((type) => new SanMatcher(type, '', matcher, at(at(path, 'match_subject_alt_names'), index))),
   );
   return [...typed, ...untyped];
 }
 
 function typedMatcher(config: SubjectAltNameMatcher, path: string): SanMatcher {
-  const type = config.san_type;
-  if (type !== 'DNS' && type !== 'URI' && type !== 'EMAIL' && type !== 'IP_ADDRESS') {
-    throw new ConfigError(path, `Failed to create SAN matcher for ${type} with OID:${config.oid}`);
+  const { san_type: type, oid } = config;
+  const known = type === 'DNS' || type === 'URI' || type === 'EMAIL' || type === 'IP_ADDRESS';
+  if (!known && (type !== 'OTHER_NAME' || !/^[012](?:\.\d+)+$/.test(oid))) {
+    throw new ConfigError(path, `Failed to create SAN matcher for ${type} with OID:${oid}`);
   }
   if (config.matcher === undefined) throw new ConfigError(at(path, 'matcher'), 'value is required');
-  return new SanMatcher(type, config.matcher, at(path, 'matcher'));
+  return new SanMatcher(type, known ? '' : oid, config.matcher, at(path, 'matcher'));
 }
 
 /** Is `name` what a certificate's DNS name `pattern` stands for? A star may be all or a part of the leftmost label. */

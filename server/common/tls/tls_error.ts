@@ -8,10 +8,14 @@ const ALERT_BASE = 1000;
 
 const REASONS: Readonly<Record<string, number>> = {
   CERTIFICATE_VERIFY_FAILED: 125,
+  HANDSHAKE_FAILURE_ON_CLIENT_HELLO: 154,
   HTTP_REQUEST: 156,
+  NO_SHARED_CIPHER: 184,
   PEER_DID_NOT_RETURN_A_CERTIFICATE: 192,
   UNSUPPORTED_PROTOCOL: 240,
   WRONG_VERSION_NUMBER: 247,
+  NO_COMMON_SIGNATURE_ALGORITHMS: 253,
+  NO_SHARED_GROUP: 266,
   SSLV3_ALERT_UNEXPECTED_MESSAGE: ALERT_BASE + 10,
   SSLV3_ALERT_BAD_RECORD_MAC: ALERT_BASE + 20,
   SSLV3_ALERT_HANDSHAKE_FAILURE: ALERT_BASE + 40,
@@ -47,6 +51,8 @@ const RENAMED: Readonly<Record<string, string>> = {
   SSL_TLS_ALERT_ILLEGAL_PARAMETER: 'SSLV3_ALERT_ILLEGAL_PARAMETER',
   SSL_TLS_ALERT_BAD_RECORD_MAC: 'SSLV3_ALERT_BAD_RECORD_MAC',
   TLSV13_ALERT_CERTIFICATE_REQUIRED: 'TLSV1_ALERT_CERTIFICATE_REQUIRED',
+  NO_SUITABLE_KEY_SHARE: 'NO_SHARED_GROUP',
+  NO_SUITABLE_SIGNATURE_ALGORITHM: 'NO_COMMON_SIGNATURE_ALGORITHMS',
 };
 
 /** `name` is a BoringSSL reason; `detail` what Envoy adds to it. */
@@ -59,8 +65,9 @@ export function tlsError(name: string, detail?: string): string {
 /** Of an error that node reported. Undefined when it was not TLS's but the connection's. */
 export function tlsErrorOf(error: NodeJS.ErrnoException): string | undefined {
   if (error.code === undefined || !error.code.startsWith('ERR_SSL_')) return undefined;
-  const name = error.code.slice('ERR_SSL_'.length).replaceAll('/', '_');
-  return tlsError(RENAMED[name] ?? name);
+  const code = error.code.slice('ERR_SSL_'.length).replaceAll('/', '_');
+  const name = RENAMED[code] ?? code;
+  return name === PEER_DID_NOT_RETURN_A_CERTIFICATE ? NO_CERTIFICATE_ERROR : tlsError(name);
 }
 
 /** A certificate that did not pass; `detail` as Envoy words it. */
@@ -68,8 +75,20 @@ export function verifyError(detail: string): string {
   return tlsError('CERTIFICATE_VERIFY_FAILED', `verify cert failed: ${detail}`);
 }
 
+const PEER_DID_NOT_RETURN_A_CERTIFICATE = 'PEER_DID_NOT_RETURN_A_CERTIFICATE';
 /** The peer had to show a certificate and did not. */
 export const NO_CERTIFICATE_ERROR = tlsError(
-  'PEER_DID_NOT_RETURN_A_CERTIFICATE',
+  PEER_DID_NOT_RETURN_A_CERTIFICATE,
   'peer did not provide required client certificate',
 );
+
+/** No certificate has the OCSP response that the policy wants. */
+export const OCSP_POLICY_ERROR = tlsError('OCSP_STAPLE_POLICY');
+
+const HANDSHAKE_FAILURE = tlsError('SSLV3_ALERT_HANDSHAKE_FAILURE');
+const HANDSHAKE_FAILURE_ON_CLIENT_HELLO = `${HANDSHAKE_FAILURE.slice(0, -':TLS_error_end'.length)}|${tlsError('HANDSHAKE_FAILURE_ON_CLIENT_HELLO').slice('TLS_error:|'.length)}`;
+
+/** A client's reason: BoringSSL says so when the alert is all the server had to say. */
+export function clientError(reason: string, answered: boolean): string {
+  return reason === HANDSHAKE_FAILURE && !answered ? HANDSHAKE_FAILURE_ON_CLIENT_HELLO : reason;
+}

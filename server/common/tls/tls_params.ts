@@ -59,8 +59,8 @@ const CIPHER_SUITES: Readonly<Record<string, string>> = {
 const BY_STANDARD_NAME = new Map(Object.entries(CIPHER_SUITES).map(([name, standard]) => [standard, name]));
 
 const CURVES = new Set(['P-256', 'P-384', 'P-521', 'X25519', 'X25519MLKEM768']);
-/** DEFAULT_CURVES. */
-const DEFAULT_CURVES = ['X25519', 'P-256'];
+/** DEFAULT_CURVES of Envoy 1.40. */
+const DEFAULT_CURVES = ['X25519MLKEM768', 'X25519', 'P-256'];
 
 const SIGNATURE_ALGORITHMS = new Set([
   'rsa_pkcs1_sha1',

@@ -3,7 +3,7 @@
 
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { crypto } from '../../common/builtins.ts';
-import { parseSubjectAltNames } from '../../common/tls/subject_alt_name.ts';
+import { subjectAltNames } from '../../common/tls/subject_alt_name.ts';
 
 const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
@@ -79,7 +79,7 @@ function readAnswer(certificateChain: readonly string[]): X509Certificate[] {
 
 /** X509-SVID 2: exactly one URI. */
 function checkIdentity(leaf: X509Certificate, spiffeId: string): void {
-  const names = parseSubjectAltNames(leaf.subjectAltName);
+  const names = subjectAltNames(leaf);
   const uris = names.filter(({ type }) => type === 'URI').map(({ value }) => value);
   if (uris.length === 1 && uris[0] === spiffeId) return;
   const said = uris.length === 0 ? 'no SPIFFE identity' : uris.join(' and ');

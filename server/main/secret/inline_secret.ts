@@ -2,8 +2,16 @@
 // files a rotation would change. Envoy: source/common/secret/sds_api.cc (loadFiles, watched files).
 
 import path from 'node:path';
-import type { DataSource, WatchedDirectory } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
-import type { Secret } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
+import type {
+  DataSource,
+  TypedExtensionConfig,
+  WatchedDirectory,
+} from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import type {
+  Secret,
+  SPIFFECertValidatorConfig,
+} from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
+import { decodeAny, encodeAny, typeNameOf } from '../../../xds-protos/load.ts';
 import { at } from '../../api/config_error.ts';
 import { readDataSource } from '../../common/config/data_source.ts';
 
@@ -12,6 +20,8 @@ export interface InlinedSecret {
   /** Folders whose renames may mean new content: of the files, or the watched_directory alone where there is one. */
   readonly watched: ReadonlySet<string>;
 }
+
+const SPIFFE_VALIDATOR = 'envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig';
 
 /** Throws ConfigError when a file cannot be read. */
 export function inlineSecret(secret: Secret, where: string): InlinedSecret {
@@ -40,6 +50,9 @@ export function inlineSecret(secret: Secret, where: string): InlinedSecret {
       ...validation,
       trusted_ca: inline(validation.trusted_ca, 'validation_context.trusted_ca', directory),
       crl: inline(validation.crl, 'validation_context.crl', directory),
+      custom_validator_config: inlineTrustBundles(validation.custom_validator_config, (source, index) =>
+        inline(source, `validation_context.custom_validator_config.trust_domains[${index}].trust_bundle`),
+      ),
     };
   }
   if (tickets !== undefined) {
@@ -61,4 +74,20 @@ export function inlineSecret(secret: Secret, where: string): InlinedSecret {
     };
   }
   return { secret: inlined, watched };
+}
+
+/** The bundles of a SPIFFE validator may be files, too. */
+function inlineTrustBundles(
+  custom: TypedExtensionConfig | undefined,
+  inline: (source: DataSource | undefined, index: number) => DataSource | undefined,
+): TypedExtensionConfig | undefined {
+  if (custom?.typed_config === undefined || typeNameOf(custom.typed_config.type_url) !== SPIFFE_VALIDATOR)
+    return custom;
+  const { trust_domains: domains } = decodeAny(custom.typed_config)
+    .message as object as SPIFFECertValidatorConfig;
+  const inlined = domains.map(({ name, trust_bundle: bundle }, index) => ({
+    name,
+    trust_bundle: inline(bundle, index),
+  }));
+  return { ...custom, typed_config: encodeAny(SPIFFE_VALIDATOR, { trust_domains: inlined }) };
 }

@@ -45,9 +45,38 @@ describe('checks', () => {
       /^tls_certificate.private_key: Failed to load private key/,
     ],
     [
-      'an OCSP staple, which would not be sent',
-      { tls_certificate: { ocsp_staple: { inline_string: 'x' } } },
-      /^tls_certificate.ocsp_staple: OCSP stapling is not supported$/,
+      'an OCSP response as text',
+      {
+        tls_certificate: {
+          certificate_chain: inline('cert.pem'),
+          private_key: inline('key.pem'),
+          ocsp_staple: { inline_string: 'x' },
+        },
+      },
+      /^tls_certificate.ocsp_staple: OCSP staple cannot be provided via inline_string$/,
+    ],
+    [
+      'garbage as an OCSP response',
+      {
+        tls_certificate: {
+          certificate_chain: inline('cert.pem'),
+          private_key: inline('key.pem'),
+          ocsp_staple: { inline_bytes: 'AAAA' },
+        },
+      },
+      /^tls_certificate.ocsp_staple: /,
+    ],
+    [
+      'a custom validator that is not there',
+      {
+        validation_context: {
+          custom_validator_config: {
+            name: 'x',
+            typed_config: { '@type': 'type.googleapis.com/google.protobuf.Duration', value: '1s' },
+          },
+        },
+      },
+      /custom_validator_config\.typed_config: Failed to get certificate validator factory for x$/,
     ],
     [
       'no CA',

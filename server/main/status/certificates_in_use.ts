@@ -19,7 +19,7 @@ import { timestampOf } from '../../../xds-protos/well_known.ts';
 import { crypto } from '../../common/builtins.ts';
 import { readDataSource } from '../../common/config/data_source.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
-import { parseSubjectAltNames, type SubjectAltName } from '../../common/tls/subject_alt_name.ts';
+import { type SubjectAltName, subjectAltNames } from '../../common/tls/subject_alt_name.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
 import { TYPE_NAMES } from '../config_store/resource.ts';
 
@@ -154,7 +154,7 @@ function details(certificate: X509Certificate, path: string): Init<CertificateDe
   return {
     path,
     serial_number: certificate.serialNumber.toLowerCase(),
-    subject_alt_names: parseSubjectAltNames(certificate.subjectAltName).flatMap(nameOf),
+    subject_alt_names: subjectAltNames(certificate).flatMap(nameOf),
     days_until_expiration: BigInt(Math.max(0, Math.floor((to.getTime() - Date.now()) / DAY_MS))),
     valid_from: timestampOf(from.getTime()),
     expiration_time: timestampOf(to.getTime()),

@@ -14,7 +14,7 @@ import type { TlsCertificateSecret } from '../../api/secret.ts';
 import { crypto } from '../../common/builtins.ts';
 import { readDataSource } from '../../common/config/data_source.ts';
 import { compileTlsCertificate, compileValidationContext } from '../../common/secret/secret_config.ts';
-import { CertificateValidator } from '../../common/tls/certificate_validator.ts';
+import { CONFIGURED_NAMES, compileValidator } from '../../common/tls/certificate_validator.ts';
 import { secureContext } from '../../common/tls/secure_context.ts';
 import { CLIENT_MAX_VERSION, compileTlsParams } from '../../common/tls/tls_params.ts';
 import { trustStore } from '../../common/tls/trust_store.ts';
@@ -113,7 +113,7 @@ function createCredentials(
   const validator =
     validation === undefined
       ? undefined
-      : new CertificateValidator([compileValidationContext(validation, validationPath)], validationPath);
+      : compileValidator([compileValidationContext(validation, validationPath)], 'server', validationPath);
   const context = secureContext({
     params: compileTlsParams(common?.tls_params, CLIENT_MAX_VERSION, at(path, 'tls_params')),
     certificates,
@@ -129,7 +129,7 @@ function createCredentials(
     // Node asks here for the names only after it has found the chain good.
     checkServerIdentity: (_host, peer) => {
       const failure = verifies
-        ? validator.verify(new crypto.X509Certificate(peer.raw), undefined, undefined)
+        ? validator.verify(new crypto.X509Certificate(peer.raw), undefined, CONFIGURED_NAMES)
         : undefined;
       return failure && new Error(failure.reason);
     },
@@ -164,7 +164,15 @@ function rejectUnsupported(
   const validation = common.validation_context;
   if (validation === undefined) return;
   const where = at(path, 'validation_context');
-  if (validation.allow_expired_certificate) throw unsupported(at(where, 'allow_expired_certificate'));
+  // Of the chain node passes on the peer's own certificate alone.
+  for (const field of [
+    'allow_expired_certificate',
+    'only_verify_leaf_cert_crl',
+    'max_verify_depth',
+    'custom_validator_config',
+  ] as const) {
+    if (validation[field]) throw unsupported(at(where, field));
+  }
   // Node shows the certificate only when its chain is good: without roots a hash would never be looked at.
   for (const field of ['verify_certificate_hash', 'verify_certificate_spki'] as const) {
     if (validation[field].length > 0 && validation.trusted_ca === undefined) {

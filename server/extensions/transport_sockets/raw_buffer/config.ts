@@ -23,8 +23,12 @@ class RawBufferSocketFactory implements DownstreamTransportSocketFactory, Upstre
     return true;
   }
 
-  wrap(socket: Socket, _facts: unknown, done: (error: undefined, ssl: undefined) => void): Socket {
-    done(undefined, undefined);
+  wrap(
+    socket: Socket,
+    _facts: unknown,
+    done: (error: undefined, ssl: undefined, secure: Socket) => void,
+  ): Socket {
+    done(undefined, undefined, socket);
     return socket;
   }
 }

@@ -74,7 +74,7 @@ test('configurations that cannot be honoured', () => {
   );
   validation({ ...ca(), verify_certificate_hash: ['zz'.repeat(32)] }, /Invalid hex-encoded SHA-256/);
   validation({ ...ca(), verify_certificate_spki: ['z'.repeat(44)] }, /Invalid base64-encoded SHA-256/);
-  validation({ ...ca(), max_verify_depth: 1 }, /validation_context\.max_verify_depth/);
+  validation({ ...ca(), system_root_certs: {} }, /validation_context\.system_root_certs: not supported/);
   validation({ trusted_ca: { inline_string: 'x' } }, /Failed to load trusted CA certificates from <inline>/);
   validation(
     { ...ca(), match_typed_subject_alt_names: [{ san_type: 'OTHER_NAME', matcher: { exact: 'a' } }] },

@@ -18,7 +18,6 @@ import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts'
 import { CommonTlsConfig } from '../../../common/tls/context_config.ts';
 import { SSL_OP_NO_RENEGOTIATION, SSL_OP_NO_TICKET } from '../../../common/tls/secure_context.ts';
 import { SslStats } from '../../../common/tls/ssl_stats.ts';
-import { CLIENT_MAX_VERSION, SERVER_MAX_VERSION } from '../../../common/tls/tls_params.ts';
 import { DownstreamTlsSocketFactory } from './downstream_tls.ts';
 import { UpstreamTlsSocketFactory } from './upstream_tls.ts';
 
@@ -39,17 +38,11 @@ function compileDownstream(
   ) {
     throw new ConfigError(commonPath, 'SDS and non-SDS TLS certificates may not be mixed in server contexts');
   }
-  const common = new CommonTlsConfig(tls, SERVER_MAX_VERSION, context, commonPath);
+  const common = new CommonTlsConfig(tls, 'client', context, commonPath);
   if (common.certificateProviders.length === 0) {
     throw new ConfigError(commonPath, 'No TLS certificates found for server context');
   }
   if (config.require_sni?.value) throw new ConfigError(at(path, 'require_sni'), 'not supported');
-  if (config.ocsp_staple_policy === 'MUST_STAPLE') {
-    throw new ConfigError(
-      at(path, 'ocsp_staple_policy'),
-      'Required OCSP response is missing from TLS context',
-    );
-  }
   const timeoutMs = durationMs(config.session_timeout);
   const listener = `listener.${context.listener?.statName ?? ''}.`;
   const factory = new DownstreamTlsSocketFactory({
@@ -57,6 +50,8 @@ function compileDownstream(
     alpnProtocols: common.alpnProtocols,
     requireClientCertificate: config.require_client_certificate?.value ?? false,
     fullScanCertificates: config.full_scan_certs_on_sni_mismatch?.value ?? false,
+    ocspStaplePolicy:
+      typeof config.ocsp_staple_policy === 'number' ? 'LENIENT_STAPLING' : config.ocsp_staple_policy,
     ticketKeys: ticketKeys(config, context, path),
     context: {
       // node keeps no sessions on a server's side, so without tickets nothing is resumed.
@@ -77,6 +72,7 @@ function checkMaterial(factory: { check(): void }, context: FactoryContext, path
   try {
     factory.check();
   } catch (error) {
+    if (error instanceof ConfigError) throw new ConfigError(path, error.reason);
     throw new ConfigError(path, `Failed to load TLS certificates or keys: ${(error as Error).message}`);
   }
 }
@@ -107,7 +103,7 @@ function compileUpstream(
     throw new ConfigError(at(path, 'enforce_rsa_key_usage'), 'not supported');
   }
   const commonPath = at(path, 'common_tls_context');
-  const common = new CommonTlsConfig(config.common_tls_context, CLIENT_MAX_VERSION, context, commonPath);
+  const common = new CommonTlsConfig(config.common_tls_context, 'server', context, commonPath);
   if (common.certificateProviders.length > 1) {
     throw new ConfigError(commonPath, 'Multiple TLS certificates are not supported for client contexts');
   }

@@ -114,12 +114,8 @@ describe('downstream', () => {
 
   test('the certificate follows the SNI', async () => {
     const certificates = [certificate('server'), certificate('second'), certificate('server_rsa')];
-    for (const peek of [true, false]) {
-      const { port, outcome } = await serve(
-        { common_tls_context: { tls_certificates: certificates } },
-        {},
-        peek,
-      );
+    {
+      const { port, outcome } = await serve({ common_tls_context: { tls_certificates: certificates } });
       const subject = async (servername: string, options: ConnectionOptions = {}) => {
         const socket = await nodeClient(port, { servername, ...options });
         assert.equal(typeof socket, 'object', String(socket));

@@ -10,12 +10,17 @@ import type {
 import type { StatStore } from '../../../api/stats.ts';
 import type { SslConnectionInfo } from '../../../api/stream_info.ts';
 import { nodeTls } from '../../../common/builtins.ts';
+import { logger } from '../../../common/log.ts';
 import { SSL_SOCKET_FACTORY_STATS } from '../../../common/stats/families/ssl.ts';
 import type { CommonTlsConfig } from '../../../common/tls/context_config.ts';
-import { chainErrorOf, onHandshake, refuse } from '../../../common/tls/handshake.ts';
+import { onHandshake, refuse } from '../../../common/tls/handshake.ts';
+import { verifyPeer } from '../../../common/tls/peer_verification.ts';
 import { leafCertificate, secureContext } from '../../../common/tls/secure_context.ts';
 import { TlsConnectionInfo } from '../../../common/tls/ssl_connection_info.ts';
 import { SslStats } from '../../../common/tls/ssl_stats.ts';
+import { clientError } from '../../../common/tls/tls_error.ts';
+
+const log = logger('connection');
 
 export interface UpstreamTlsOptions {
   readonly common: CommonTlsConfig;
@@ -77,8 +82,7 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
       return refuse(socket, `TLS error: ${(error as Error).message}`, done);
     }
     const sni = this.#sni(options);
-    const sans =
-      options.sanOverride ?? (this.#options.autoSniSanValidation && sni !== '' ? [sni] : undefined);
+    const names = { override: options.sanOverride, sni: this.#options.autoSniSanValidation ? sni : '' };
     // Sessions are for the cluster's own name: another name may be another server.
     const resumable = options.sniOverride === undefined && this.#options.maxSessionKeys > 0;
     const session = resumable ? this.#takeSession(context) : undefined;
@@ -101,28 +105,31 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
       const reused = tls.isSessionReused();
       const peer = reused ? session?.peer : tls.getPeerX509Certificate();
       const validator = common.validation?.current;
-      const failure = peer && validator?.verify(peer, chainErrorOf(tls), sans);
-      if (failure !== undefined) {
-        stats.count(failure.stat);
-        if (!validator!.acceptUntrusted) return fail(failure.reason);
-      }
-      stats.handshake(tls, reused, peer !== undefined);
+      const { refusal, validated } = verifyPeer(tls, peer, validator, names, stats);
+      if (refusal !== undefined) return fail(refusal);
+      const info = new TlsConnectionInfo(tls, sni, {
+        peer,
+        local: certificates.length === 0 ? undefined : leafCertificate(certificates[0]),
+        validator: validated ? validator : undefined,
+      });
+      stats.handshake(info, reused, peer);
       if (resumable) {
         tls.removeAllListeners('session');
         // A TLS 1.2 session may be used again, and its server need not send another.
-        if (reused && tls.getProtocol() !== 'TLSv1.3') this.#keepSession(session!, context);
+        if (reused && info.tlsVersion !== 'TLSv1.3') this.#keepSession(session!, context);
         if (early !== undefined) this.#keepSession({ ticket: early, peer }, context);
         tls.on('session', (ticket: Buffer) => this.#keepSession({ ticket, peer }, context));
       }
-      const local = certificates.length === 0 ? undefined : leafCertificate(certificates[0]);
-      const validated = peer !== undefined && failure === undefined && validator !== undefined;
-      done(undefined, new TlsConnectionInfo(tls, sni, peer, local, validated));
+      done(undefined, info);
     };
     const fail = (reason: string) => {
+      if (log.enabled('debug')) log.debug(`TLS to ${options.host.address.text}: ${reason}`);
       tls.destroy();
       done(reason, undefined);
     };
-    onHandshake(tls, 'secureConnect', stats, finish, fail);
+    onHandshake(tls, 'secureConnect', stats, finish, (reason) =>
+      fail(clientError(reason, tls.getCipher()?.name !== undefined)),
+    );
     return tls;
   }
 

@@ -175,10 +175,7 @@ function compile(
       typeof config.forward_client_cert_details === 'number'
         ? 'SANITIZE'
         : config.forward_client_cert_details,
-    setCurrentClientCertDetails: compileClientCertDetails(
-      config.set_current_client_cert_details,
-      at(path, 'set_current_client_cert_details'),
-    ),
+    setCurrentClientCertDetails: compileClientCertDetails(config.set_current_client_cert_details),
     proxy100Continue: config.proxy_100_continue,
     schemeToOverwrite: config.scheme_header_transformation?.scheme_to_overwrite ?? '',
     pathNormalization: pathNormalization(config),

@@ -4,7 +4,7 @@ import type {
   HttpConnectionManager_InternalAddressConfig,
   HttpConnectionManager_SetCurrentClientCertDetails,
 } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import { at, ConfigError } from '../../../../api/config_error.ts';
+import { at } from '../../../../api/config_error.ts';
 import type { Address } from '../../../../api/stream_info.ts';
 import type { SetCurrentClientCertDetails } from '../../../../common/http/conn_manager_config.ts';
 import { CidrRange } from '../../../../common/network/address.ts';
@@ -24,12 +24,11 @@ export function compileInternalAddresses(
 
 export function compileClientCertDetails(
   config: HttpConnectionManager_SetCurrentClientCertDetails | undefined,
-  path: string,
 ): SetCurrentClientCertDetails {
-  if (config?.chain === true) throw new ConfigError(at(path, 'chain'), 'the whole chain is not passed on');
   return Object.freeze({
     subject: config?.subject?.value ?? false,
     cert: config?.cert ?? false,
+    chain: config?.chain ?? false,
     dns: config?.dns ?? false,
     uri: config?.uri ?? false,
   });

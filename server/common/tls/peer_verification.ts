@@ -1,0 +1,39 @@
+// What is done with a peer's certificate when the handshake ends, on either side: verify, count, and say what the connection
+// is told. Envoy: customVerifyCallback and SslSocket::doHandshake (source/common/tls/context_impl.cc, ssl_handshaker.cc).
+
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import type { CertificateValidator, ExpectedNames } from './certificate_validator.ts';
+import type { SslStats } from './ssl_stats.ts';
+import type { ChainError } from './verify_failure.ts';
+
+export interface PeerVerdict {
+  /** Why the connection must end; undefined when it may go on. */
+  readonly refusal: string | undefined;
+  /** The certificate has passed all that is configured. */
+  readonly validated: boolean;
+}
+
+const UNVERIFIED: PeerVerdict = { refusal: undefined, validated: false };
+const VALIDATED: PeerVerdict = { refusal: undefined, validated: true };
+
+/** What node keeps behind `ssl`. Server sockets that are made by hand have no `authorizationError`. */
+interface VerifyingHandle {
+  verifyError(): (Error & ChainError) | null | undefined;
+}
+
+/** `peer`: undefined when it showed no certificate, which it then did not need to. */
+export function verifyPeer(
+  socket: TLSSocket,
+  peer: X509Certificate | undefined,
+  validator: CertificateValidator | undefined,
+  names: ExpectedNames,
+  stats: SslStats,
+): PeerVerdict {
+  if (peer === undefined || validator === undefined) return UNVERIFIED;
+  const { ssl } = socket as unknown as { readonly ssl: VerifyingHandle };
+  const failure = validator.verify(peer, ssl.verifyError() ?? undefined, names);
+  if (failure === undefined) return validator.validates ? VALIDATED : UNVERIFIED;
+  stats.count(failure.stat);
+  return validator.acceptUntrusted ? UNVERIFIED : { refusal: failure.reason, validated: false };
+}
