@@ -68,7 +68,7 @@ export class Http1ActiveClient
 
   protected override endStreams(): void {
     // A response without a length ends with the connection: the codec knows whether this is such an end.
-    if (this.decoder !== undefined) this.codec.onHalfClose();
+    if (this.decoder !== undefined && this.closedBy === 'RemoteClose') this.codec.onHalfClose();
     this.fail('ConnectionTermination', this.upstream.connection.transportFailureReason);
   }
 
