@@ -73,7 +73,12 @@ const HANDLED = new Set([
   'original_dst_lb_config',
   'preconnect_policy',
 ]);
-const COMMON_LB_FIELDS = new Set(['healthy_panic_threshold', 'update_merge_window']);
+const COMMON_LB_FIELDS = new Set([
+  'healthy_panic_threshold',
+  // It merges what health checks report. What a control plane sends is applied at once, by Envoy too.
+  'update_merge_window',
+  'close_connections_on_host_set_change',
+]);
 const BREAKER_FIELDS = new Set(['thresholds']);
 const THRESHOLD_FIELDS = new Set([
   'priority',
@@ -106,6 +111,7 @@ export interface ClusterConfig {
   readonly loadBalancer: LoadBalancerConfig;
   /** Percent of healthy hosts below which all hosts are used; 0 = never. */
   readonly panicPercent: number;
+  readonly closeConnectionsOnHostSetChange: boolean;
   readonly circuitBreakers: readonly [Thresholds, Thresholds];
   readonly transportSockets: TransportSocketMatcher;
   readonly bindAddress: Address | undefined;
@@ -165,6 +171,7 @@ export function compileCluster(
     ),
     preconnectRatio: compilePreconnectRatio(cluster, path),
     loadBalancer: compileLoadBalancer(cluster, type, context, path),
+    closeConnectionsOnHostSetChange: common?.close_connections_on_host_set_change ?? false,
     panicPercent: Math.trunc(
       common?.healthy_panic_threshold === undefined
         ? DEFAULT_PANIC_PERCENT

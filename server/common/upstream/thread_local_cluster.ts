@@ -227,7 +227,10 @@ export class ThreadLocalCluster implements Cluster {
     return this.balancer.chooseHost(context) as Host | undefined;
   }
 
-  /** New hosts. Those that stay keep their connections, those that go drain. `slotOf(i)` is the i-th endpoint's slot. */
+  /**
+   * New hosts. Those that stay keep their connections, unless the cluster wants none kept; those that go drain. `slotOf(i)` is
+   * the i-th endpoint's slot.
+   */
   updateHosts(assignment: CompiledLoadAssignment, slotOf: (index: number) => TableSlot): void {
     const before = new Map<string, Host>();
     for (const host of this.prioritySet.hosts) before.set(host.address.text, host);
@@ -239,7 +242,12 @@ export class ThreadLocalCluster implements Cluster {
       seen.add(endpoint.address.text);
       const host = this.createHost(endpoint, slotOf(index));
       const old = before.get(endpoint.address.text);
-      if (old !== undefined && old.transportSocket === host.transportSocket && old.slot === host.slot) {
+      if (
+        old !== undefined &&
+        !this.config.closeConnectionsOnHostSetChange &&
+        old.transportSocket === host.transportSocket &&
+        old.slot === host.slot
+      ) {
         host.takePools(old);
         before.delete(endpoint.address.text);
       }
