@@ -14,8 +14,12 @@ import { portOf } from './resources.ts';
 const CLIENTS = 8;
 const STREAMS = 10;
 
+/** More than the client's window, less than what the proxy keeps for it. */
+const BIG = Buffer.alloc(512 * 1024, 'x');
+
 const backend = createServer((request, response) => {
-  if (request.url === '/long') setTimeout(() => response.end('done'), 1500);
+  if (request.url === '/big') response.end(BIG);
+  else if (request.url === '/long') setTimeout(() => response.end('done'), 1500);
   else setTimeout(() => response.end('done'), Math.random() * 60);
 });
 backend.listen(0, '127.0.0.1');
@@ -205,6 +209,29 @@ describe('ending connections of HTTP/2', () => {
       await Promise.all(clients);
       assert.deepEqual(report.failures, []);
       assert.ok(report.goaways > 2 * CLIENTS, `${report.goaways} told to go`);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  test('an answer that its client has not taken yet is not cut off', async () => {
+    const config = http2Config([portOf(backend)], {
+      protocol: HTTP1_OPTIONS,
+      manager: { drain_timeout: '0.1s', common_http_protocol_options: { max_requests_per_connection: 1 } },
+    });
+    const proxy = await ProxyProcess.start('--config-yaml', config, '--concurrency', '1');
+    try {
+      const session = http2.connect(`http://127.0.0.1:${await proxy.port('in')}`);
+      session.on('error', () => undefined);
+      const stream = session.request({ ':path': '/big' });
+      let received = 0;
+      await sleep(600);
+      stream.on('data', (bytes: Buffer) => (received += bytes.length));
+      await new Promise((resolve) => stream.on('close', resolve));
+      assert.deepEqual([received, stream.rstCode], [BIG.length, 0]);
+      await new Promise<void>((resolve) =>
+        session.destroyed ? resolve() : session.on('close', () => resolve()),
+      );
     } finally {
       await proxy.stop();
     }

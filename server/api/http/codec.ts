@@ -127,6 +127,8 @@ export interface ServerConnectionCallbacks {
   onCodecError(error: CodecError): void;
   /** The peer announced that it is going away (HTTP/2 GOAWAY). */
   onGoAway(): void;
+  /** HTTP/2: a stream is over on the wire, too; its last bytes may have waited for the peer's windows. */
+  onStreamClosed?(): void;
   /** HTTP/1: stop (true) or resume (false) reading the socket. Calls nest, as `Connection.readDisable`. */
   readDisable?(disable: boolean): void;
   /** HTTP/1: a stream was reset, so this connection has nothing more to say. HTTP/2: keepalive pings were not answered. */
@@ -137,6 +139,8 @@ export interface ServerConnectionCallbacks {
 export interface ServerConnection {
   /** Of the newest request on HTTP/1. */
   readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
+  /** HTTP/2: streams that are not over on the wire. */
+  readonly activeStreams?: number;
   /** Takes bytes from the socket. `bytes` may be reused after the call. Never throws on bad input. */
   dispatch(bytes: Uint8Array, start: number, end: number): void;
   /** The peer sent FIN. */

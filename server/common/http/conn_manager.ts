@@ -180,12 +180,27 @@ export class ConnectionManager
       connection.close('NoFlush', 'too_many_premature_resets');
       return;
     }
-    if (streams.length > 0) return;
+    this.checkIdle();
+  }
+
+  onStreamClosed(): void {
+    this.checkIdle();
+  }
+
+  /** Nothing is under way: a draining connection ends, another one may wait for so long. Envoy: checkForDeferredClose. */
+  private checkIdle(): void {
+    const { connection } = this;
+    if (this.busy || connection.state !== 'open') return;
     if (this.drainState === 'closing' || (this.drainState === 'draining' && !this.isHttp2)) {
       connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
     } else if (this.idleTimer !== undefined) {
       this.idleTimer.enable(this.config.idleTimeoutMs, monotonicNow());
     }
+  }
+
+  /** The end of an answer may still wait for the client's windows. */
+  private get busy(): boolean {
+    return this.streams.length > 0 || (this.codec?.activeStreams ?? 0) > 0;
   }
 
   /** HTTP/1: nothing can follow the message that is under way. Streams of HTTP/2 are not each other's concern. */
@@ -209,7 +224,7 @@ export class ConnectionManager
 
   /** Idle connections may be closed when the process wants to end. A client of HTTP/2 is first told to send nothing more. */
   closeIfIdle(): void {
-    if (this.streams.length > 0) return;
+    if (this.busy) return;
     if (this.isHttp2 && this.drainState === 'none') this.startDrainSequence();
     else this.closeDrained();
   }
@@ -302,8 +317,8 @@ export class ConnectionManager
       this.drain('max_duration_reached');
     } else {
       this.drainState = 'closing';
-      if (this.streams.length === 0) this.closeDrained();
-      else this.codec?.goAway();
+      if (this.busy) this.codec?.goAway();
+      else this.closeDrained();
     }
   }
 

@@ -62,7 +62,9 @@ export class Http2ServerConnection extends Http2Connection<Http2ServerStream> im
     return id > this.lastStream || (id & 1) === 0;
   }
 
-  protected override onStreamClosed(): void {}
+  protected override onStreamClosed(): void {
+    if (this.reading) this.callbacks.onStreamClosed?.();
+  }
 
   protected override onPeerMaxConcurrentStreams(): void {
     // Limits pushed streams, which we never make.

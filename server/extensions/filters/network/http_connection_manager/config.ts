@@ -116,6 +116,8 @@ function compile(
     at(path, 'http2_protocol_options'),
   );
   let http2Stats: StatBlock | undefined;
+  const streamIdleTimeoutMs =
+    time(config.stream_idle_timeout, 'stream_idle_timeout') ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS;
   const packReason = packTraceReason(config, context, path);
   const filters = compileHttpFilters(config.http_filters, context, at(path, 'http_filters'));
   return Object.freeze({
@@ -138,14 +140,13 @@ function compile(
       ) ?? 0,
     codecType: config.codec_type === 'HTTP1' || config.codec_type === 'HTTP2' ? config.codec_type : 'AUTO',
     createHttp1Codec: (sink, callbacks) => new Http1ServerConnection(sink, callbacks, http1),
-    createHttp2Codec: (sink, callbacks) =>
-      new Http2ServerConnection(
-        sink,
-        callbacks,
-        http2,
-        // Made with the first connection: most listeners never see one.
-        (http2Stats ??= context.stats.block(HTTP2_CODEC_STATS, 'http2.')),
-      ),
+    createHttp2Codec: (sink, callbacks) => {
+      // Made with the first connection: most listeners never see one.
+      http2Stats ??= context.stats.block(HTTP2_CODEC_STATS, 'http2.');
+      const codec = new Http2ServerConnection(sink, callbacks, http2, http2Stats);
+      codec.flushTimeoutMs = streamIdleTimeoutMs;
+      return codec;
+    },
     runtime: context.runtime,
     // Source: HttpConnectionManager.server_name.
     serverName: config.server_name || 'envoy',
@@ -182,8 +183,7 @@ function compile(
     stripPort:
       config.strip_any_host_port === true ? 'any' : config.strip_matching_host_port ? 'matching' : 'none',
     stripTrailingHostDot: config.strip_trailing_host_dot,
-    streamIdleTimeoutMs:
-      time(config.stream_idle_timeout, 'stream_idle_timeout') ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS,
+    streamIdleTimeoutMs,
     requestTimeoutMs: time(config.request_timeout, 'request_timeout') ?? 0,
     requestHeadersTimeoutMs: time(config.request_headers_timeout, 'request_headers_timeout') ?? 0,
     drainTimeoutMs: time(config.drain_timeout, 'drain_timeout') ?? DEFAULT_DRAIN_TIMEOUT_MS,
