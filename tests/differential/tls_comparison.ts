@@ -282,16 +282,21 @@ function request(client: Client, port: number, session: Buffer | undefined): Pro
     clearTimeout(timer);
     const body = answer.split('\r\n\r\n')[1];
     resolve({
-      text: body === undefined ? 'refused' : `${facts}\n${answer.slice(9, 12)} ${body}`,
+      text: body === undefined ? 'refused' : `${facts}${staple}\n${answer.slice(9, 12)} ${body}`,
       session: kept,
     });
   };
   let facts = 'plaintext';
+  let staple = '';
   const timer = setTimeout(() => peer.destroy(), CLIENT_TIMEOUT_MS);
   peer.on('session', (ticket: Buffer) => (kept = ticket));
   peer.on('error', () => {});
   peer.on('close', finish);
   peer.on('data', (bytes: Buffer) => (answer += bytes.toString('latin1')));
+  peer.on(
+    'OCSPResponse',
+    (response: Buffer | null) => (staple = ` with ${response?.length ?? 0} bytes of OCSP`),
+  );
   peer.on('secureConnect', () => (facts = handshakeOf(peer as tls.TLSSocket)));
   peer.write(
     ['GET / HTTP/1.1', 'host: host.example.com', 'connection: close', ...(client.headers ?? []), '', ''].join(

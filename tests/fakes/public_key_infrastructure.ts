@@ -56,9 +56,10 @@ export class PublicKeyInfrastructure {
     const { names, extensions = [], key = 'ec', authority } = options;
     this.#makeKey(name, key);
     const length = authority?.pathLength === undefined ? '' : `,pathlen:${authority.pathLength}`;
+    const usage = `keyUsage=critical,${authority ? 'keyCertSign,cRLSign' : 'digitalSignature'}`;
     const lines = [
       `basicConstraints=critical,CA:${authority !== undefined}${length}`,
-      ...(authority ? ['keyUsage=critical,keyCertSign,cRLSign'] : []),
+      ...(extensions.some((line) => line.startsWith('keyUsage')) ? [] : [usage]),
       ...(names ? [`subjectAltName=${names}`] : []),
       ...extensions,
     ];
@@ -74,14 +75,17 @@ export class PublicKeyInfrastructure {
     );
   }
 
-  /** The revocation list of an authority with these certificates on it. `hours`: until the next one. */
-  crl(issuer: string, revoked: readonly string[], hours = 24): string {
+  /** The revocation list of an authority with these certificates on it. */
+  crl(issuer: string, revoked: readonly string[], expired = false): string {
     writeFileSync(this.path('index'), '');
     const sign = ['-cert', this.path(`${issuer}.pem`), '-keyfile', this.path(`${issuer}.key`)];
     const ca = ['ca', '-config', this.path('ca.cnf')];
     for (const name of revoked) this.#run(ca, sign, ['-revoke', this.path(`${name}.pem`)]);
     const out = this.path(`${issuer}.crl`);
-    this.#run(ca, sign, ['-gencrl', '-crlhours', String(hours), '-out', out]);
+    const until = expired
+      ? ['-crl_lastupdate', '200101000000Z', '-crl_nextupdate', '200102000000Z']
+      : ['-crlhours', '24'];
+    this.#run(ca, sign, ['-gencrl', ...until, '-out', out]);
     return readFileSync(out, 'latin1');
   }
 

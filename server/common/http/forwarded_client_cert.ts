@@ -30,7 +30,7 @@ export function mutateForwardedClientCert(
 
 function describe(ssl: SslConnectionInfo, details: SetCurrentClientCertDetails): string {
   const parts: string[] = [];
-  for (const uri of ssl.uriSanLocal.slice(0, 1)) parts.push(`By=${uri}`);
+  for (const uri of ssl.uriSanLocal) parts.push(`By=${uri}`);
   if (ssl.sha256PeerCertificateDigest !== '') parts.push(`Hash=${ssl.sha256PeerCertificateDigest}`);
   if (details.cert) parts.push(`Cert="${encodeURIComponent(ssl.peerCertificatePem)}"`);
   if (details.chain) parts.push(`Chain="${encodeURIComponent(ssl.peerCertificateChainPem)}"`);

@@ -19,6 +19,7 @@ import {
   chainFailure,
   ISSUER_UNKNOWN,
   isAboutTime,
+  mayHideIssuer,
   type VerifyFailure,
 } from './verify_failure.ts';
 
@@ -80,8 +81,8 @@ class DefaultCertificateValidator implements CertificateValidator {
   readonly #hashes: ReadonlySet<string>;
   readonly #spkis: ReadonlySet<string>;
   readonly #allowExpired: boolean;
-  /** Intermediates between the certificate and a trusted one. */
-  readonly #maxDepth: number;
+  /** Certificates whose issuer is looked for. */
+  readonly #maxDepth: number | undefined;
   /** Undefined when OpenSSL looks at them. */
   readonly #revocation: RevocationLists | undefined;
   readonly #onlyLeafRevocation: boolean;
@@ -99,9 +100,8 @@ class DefaultCertificateValidator implements CertificateValidator {
     this.acceptUntrusted = configs.some(({ trust_chain_verification: how }) => how === 'ACCEPT_UNTRUSTED');
     this.#allowExpired = configs.some(({ allow_expired_certificate: allow }) => allow);
     this.#onlyLeafRevocation = configs.some(({ only_verify_leaf_cert_crl: only }) => only);
-    this.#maxDepth =
-      configs.findLast((config) => config.max_verify_depth !== undefined)?.max_verify_depth?.value ??
-      Number.POSITIVE_INFINITY;
+    const limited = configs.findLast((config) => config.max_verify_depth !== undefined);
+    this.#maxDepth = limited?.max_verify_depth?.value;
     // Lists may stand among the roots, too. OpenSSL's error about times would hide one about a revocation.
     const lists = new RevocationLists(`${caPem}\n${crlPem}`);
     const ownRevocation = !lists.empty && (this.#allowExpired || this.#onlyLeafRevocation);
@@ -161,15 +161,17 @@ class DefaultCertificateValidator implements CertificateValidator {
 
   #verifyChain(certificate: X509Certificate, error: ChainError | undefined): VerifyFailure | undefined {
     if (this.trust.caPem === '') return undefined;
-    const aboutTime = error !== undefined && isAboutTime(error);
-    if (error !== undefined && !aboutTime) return chainFailure(error);
-    const walks = aboutTime || this.#revocation !== undefined || this.#maxDepth !== Number.POSITIVE_INFINITY;
-    if (!walks) return undefined;
+    const walks = this.#revocation !== undefined || this.#maxDepth !== undefined;
+    if (error === undefined ? !walks : !mayHideIssuer(error)) return error && chainFailure(error);
     const path = this.#anchors.pathOf(certificate);
     if (path === undefined) return chainFailure(ISSUER_UNKNOWN);
-    if (aboutTime && !this.#allowExpired) return chainFailure(error);
-    if (aboutTime && !isPathUsable(path, this.#peer)) return chainFailure('unsupported certificate purpose');
-    if (path.length - 2 > this.#maxDepth) return chainFailure('certificate chain too long');
+    if (error !== undefined) {
+      if (!isAboutTime(error) || !this.#allowExpired) return chainFailure(error);
+      if (!isPathUsable(path, this.#peer)) return chainFailure('unsupported certificate purpose');
+    }
+    // BoringSSL looks for the issuers of so many certificates, for one at least.
+    const depth = Math.max(1, this.#maxDepth ?? path.length);
+    if (path.length - 1 > depth) return chainFailure(ISSUER_UNKNOWN, depth);
     return this.#verifyRevocation(path);
   }
 

@@ -3,8 +3,11 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { KeyUsage, keyUsageOf } from './certificate_extensions.ts';
+import type { PeerRole } from './certificate_path.ts';
 import type { CertificateValidator, ExpectedNames } from './certificate_validator.ts';
 import type { SslStats } from './ssl_stats.ts';
+import { tlsError } from './tls_error.ts';
 import type { ChainError } from './verify_failure.ts';
 
 export interface PeerVerdict {
@@ -14,6 +17,13 @@ export interface PeerVerdict {
   readonly validated: boolean;
 }
 
+/** Key exchange by encryption with the server's key: cipher suites of TLS 1.2 that do not name another. */
+const RSA_KEY_EXCHANGE = /^AES/;
+
+const KEY_USAGE_REFUSED: PeerVerdict = {
+  refusal: tlsError('KEY_USAGE_BIT_INCORRECT'),
+  validated: false,
+};
 const UNVERIFIED: PeerVerdict = { refusal: undefined, validated: false };
 const VALIDATED: PeerVerdict = { refusal: undefined, validated: true };
 
@@ -22,15 +32,24 @@ interface VerifyingHandle {
   verifyError(): (Error & ChainError) | null | undefined;
 }
 
-/** `peer`: undefined when it showed no certificate, which it then did not need to. */
+/** `peer`: undefined when it showed no certificate, which it then did not need to; `role`: what it is in the handshake. */
 export function verifyPeer(
   socket: TLSSocket,
   peer: X509Certificate | undefined,
+  role: PeerRole,
   validator: CertificateValidator | undefined,
   names: ExpectedNames,
   stats: SslStats,
 ): PeerVerdict {
-  if (peer === undefined || validator === undefined) return UNVERIFIED;
+  if (peer === undefined) return UNVERIFIED;
+  const encrypts = role === 'server' && RSA_KEY_EXCHANGE.test(socket.getCipher().name);
+  const needed = encrypts ? KeyUsage.KeyEncipherment : KeyUsage.DigitalSignature;
+  // BoringSSL looks at that whatever is configured (enforce_rsa_key_usage included), OpenSSL only at ECDSA keys of servers.
+  if (((keyUsageOf(peer) ?? needed) & needed) === 0) {
+    stats.count('connection_error');
+    return KEY_USAGE_REFUSED;
+  }
+  if (validator === undefined) return UNVERIFIED;
   const { ssl } = socket as unknown as { readonly ssl: VerifyingHandle };
   const failure = validator.verify(peer, ssl.verifyError() ?? undefined, names);
   if (failure === undefined) return validator.validates ? VALIDATED : UNVERIFIED;

@@ -16,6 +16,7 @@ import {
   chainFailure,
   ISSUER_UNKNOWN,
   isAboutTime,
+  mayHideIssuer,
   type VerifyFailure,
 } from './verify_failure.ts';
 
@@ -55,7 +56,8 @@ export class SpiffeValidator implements CertificateValidator {
   }
 
   verify(certificate: X509Certificate, error: ChainError | undefined): VerifyFailure | undefined {
-    const usage = keyUsageOf(certificate) ?? 0;
+    // A certificate for every use is one that could sign others.
+    const usage = keyUsageOf(certificate) ?? KeyUsage.KeyCertSign;
     if (certificate.ca || (usage & (KeyUsage.KeyCertSign | KeyUsage.CrlSign)) !== 0) {
       return { stat: 'fail_verify_error', reason: verifyError('cert precheck') };
     }
@@ -79,12 +81,13 @@ export class SpiffeValidator implements CertificateValidator {
     error: ChainError | undefined,
     { anchors, revocation }: Domain,
   ): VerifyFailure | undefined {
-    const aboutTime = error !== undefined && isAboutTime(error);
-    if (error !== undefined && !aboutTime) return chainFailure(error);
+    if (error !== undefined && !mayHideIssuer(error)) return chainFailure(error);
     const path = anchors.pathOf(certificate);
     if (path === undefined) return chainFailure(ISSUER_UNKNOWN);
-    if (aboutTime && !this.#allowExpired) return chainFailure(error);
-    if (aboutTime && !isPathUsable(path, this.#peer)) return chainFailure('unsupported certificate purpose');
+    if (error !== undefined) {
+      if (!isAboutTime(error) || !this.#allowExpired) return chainFailure(error);
+      if (!isPathUsable(path, this.#peer)) return chainFailure('unsupported certificate purpose');
+    }
     if (revocation.empty) return undefined;
     for (let depth = 0; depth < path.length - 1; depth++) {
       const reason = revocation.check(path[depth], path[depth + 1], Date.now());

@@ -24,8 +24,15 @@ const TEXTS: Readonly<Record<string, string>> = {
   SELF_SIGNED_CERT_IN_CHAIN: 'self signed certificate in certificate chain',
   INVALID_PURPOSE: 'unsupported certificate purpose',
 };
+/** Before what revocation lists are the reason of. */
+const REVOCATION = 'certificate revocation check against provided CRLs failed: ';
 
-/** True for what allow_expired_certificate forgives; OpenSSL tells only its last error, and these come last. */
+/** OpenSSL tells its last error and BoringSSL its first: behind these there may be an issuer that nobody knows. */
+export function mayHideIssuer(error: ChainError): boolean {
+  return isAboutTime(error) || error.code === 'INVALID_PURPOSE';
+}
+
+/** True for what allow_expired_certificate forgives. */
 export function isAboutTime({ code }: ChainError): boolean {
   return code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID';
 }
@@ -34,6 +41,7 @@ export function isAboutTime({ code }: ChainError): boolean {
 export function chainFailure(error: ChainError | string, depth = 0): VerifyFailure {
   // Behind the semicolon node gives advice for clients on the command line.
   const text = typeof error === 'string' ? error : (TEXTS[error.code] ?? error.message.split(';')[0]);
-  const detail = `X509_verify_cert: certificate verification error at depth ${depth}: ${text}`;
+  const prefix = /\bCRL\b|revoked/.test(text) ? REVOCATION : '';
+  const detail = `X509_verify_cert: certificate verification error at depth ${depth}: ${prefix}${text}`;
   return { stat: 'fail_verify_error', reason: verifyError(detail) };
 }

@@ -99,9 +99,6 @@ function compileUpstream(
   if (config.sni.includes('\0')) {
     throw new ConfigError(at(path, 'sni'), 'SNI names containing NULL-byte are not allowed');
   }
-  if (config.enforce_rsa_key_usage?.value) {
-    throw new ConfigError(at(path, 'enforce_rsa_key_usage'), 'not supported');
-  }
   const commonPath = at(path, 'common_tls_context');
   const common = new CommonTlsConfig(config.common_tls_context, 'server', context, commonPath);
   if (common.certificateProviders.length > 1) {

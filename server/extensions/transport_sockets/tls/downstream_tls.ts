@@ -122,7 +122,7 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
     let peer: ReturnType<typeof tls.getPeerX509Certificate>;
     const finish = (): void => {
       peer = tls.getPeerX509Certificate();
-      const { refusal, validated } = verifyPeer(tls, peer, validator, CONFIGURED_NAMES, stats);
+      const { refusal, validated } = verifyPeer(tls, peer, 'client', validator, CONFIGURED_NAMES, stats);
       const info = infoOf(validated);
       if (refusal !== undefined) {
         done(refusal, info, tls);

@@ -105,7 +105,7 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
       const reused = tls.isSessionReused();
       const peer = reused ? session?.peer : tls.getPeerX509Certificate();
       const validator = common.validation?.current;
-      const { refusal, validated } = verifyPeer(tls, peer, validator, names, stats);
+      const { refusal, validated } = verifyPeer(tls, peer, 'server', validator, names, stats);
       if (refusal !== undefined) return fail(refusal);
       const info = new TlsConnectionInfo(tls, sni, {
         peer,
