@@ -78,7 +78,6 @@ export class HpackEncoder {
     }
     const insertion = name.find(value);
     if (insertion >= 0) {
-      name.hits++;
       const index = this.table.index(insertion);
       if (index < 0x7f) this.buffer[this.position++] = 0x80 | index;
       else this.writeInteger(index, 0x7f, 0x80);

@@ -43,8 +43,10 @@ export class EncodedName {
   /** Values in the dynamic table, and their insertion numbers, oldest first. */
   readonly values: string[] = [];
   readonly insertions: number[] = [];
-  hits = 0;
-  misses = 0;
+  /** False while its values differ each time, as ids and times do: these would only drive the others out of the table. */
+  repeats = true;
+  private hits = 0;
+  private misses = 0;
 
   constructor(name: string) {
     const known = STATIC_NAMES.get(name);
@@ -65,26 +67,31 @@ export class EncodedName {
     return 0;
   }
 
-  /** The insertion number of this value, or -1. */
+  /** The insertion number of this value, or -1: then it is to be sent in full. */
   find(value: string): number {
-    const { values } = this;
-    for (let i = 0; i < values.length; i++) {
-      if (values[i] === value) return this.insertions[i];
+    if (this.repeats) {
+      const { values } = this;
+      for (let i = 0; i < values.length; i++) {
+        if (values[i] !== value) continue;
+        this.hits++;
+        return this.insertions[i];
+      }
     }
+    this.miss();
     return -1;
+  }
+
+  private miss(): void {
+    this.misses++;
+    if (this.misses > FORGIVEN_MISSES) {
+      this.misses = 0;
+      this.hits = 0;
+    }
+    this.repeats = this.misses <= FREE_MISSES || this.hits * 2 > this.misses;
   }
 
   neverIndexes(value: string): boolean {
     return this.indexing === NEVER_INDEX || (this.indexing === INDEX_LONG && value.length < SHORT_VALUE);
-  }
-
-  /** Is it worth a place in the table? Ids and times are different each time, and would only drive out the others. */
-  repeats(): boolean {
-    if (++this.misses > FORGIVEN_MISSES) {
-      this.misses = 1;
-      this.hits = 0;
-    }
-    return this.misses <= FREE_MISSES || this.hits * 2 > this.misses;
   }
 
   remember(value: string, insertion: number): void {
@@ -160,7 +167,7 @@ export class EncoderTable {
   /** Whether an entry of this name and value has its place. If so it is inserted, and the peer has to be told. */
   tryInsert(name: EncodedName, value: string): boolean {
     const bytes = name.name.length + value.length + ENTRY_OVERHEAD;
-    if (bytes > this.capacity * LARGEST_SHARE || !name.repeats()) return false;
+    if (bytes > this.capacity * LARGEST_SHARE || !name.repeats) return false;
     this.evictTo(this.capacity - bytes);
     if (this.inserted - this.evicted === this.owners.length) this.grow();
     const at = this.inserted & (this.owners.length - 1);
