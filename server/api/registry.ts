@@ -34,6 +34,8 @@ export interface ServerInfo {
   readonly nodeId: string;
   readonly nodeCluster: string;
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
+  /** The cluster that this proxy is a host of (bootstrap's cluster_manager.local_cluster_name), or ''. */
+  readonly localClusterName: string;
   /** node.metadata as plain JSON. */
   readonly nodeMetadata: Readonly<Record<string, unknown>>;
   /** This machine's first address that is not loopback (--local-address-ip-version), or loopback. */

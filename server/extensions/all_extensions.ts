@@ -33,9 +33,13 @@ import { tcpProxyFactory } from './filters/network/tcp_proxy/config.ts';
 import { metadataFormatter } from './formatter/metadata/config.ts';
 import { reqWithoutQueryFormatter } from './formatter/req_without_query/config.ts';
 import { preserveCaseFactory } from './http/header_formatters/preserve_case/config.ts';
+import { clusterProvidedFactory } from './load_balancing_policies/cluster_provided/config.ts';
 import { leastRequestFactory } from './load_balancing_policies/least_request/config.ts';
+import { maglevFactory } from './load_balancing_policies/maglev/config.ts';
 import { randomFactory } from './load_balancing_policies/random/config.ts';
+import { ringHashFactory } from './load_balancing_policies/ring_hash/config.ts';
 import { roundRobinFactory } from './load_balancing_policies/round_robin/config.ts';
+import { subsetFactory } from './load_balancing_policies/subset/config.ts';
 import { uriTemplateMatcherFactory } from './path/match/uri_template/config.ts';
 import { uriTemplateRewriterFactory } from './path/rewrite/uri_template/config.ts';
 import { uuidRequestIdFactory } from './request_id/uuid/config.ts';
@@ -84,9 +88,13 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   metadataFormatter,
   reqWithoutQueryFormatter,
   preserveCaseFactory,
+  clusterProvidedFactory,
   leastRequestFactory,
+  maglevFactory,
   randomFactory,
+  ringHashFactory,
   roundRobinFactory,
+  subsetFactory,
   uriTemplateMatcherFactory,
   uriTemplateRewriterFactory,
   uuidRequestIdFactory,

@@ -3,6 +3,7 @@
 
 import { ConfigError } from '../../server/api/config_error.ts';
 import type { FactoryContext } from '../../server/api/registry.ts';
+import { compileRandom } from '../../server/common/load_balancing/policy_settings.ts';
 import { setLogLevel } from '../../server/common/log.ts';
 import { ExtensionRegistry } from '../../server/common/registry.ts';
 import { RuntimeSnapshot } from '../../server/common/runtime/runtime.ts';
@@ -39,6 +40,7 @@ export function testStore(bootstrap: object): TestStore {
       nodeId: 'n',
       nodeCluster: 'c',
       locality: { region: '', zone: '', subZone: '' },
+      localClusterName: '',
       nodeMetadata: {},
       localIp: '127.0.0.1',
       concurrency: 1,
@@ -58,6 +60,7 @@ export function testStore(bootstrap: object): TestStore {
       cluster: ({ name, alt_stat_name }, context, path) => {
         refuseBad(name);
         depend(alt_stat_name, context, path);
+        return { loadBalancer: compileRandom(undefined, ''), panicPercent: 50 };
       },
       route: ({ virtual_hosts }) => refuseBad(virtual_hosts[0]?.name ?? ''),
     },

@@ -107,6 +107,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       nodeId: 'node',
       nodeCluster: 'cluster',
       locality: { region: '', zone: '', subZone: '' },
+      localClusterName: '',
       nodeMetadata: {},
       localIp: '127.0.0.1',
       concurrency: 1,

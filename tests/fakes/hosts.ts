@@ -1,22 +1,33 @@
 // Hosts of a cluster for unit tests.
 
-import { HOST_SLOTS } from '../../server/api/upstream/host.ts';
+import { HOST_SLOTS, HostHealthFlag, HostSlot } from '../../server/api/upstream/host.ts';
 import { ipAddress } from '../../server/common/network/address.ts';
-import { Host, type HostOptions } from '../../server/common/upstream/host.ts';
+import { Host, type HostHealth, type HostOptions } from '../../server/common/upstream/host.ts';
+
+const EDS_FLAGS = {
+  healthy: 0,
+  degraded: HostHealthFlag.DegradedEdsHealth,
+  unhealthy: HostHealthFlag.FailedEdsHealth,
+};
 
 /** A host at 10.0.0.`n`, healthy and of weight 1 unless said otherwise. */
-export function host(n: number, options: Partial<HostOptions> = {}): Host {
+export function host(
+  n: number,
+  { health, ...options }: Partial<HostOptions> & { health?: HostHealth } = {},
+): Host {
+  const table = new Int32Array(HOST_SLOTS);
+  table[HostSlot.HealthFlags] = EDS_FLAGS[health ?? 'healthy'];
   return new Host({
     address: ipAddress(`10.0.${n >> 8}.${n & 255}`, 80),
     hostname: '',
     locality: { region: '', zone: '', subZone: '' },
     priority: 0,
     weight: 1,
-    health: 'healthy',
+    localityWeight: 0,
     metadata: undefined,
     clusterName: 'c',
     transportSocket: undefined,
-    table: new Int32Array(HOST_SLOTS),
+    table,
     held: new Int32Array(HOST_SLOTS),
     slot: 0,
     ...options,

@@ -21,9 +21,7 @@ type Response = DiscoveryResponse | DeltaDiscoveryResponse;
 
 /** What the streams of meshes with policies hold and this version does not have yet: the reasons of all their NACKs. */
 const NOT_YET: readonly string[] = [
-  // Load balancing by hash, and outlier detection.
-  'ring_hash_lb_config: this field is not supported',
-  'maglev_lb_config: this field is not supported',
+  // Outlier detection.
   'outlier_detection: this field is not supported',
   // Tracing.
   "tracing.provider: Didn't find a registered implementation for 'envoy.tracers.zipkin'",

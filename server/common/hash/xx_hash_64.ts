@@ -206,6 +206,13 @@ export function xxHash64(text: string, seed = 0n): bigint {
   return result();
 }
 
+/** XXH64 of latin1 text into `target[at]` (low half) and `target[at + 1]` (high half), without an allocation. `seed` below 2^32. */
+export function xxHash64Into(target: Uint32Array, at: number, text: string, seed = 0): void {
+  hash(text, 0, seed);
+  target[at] = low;
+  target[at + 1] = high;
+}
+
 /** XXH64 of several texts: each one's hash is the next one's seed, as Envoy hashes a repeated header. */
 export function xxHash64All(texts: readonly string[]): bigint {
   hash(texts[0] ?? '', 0, 0);

@@ -13,8 +13,8 @@ import type { Address } from '../../api/stream_info.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { compileHttp1Settings, type Http1Settings } from '../http/http1/settings.ts';
 import { statefulFormatterResolver } from '../http/http1/stateful_formatter.ts';
+import { compileLoadBalancer, type LoadBalancerConfig } from '../load_balancing/load_balancer_config.ts';
 import { compileHttpOptions, type HttpOptions } from './http_protocol_options.ts';
-import { compileLoadBalancer, type LoadBalancerConfig } from './load_balancer_config.ts';
 import { type FilterMetadata, filterMetadata } from './metadata.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './resource_manager.ts';
 import { compileTransportSockets, type TransportSocketMatcher } from './transport_socket_matcher.ts';
@@ -70,6 +70,9 @@ const HANDLED = new Set([
   'load_balancing_policy',
   'least_request_lb_config',
   'round_robin_lb_config',
+  'ring_hash_lb_config',
+  'maglev_lb_config',
+  'lb_subset_config',
   'original_dst_lb_config',
   'preconnect_policy',
 ]);
@@ -78,6 +81,9 @@ const COMMON_LB_FIELDS = new Set([
   // It merges what health checks report. What a control plane sends is applied at once, by Envoy too.
   'update_merge_window',
   'close_connections_on_host_set_change',
+  'zone_aware_lb_config',
+  'locality_weighted_lb_config',
+  'consistent_hashing_lb_config',
 ]);
 const BREAKER_FIELDS = new Set(['thresholds']);
 const THRESHOLD_FIELDS = new Set([

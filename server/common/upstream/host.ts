@@ -3,10 +3,23 @@
 
 import type { UpstreamTransportSocketFactory } from '../../api/network/transport_socket.ts';
 import type { Address } from '../../api/stream_info.ts';
-import { type HostDescription, HostSlot, type Locality } from '../../api/upstream/host.ts';
+import { type HostDescription, HostHealthFlag, HostSlot, type Locality } from '../../api/upstream/host.ts';
 import type { FilterMetadata } from './metadata.ts';
 
 export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
+
+/** Source: Host::coarseHealth. */
+const UNHEALTHY_FLAGS =
+  HostHealthFlag.FailedActiveHc |
+  HostHealthFlag.FailedOutlierCheck |
+  HostHealthFlag.FailedEdsHealth |
+  HostHealthFlag.EdsStatusDraining;
+const DEGRADED_FLAGS = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
+/** Hosts that do not count when health is computed in percent. Source: HostSetImpl::partitionHosts. */
+const EXCLUDED_FLAGS =
+  HostHealthFlag.PendingActiveHc |
+  HostHealthFlag.ExcludedViaImmediateHcFail |
+  HostHealthFlag.EdsStatusDraining;
 
 /** A pool that belongs to a host, as the host needs it. */
 export interface HostPool {
@@ -20,7 +33,8 @@ export interface HostOptions {
   readonly locality: Locality;
   readonly priority: number;
   readonly weight: number;
-  readonly health: HostHealth;
+  /** Weight of its locality among those of its priority; 0 = no traffic by locality. */
+  readonly localityWeight: number;
   readonly metadata: FilterMetadata | undefined;
   readonly clusterName: string;
   readonly transportSocket: UpstreamTransportSocketFactory | undefined;
@@ -36,13 +50,15 @@ export class Host implements HostDescription {
   readonly locality: Locality;
   readonly priority: number;
   readonly weight: number;
-  readonly health: HostHealth;
+  readonly localityWeight: number;
   readonly metadata: FilterMetadata | undefined;
   readonly clusterName: string;
   readonly transportSocket: UpstreamTransportSocketFactory | undefined;
   readonly table: Int32Array;
   readonly slot: number;
   private readonly held: Int32Array;
+  /** When slow start began to count for it, ms of the monotonic clock; 0 = not yet. Envoy: Host::lastHcPassTime. */
+  slowStartSince = 0;
   /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
   http1Pool: HostPool | undefined = undefined;
   /** Of HTTP/2, or of whichever of the two the host agrees to. */
@@ -56,7 +72,7 @@ export class Host implements HostDescription {
     this.locality = options.locality;
     this.priority = options.priority;
     this.weight = options.weight;
-    this.health = options.health;
+    this.localityWeight = options.localityWeight;
     this.metadata = options.metadata;
     this.clusterName = options.clusterName;
     this.transportSocket = options.transportSocket;
@@ -69,6 +85,17 @@ export class Host implements HostDescription {
     return Atomics.load(this.table, this.slot + HostSlot.ActiveRequests);
   }
 
+  /** What EDS and checks say of it now, as a whole. Envoy: Host::coarseHealth. */
+  get health(): HostHealth {
+    const flags = Atomics.load(this.table, this.slot + HostSlot.HealthFlags);
+    if ((flags & UNHEALTHY_FLAGS) !== 0) return 'unhealthy';
+    return (flags & DEGRADED_FLAGS) !== 0 ? 'degraded' : 'healthy';
+  }
+
+  get isExcluded(): boolean {
+    return (Atomics.load(this.table, this.slot + HostSlot.HealthFlags) & EXCLUDED_FLAGS) !== 0;
+  }
+
   /** Adds to one of its live numbers. `field` is an offset of HostSlot. */
   add(field: number, n: number): void {
     const at = this.slot + field;
@@ -76,8 +103,9 @@ export class Host implements HostDescription {
     this.held[at] += n;
   }
 
-  /** Takes the connections of the object this one replaces (same address and security; weight or health changed). */
-  takePools(from: Host): void {
+  /** Takes the connections and the age of the object this one replaces (same address and security; weight or health changed). */
+  takeOver(from: Host): void {
+    this.slowStartSince = from.slowStartSince;
     this.http1Pool = from.http1Pool;
     this.http2Pool = from.http2Pool;
     this.tcpPool = from.tcpPool;

@@ -15,11 +15,11 @@ const endpoint = (port: number, more: object = {}): object => ({
 
 describe('compileLoadAssignment', () => {
   test('no assignment: no hosts', () => {
-    assert.deepEqual(compileLoadAssignment(undefined, ''), { endpoints: [], overprovisioningFactor: 140 });
+    assert.deepEqual(compileLoadAssignment(undefined, '').endpoints, []);
   });
 
   test('endpoints in the order of the message, with what their locality says', () => {
-    const { endpoints, overprovisioningFactor } = compile({
+    const { endpoints, policy } = compile({
       cluster_name: 'c',
       policy: { overprovisioning_factor: 100 },
       endpoints: [
@@ -31,40 +31,17 @@ describe('compileLoadAssignment', () => {
         { lb_endpoints: [endpoint(3, { metadata: { filter_metadata: { 'envoy.lb': { canary: true } } } })] },
       ],
     });
-    assert.equal(overprovisioningFactor, 100);
+    assert.deepEqual(policy, { overprovisioningFactor: 100, weightedPriorityHealth: false });
     assert.deepEqual(
-      endpoints.map(({ address, priority, weight, health, zone }) => [
-        address.port,
-        priority,
-        weight,
-        health,
-        zone,
-      ]),
+      endpoints.map(({ address, priority, weight, zone }) => [address.port, priority, weight, zone]),
       [
-        [1, 1, 1, 'healthy', 'z'],
-        [2, 1, 7, 'unhealthy', 'z'],
-        [3, 0, 1, 'healthy', ''],
+        [1, 1, 1, 'z'],
+        [2, 1, 7, 'z'],
+        [3, 0, 1, ''],
       ],
     );
     assert.deepEqual(endpoints[2].metadata, { 'envoy.lb': { canary: true } });
   });
-
-  const health = {
-    UNKNOWN: 'healthy',
-    HEALTHY: 'healthy',
-    UNHEALTHY: 'unhealthy',
-    DRAINING: 'unhealthy',
-    TIMEOUT: 'unhealthy',
-    DEGRADED: 'degraded',
-  };
-  for (const [status, expected] of Object.entries(health)) {
-    test(`${status} is ${expected}`, () => {
-      const { endpoints } = compile({
-        endpoints: [{ lb_endpoints: [endpoint(1, { health_status: status })] }],
-      });
-      assert.equal(endpoints[0].health, expected);
-    });
-  }
 
   test('what cannot be honoured is refused by its path', () => {
     const cases: [object, string][] = [

@@ -11,11 +11,10 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { parseAddress } from '../network/address.ts';
-import type { HostHealth } from './host.ts';
+import type { HostSetOptions } from './host_set.ts';
 import { type FilterMetadata, filterMetadata } from './metadata.ts';
+import { DEFAULT_HOST_SET_OPTIONS } from './priority_set.ts';
 
-/** Source: ClusterLoadAssignment.Policy.overprovisioning_factor. */
-export const DEFAULT_OVERPROVISIONING_FACTOR = 140;
 /** Source: LocalityLbEndpoints.priority. */
 const MAX_PRIORITY = 128;
 
@@ -41,7 +40,8 @@ export interface CompiledEndpoint {
   readonly subZone: string;
   readonly priority: number;
   readonly weight: number;
-  readonly health: HostHealth;
+  /** 0: its locality has no weight. */
+  readonly localityWeight: number;
   readonly metadata: FilterMetadata | undefined;
   readonly localityMetadata: FilterMetadata | undefined;
 }
@@ -49,7 +49,7 @@ export interface CompiledEndpoint {
 export interface CompiledLoadAssignment {
   /** In the order of the message: the i-th endpoint has the i-th host slot. */
   readonly endpoints: readonly CompiledEndpoint[];
-  readonly overprovisioningFactor: number;
+  readonly policy: Pick<HostSetOptions, 'overprovisioningFactor' | 'weightedPriorityHealth'>;
 }
 
 /** Throws ConfigError at what cannot be honoured. Host names are the DNS clusters' business: they come here resolved. */
@@ -57,8 +57,7 @@ export function compileLoadAssignment(
   assignment: ClusterLoadAssignment | undefined,
   path: string,
 ): CompiledLoadAssignment {
-  if (assignment === undefined)
-    return { endpoints: [], overprovisioningFactor: DEFAULT_OVERPROVISIONING_FACTOR };
+  if (assignment === undefined) return { endpoints: [], policy: DEFAULT_HOST_SET_OPTIONS };
   rejectOtherFields(assignment, ASSIGNMENT_FIELDS, path);
   if (assignment.policy !== undefined)
     rejectOtherFields(assignment.policy, POLICY_FIELDS, at(path, 'policy'));
@@ -78,8 +77,12 @@ export function compileLoadAssignment(
   }
   return {
     endpoints,
-    overprovisioningFactor:
-      wrapperValue(assignment.policy?.overprovisioning_factor) ?? DEFAULT_OVERPROVISIONING_FACTOR,
+    policy: {
+      overprovisioningFactor:
+        wrapperValue(assignment.policy?.overprovisioning_factor) ??
+        DEFAULT_HOST_SET_OPTIONS.overprovisioningFactor,
+      weightedPriorityHealth: assignment.policy?.weighted_priority_health === true,
+    },
   };
 }
 
@@ -101,21 +104,8 @@ function compileEndpoint(
     subZone: group.locality?.sub_zone ?? '',
     priority: group.priority,
     weight: wrapperValue(lb.load_balancing_weight) ?? 1,
-    health: healthOf(lb),
+    localityWeight: wrapperValue(group.load_balancing_weight) ?? 0,
     metadata: filterMetadata(lb.metadata),
     localityMetadata,
   };
-}
-
-function healthOf(lb: LbEndpoint): HostHealth {
-  switch (lb.health_status) {
-    case 'UNHEALTHY':
-    case 'DRAINING':
-    case 'TIMEOUT':
-      return 'unhealthy';
-    case 'DEGRADED':
-      return 'degraded';
-    default:
-      return 'healthy';
-  }
 }

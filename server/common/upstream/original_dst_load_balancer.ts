@@ -43,7 +43,7 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
       locality: NO_LOCALITY,
       priority: 0,
       weight: 1,
-      health: 'healthy',
+      localityWeight: 0,
       metadata: undefined,
       clusterName: this.config.name,
       transportSocket: this.config.transportSockets.resolve(undefined, undefined),

@@ -3,14 +3,12 @@ import { describe, test } from 'node:test';
 import { host, hundredHosts } from '../../../tests/fakes/hosts.ts';
 import { PrioritySet } from './priority_set.ts';
 
-const FACTOR = 140;
 const PANIC = 50;
 
 /** Healthy load of each priority for percents of healthy hosts. */
 function load(...healthy: number[]): readonly number[] {
   return new PrioritySet(
     healthy.flatMap((percent, priority) => hundredHosts(priority, percent)),
-    FACTOR,
     PANIC,
   ).load.healthy;
 }
@@ -88,31 +86,31 @@ describe('the load of priorities (the tables of Envoy, arch_overview/upstream/lo
   ];
   for (const [[p0, p1], expected, panic] of panics) {
     test(`panic at ${p0} % and ${p1} %`, () => {
-      const set = new PrioritySet([...hundredHosts(0, p0), ...hundredHosts(1, p1)], FACTOR, PANIC);
+      const set = new PrioritySet([...hundredHosts(0, p0), ...hundredHosts(1, p1)], PANIC);
       assert.deepEqual(set.load.healthy, expected);
       assert.deepEqual(set.load.panic, panic);
     });
   }
 
   test('degraded hosts take what healthy ones of all priorities cannot', () => {
-    const set = new PrioritySet([...hundredHosts(0, 25, 75), ...hundredHosts(1, 25, 0)], FACTOR, PANIC);
+    const set = new PrioritySet([...hundredHosts(0, 25, 75), ...hundredHosts(1, 25, 0)], PANIC);
     assert.deepEqual(set.load.healthy, [35, 35]);
     assert.deepEqual(set.load.degraded, [30, 0]);
   });
 
   test('nobody healthy: all panic, by their numbers of hosts', () => {
-    const set = new PrioritySet([host(1, { health: 'unhealthy' })], FACTOR, PANIC);
+    const set = new PrioritySet([host(1, { health: 'unhealthy' })], PANIC);
     assert.deepEqual(set.load.healthy, [100]);
     assert.deepEqual(set.load.panic, [true]);
   });
 
   test('without panic nobody is used when nobody is healthy', () => {
-    const set = new PrioritySet([host(1, { health: 'unhealthy' })], FACTOR, 0);
+    const set = new PrioritySet([host(1, { health: 'unhealthy' })], 0);
     assert.deepEqual(set.load.panic, [false]);
   });
 
   test('choose gives each priority its share of the random numbers', () => {
-    const set = new PrioritySet([...hundredHosts(0, 50), ...hundredHosts(1, 100)], FACTOR, PANIC);
+    const set = new PrioritySet([...hundredHosts(0, 50), ...hundredHosts(1, 100)], PANIC);
     const counts = [0, 0];
     for (let random = 0; random < 100; random++) counts[set.choose(random).priority]++;
     assert.deepEqual(counts, [70, 30]);

@@ -1,17 +1,11 @@
 // A cluster's hosts by priority, and how much traffic each priority gets. Priority 0 is used while enough of it is
-// healthy; what it cannot carry spills to the next. Envoy: source/common/upstream/load_balancer_impl.cc (LoadBalancerBase);
-// document: docs/intro/arch_overview/upstream/load_balancing/priority.
+// healthy; what it cannot carry spills to the next. Envoy: LoadBalancerBase of
+// source/extensions/load_balancing_policies/common/load_balancer_impl.cc; document: arch_overview/upstream/load_balancing/priority.
 
 import type { Host } from './host.ts';
+import { HostSet, type HostSetOptions, ownLocalityWeight } from './host_set.ts';
 
-/** Hosts of one priority. */
-export interface HostSet {
-  readonly hosts: readonly Host[];
-  readonly healthy: readonly Host[];
-  readonly degraded: readonly Host[];
-}
-
-/** Traffic of the priorities in percent; both lists together sum to 100 (or to 0 when there is no host at all). */
+/** Traffic of the priorities in percent; both lists together sum to 100. */
 export interface PriorityLoad {
   readonly healthy: readonly number[];
   readonly degraded: readonly number[];
@@ -19,78 +13,104 @@ export interface PriorityLoad {
   readonly panic: readonly boolean[];
 }
 
+/** Where a request goes. */
+export interface PriorityChoice {
+  readonly priority: number;
+  readonly degraded: boolean;
+}
+
+/** Source of the numbers: ClusterLoadAssignment.Policy. */
+export const DEFAULT_HOST_SET_OPTIONS: HostSetOptions = Object.freeze({
+  overprovisioningFactor: 140,
+  weightedPriorityHealth: false,
+  localLocality: undefined,
+  localityWeightOf: ownLocalityWeight,
+});
+
 export class PrioritySet {
   readonly sets: readonly HostSet[];
   readonly load: PriorityLoad;
   readonly hosts: readonly Host[];
-  private readonly overprovisioningFactor: number;
-  private readonly panicPercent: number;
+  readonly options: HostSetOptions;
+  readonly panicPercent: number;
+  /** By random number in [0, 100); made with the first choice between priorities. */
+  private choices: readonly PriorityChoice[] | undefined = undefined;
 
-  /** `panicPercent`: share of healthy hosts below which a priority panics; 0 = never. */
-  constructor(hosts: readonly Host[], overprovisioningFactor: number, panicPercent: number) {
+  /** `panicPercent`: share of healthy hosts below which a priority panics; 0 = never. `priorities`: how many there are at least. */
+  constructor(
+    hosts: readonly Host[],
+    panicPercent: number,
+    options: HostSetOptions = DEFAULT_HOST_SET_OPTIONS,
+    priorities = 1,
+  ) {
     this.hosts = hosts;
-    this.overprovisioningFactor = overprovisioningFactor;
+    this.options = options;
     this.panicPercent = panicPercent;
-    let count = 1;
+    let count = priorities;
     for (const host of hosts) count = Math.max(count, host.priority + 1);
-    const sets = Array.from({ length: count }, () => ({
-      hosts: [] as Host[],
-      healthy: [] as Host[],
-      degraded: [] as Host[],
-    }));
-    for (const host of hosts) {
-      const set = sets[host.priority];
-      set.hosts.push(host);
-      if (host.health === 'healthy') set.healthy.push(host);
-      else if (host.health === 'degraded') set.degraded.push(host);
-    }
-    this.sets = sets;
-    this.load = priorityLoad(sets, overprovisioningFactor, panicPercent);
+    const byPriority: Host[][] = Array.from({ length: count }, () => []);
+    for (const host of hosts) byPriority[host.priority].push(host);
+    this.sets = byPriority.map((each) => new HostSet(each, options));
+    this.load = priorityLoad(this.sets, panicPercent);
   }
 
   /** The load without some priorities, as if they had no hosts; undefined when no other has any that can be used. */
   loadBeside(excluded: ReadonlySet<number>): PriorityLoad | undefined {
-    const sets = this.sets.map((set, priority) => (excluded.has(priority) ? NO_HOSTS : set));
+    const none = new HostSet([], this.options);
+    const sets = this.sets.map((set, priority) => (excluded.has(priority) ? none : set));
     if (!sets.some((set) => set.healthy.length > 0 || set.degraded.length > 0)) return undefined;
-    return priorityLoad(sets, this.overprovisioningFactor, this.panicPercent);
+    return priorityLoad(sets, this.panicPercent);
   }
 
   /** The priority and kind of host for a random number in [0, 100). */
-  choose(random: number, load = this.load): { readonly priority: number; readonly degraded: boolean } {
-    const { healthy, degraded } = load;
-    let sum = 0;
-    for (let i = 0; i < healthy.length; i++) {
-      sum += healthy[i];
-      if (random < sum) return { priority: i, degraded: false };
-    }
-    for (let i = 0; i < degraded.length; i++) {
-      sum += degraded[i];
-      if (random < sum) return { priority: i, degraded: true };
-    }
-    return FIRST;
+  choose(random: number): PriorityChoice {
+    return (this.choices ??= choicesOf(this.load))[random];
   }
 }
 
-const NO_HOSTS: HostSet = Object.freeze({ hosts: [], healthy: [], degraded: [] });
-const FIRST = { priority: 0, degraded: false } as const;
+/** The choice for a random number in [0, 100) under a load that is not a set's own. */
+export function chooseBy({ healthy, degraded }: PriorityLoad, random: number): PriorityChoice {
+  let sum = 0;
+  for (let i = 0; i < healthy.length; i++) {
+    sum += healthy[i];
+    if (random < sum) return { priority: i, degraded: false };
+  }
+  for (let i = 0; i < degraded.length; i++) {
+    sum += degraded[i];
+    if (random < sum) return { priority: i, degraded: true };
+  }
+  return FIRST;
+}
+
+const FIRST: PriorityChoice = Object.freeze({ priority: 0, degraded: false });
+
+function choicesOf(load: PriorityLoad): readonly PriorityChoice[] {
+  return Array.from({ length: 100 }, (_, random) => chooseBy(load, random));
+}
 
 /** Integer percents as Envoy computes them: health(P) = min(100, factor × healthy / total), normalized to 100 in all. */
-export function priorityLoad(sets: readonly HostSet[], factor: number, panicPercent: number): PriorityLoad {
-  const health = sets.map((set) => share(set.healthy.length, set.hosts.length, factor));
-  const degradedHealth = sets.map((set) => share(set.degraded.length, set.hosts.length, factor));
+function priorityLoad(sets: readonly HostSet[], panicPercent: number): PriorityLoad {
+  const health = sets.map((set) => availability(set, set.healthy));
+  const degradedHealth = sets.map((set) => availability(set, set.degraded));
   const total = Math.min(100, sum(health) + sum(degradedHealth));
+  const panic = sets.map((set) => inPanic(set, total, panicPercent));
   const healthy = sets.map(() => 0);
   const degraded = sets.map(() => 0);
-  const panic = sets.map((set) => inPanic(set, total, panicPercent));
-  if (total === 0) {
-    // Nothing is healthy: all priorities panic and share by their numbers of hosts; without panic the first one answers for all.
+  if (panic.every((each) => each)) {
+    // Nobody is better than the others: all share by their numbers of hosts.
     const hosts = sets.reduce((n, set) => n + set.hosts.length, 0);
-    if (hosts > 0 && panicPercent > 0) {
+    if (hosts === 0) healthy[0] = 100;
+    else {
       let left = 100;
       for (let i = 0; i < sets.length; i++)
         left -= healthy[i] = Math.floor((100 * sets[i].hosts.length) / hosts);
       healthy[sets.findIndex((set) => set.hosts.length > 0)] += left;
-    } else healthy[0] = 100;
+    }
+    return { healthy, degraded, panic };
+  }
+  if (total === 0) {
+    // No host, and no panic that would use any: the first priority answers that for all.
+    healthy[0] = 100;
     return { healthy, degraded, panic };
   }
   let left = 100;
@@ -99,23 +119,37 @@ export function priorityLoad(sets: readonly HostSet[], factor: number, panicPerc
   for (let i = 0; i < sets.length; i++)
     left -= degraded[i] = Math.min(left, Math.floor((degradedHealth[i] * 100) / total));
   if (left > 0) {
-    // Rounding leaves a few percent: the first priority with any load takes them.
-    const first = healthy.findIndex((load) => load > 0);
+    // Rounding leaves a few percent: the first priority that is available takes them.
+    const first = health.findIndex((each) => each > 0);
     if (first >= 0) healthy[first] += left;
-    else degraded[degraded.findIndex((load) => load > 0)] += left;
+    else degraded[degradedHealth.findIndex((each) => each > 0)] += left;
   }
   return { healthy, degraded, panic };
 }
 
-function share(part: number, whole: number, factor: number): number {
-  return whole === 0 ? 0 : Math.min(100, Math.floor((factor * part) / whole));
+/** Percent of a priority that `part` of its hosts can carry, at most 100. */
+function availability(set: HostSet, part: readonly Host[]): number {
+  if (set.hosts.length === set.excluded.length) return 0;
+  const { overprovisioningFactor, weightedPriorityHealth } = set.options;
+  const whole = weightedPriorityHealth
+    ? weight(set.hosts) - weight(set.excluded)
+    : set.hosts.length - set.excluded.length;
+  const some = weightedPriorityHealth ? weight(part) : part.length;
+  return Math.min(100, Math.floor((overprovisioningFactor * some) / whole));
 }
 
 /** A priority panics only when all priorities together cannot carry the traffic. */
 function inPanic(set: HostSet, total: number, panicPercent: number): boolean {
   if (total >= 100) return false;
+  const whole = set.hosts.length - set.excluded.length;
   const available = set.healthy.length + set.degraded.length;
-  return (set.hosts.length === 0 ? 0 : (100 * available) / set.hosts.length) < panicPercent;
+  return (whole === 0 ? 0 : (100 * available) / whole) < panicPercent;
+}
+
+function weight(hosts: readonly Host[]): number {
+  let total = 0;
+  for (const host of hosts) total += host.weight;
+  return total;
 }
 
 function sum(values: readonly number[]): number {

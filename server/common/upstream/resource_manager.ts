@@ -67,6 +67,11 @@ export class SharedResourceManager implements ResourceManager {
     return Math.max(minRetryConcurrency, Math.floor((active * retryBudgetPercent) / 100));
   }
 
+  /** Of all workers together. */
+  get activeRequests(): number {
+    return Atomics.load(this.table, this.slot + REQUESTS);
+  }
+
   tryAcquireConnection(): boolean {
     return this.tryAcquire(CONNECTIONS, this.maxConnections);
   }

@@ -22,21 +22,23 @@ import { Http2ConnPool } from '../conn_pool/http2_conn_pool.ts';
 import { MixedConnPool } from '../conn_pool/mixed_conn_pool.ts';
 import type { Http1Settings } from '../http/http1/settings.ts';
 import type { Http2Settings } from '../http/http2/settings.ts';
+import { createLoadBalancer } from '../load_balancing/create_load_balancer.ts';
+import type { BalancingConfig } from '../load_balancing/load_balancer_config.ts';
+import type { LoadBalancerEnvironment } from '../load_balancing/load_balancer_environment.ts';
 import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
 import { HTTP2_CODEC_STATS } from '../stats/families/codec.ts';
 import { ResponseCodeStats } from '../stats/response_code_stats.ts';
 import type { ClusterConfig } from './cluster_config.ts';
 import { Host } from './host.ts';
+import type { HostSetOptions } from './host_set.ts';
 import type { CompiledEndpoint, CompiledLoadAssignment } from './load_assignment.ts';
-import { PriorityLoadBalancer } from './load_balancers.ts';
 import type { FilterMetadata } from './metadata.ts';
 import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
-import { PrioritySet } from './priority_set.ts';
+import { DEFAULT_HOST_SET_OPTIONS, PrioritySet } from './priority_set.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
 import { transportSocketOptions } from './transport_socket_options.ts';
 
 const NO_ALPN: readonly string[] = [];
-const LB_STAT = CLUSTER_LB_STATS.offset;
 
 /** `auto`: the handshake decides. */
 type PoolProtocol = 'http1' | 'http2' | 'auto';
@@ -72,6 +74,7 @@ export class ThreadLocalCluster implements Cluster {
   prioritySet: PrioritySet;
   private balancer: LoadBalancer;
   private readonly context: FactoryContext;
+  private readonly environment: LoadBalancerEnvironment;
   private readonly breakers: readonly [SharedResourceManager, SharedResourceManager];
   private users = 0;
   private retired = false;
@@ -103,8 +106,9 @@ export class ThreadLocalCluster implements Cluster {
       new SharedResourceManager(config.circuitBreakers[0], table, held, slot),
       new SharedResourceManager(config.circuitBreakers[1], table, held, slot + BREAKER_SLOTS_PER_PRIORITY),
     ];
-    this.prioritySet = new PrioritySet([], 140, config.panicPercent);
-    this.balancer = this.createBalancer();
+    this.environment = this.loadBalancerEnvironment();
+    this.prioritySet = this.createPrioritySet([], DEFAULT_HOST_SET_OPTIONS);
+    this.balancer = this.createBalancer(undefined);
   }
 
   /** Stats are made with the first traffic: most clusters of a mesh never see any, and each costs memory. */
@@ -248,14 +252,36 @@ export class ThreadLocalCluster implements Cluster {
         old.transportSocket === host.transportSocket &&
         old.slot === host.slot
       ) {
-        host.takePools(old);
+        host.takeOver(old);
         before.delete(endpoint.address.text);
       }
       hosts.push(host);
     });
-    this.prioritySet = new PrioritySet(hosts, assignment.overprovisioningFactor, this.config.panicPercent);
-    this.balancer = this.createBalancer();
+    this.setHosts(hosts, { ...DEFAULT_HOST_SET_OPTIONS, ...assignment.policy });
     for (const host of before.values()) host.drainPools();
+  }
+
+  /** Checks changed the health of hosts: they are sorted anew. */
+  updateHealth(): void {
+    this.setHosts(this.prioritySet.hosts, this.prioritySet.options);
+  }
+
+  private setHosts(hosts: readonly Host[], options: HostSetOptions): void {
+    this.prioritySet = this.createPrioritySet(hosts, options);
+    this.balancer = this.createBalancer(this.balancer);
+  }
+
+  private createPrioritySet(hosts: readonly Host[], options: HostSetOptions): PrioritySet {
+    const { locality } = this.context.server;
+    const known = locality.region !== '' || locality.zone !== '' || locality.subZone !== '';
+    const panicPercent = this.context.runtime.getInteger(
+      'upstream.healthy_panic_threshold',
+      this.config.panicPercent,
+    );
+    return new PrioritySet(hosts, Math.min(100, panicPercent), {
+      ...options,
+      localLocality: known ? locality : undefined,
+    });
   }
 
   /** The cluster is replaced or removed: its idle connections close, busy ones finish. */
@@ -313,7 +339,7 @@ export class ThreadLocalCluster implements Cluster {
       locality: { region: endpoint.region, zone: endpoint.zone, subZone: endpoint.subZone },
       priority: endpoint.priority,
       weight: endpoint.weight,
-      health: endpoint.health,
+      localityWeight: endpoint.localityWeight,
       metadata: endpoint.metadata,
       clusterName: this.name,
       transportSocket: this.config.transportSockets.resolve(endpoint.metadata, endpoint.localityMetadata),
@@ -323,17 +349,29 @@ export class ThreadLocalCluster implements Cluster {
     });
   }
 
-  private createBalancer(): LoadBalancer {
-    if (this.config.originalDst !== undefined) {
-      if (this.balancer instanceof OriginalDstLoadBalancer) return this.balancer;
-      return new OriginalDstLoadBalancer(this.config);
+  private createBalancer(before: LoadBalancer | undefined): LoadBalancer {
+    const { loadBalancer, originalDst } = this.config;
+    if (originalDst !== undefined) {
+      return before instanceof OriginalDstLoadBalancer ? before : new OriginalDstLoadBalancer(this.config);
     }
-    return new PriorityLoadBalancer(this.prioritySet, this.config.loadBalancer, () => {
-      const stats = (this.lbStats ??= this.context.stats.block(
-        CLUSTER_LB_STATS,
-        `cluster.${this.statName}.`,
-      ));
-      stats.values[stats.base + LB_STAT.lb_healthy_panic]++;
-    });
+    return createLoadBalancer(this.prioritySet, loadBalancer as BalancingConfig, this.environment, before);
+  }
+
+  private loadBalancerEnvironment(): LoadBalancerEnvironment {
+    const { context, name, breakers } = this;
+    const { clusterManager, runtime, server } = context;
+    const local = server.localClusterName === name ? '' : server.localClusterName;
+    return {
+      runtime,
+      count: (offset, n = 1) => {
+        const stats = (this.lbStats ??= context.stats.block(CLUSTER_LB_STATS, `cluster.${this.statName}.`));
+        stats.values[stats.base + offset] += n;
+      },
+      activeRequests: () => breakers[0].activeRequests + breakers[1].activeRequests,
+      localPrioritySet: () =>
+        local === ''
+          ? undefined
+          : (clusterManager.getCluster(local) as ThreadLocalCluster | undefined)?.prioritySet,
+    };
   }
 }

@@ -30,6 +30,7 @@ export function serverInfo(bootstrap: Bootstrap, options: Options): ServerInfo {
       zone: locality?.zone ?? '',
       subZone: locality?.sub_zone ?? '',
     }),
+    localClusterName: bootstrap.cluster_manager?.local_cluster_name ?? '',
     nodeMetadata: Object.freeze(node?.metadata === undefined ? {} : structToJson(node.metadata)),
     localIp: localIp(options.localAddressIpVersion),
     concurrency: options.concurrency,

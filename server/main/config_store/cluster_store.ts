@@ -14,7 +14,7 @@ import { EdsEndpoints, type EndpointSource, StaticEndpoints } from './endpoint_s
 import { checkLoadAssignment } from './load_assignment.ts';
 import { mainFactoryContext } from './main_factory_context.ts';
 import { type ResourceVersion, TYPE_NAMES } from './resource.ts';
-import { type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
+import { type ClusterShape, type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import type { WatchedResources } from './watched_resources.ts';
 
 const AT = CLUSTER_MANAGER_STATS.offset;
@@ -24,6 +24,7 @@ export interface ClusterVersion extends ResourceVersion {
   readonly statName: string;
   /** Of the default and of the high priority. */
   readonly circuitBreakers: readonly [Thresholds, Thresholds];
+  readonly shape: ClusterShape;
   readonly leases: readonly Lease[];
   /** Undefined for ORIGINAL_DST: its hosts appear as connections come. */
   readonly source: EndpointSource | undefined;
@@ -142,7 +143,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   }
 
   #apply(record: ClusterRecord, cluster: Cluster, version: ResourceVersion, path: string): void {
-    const dependencies = this.#check(cluster, record.isStatic, path);
+    const { dependencies, shape } = this.#check(cluster, record.isStatic, path);
     const leases = leaseAll(this.services, dependencies);
     let next: ClusterVersion;
     try {
@@ -150,6 +151,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
         ...version,
         statName: statName(cluster),
         circuitBreakers: compileCircuitBreakers(cluster, path),
+        shape,
         leases,
         source: this.#endpointSource(cluster, version.bytes, path),
       };
@@ -162,15 +164,15 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     this.enter(record, next, targets);
   }
 
-  /** The dry run. Throws ConfigError; the result is what the cluster depends on. */
+  /** The dry run. Throws ConfigError. */
   #check(cluster: Cluster, isStatic: boolean, path: string) {
     const { context, dependencies } = mainFactoryContext(this.services.environment, isStatic);
-    this.services.compilers.cluster(cluster, context, path);
+    const { loadBalancer, panicPercent } = this.services.compilers.cluster(cluster, context, path);
     if (cluster.load_assignment !== undefined) {
       const names = cluster.type === 'STRICT_DNS' || cluster.type === 'LOGICAL_DNS';
       checkLoadAssignment(cluster.load_assignment, names, at(path, 'load_assignment'));
     }
-    return dependencies;
+    return { dependencies, shape: { loadBalancer, panicPercent } };
   }
 
   #endpointSource(cluster: Cluster, bytes: Uint8Array, path: string): EndpointSource | undefined {

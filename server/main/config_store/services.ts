@@ -5,6 +5,7 @@ import type { Listener } from '../../../xds-protos/generated/envoy/config/listen
 import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { StatStore } from '../../api/stats.ts';
+import type { ClusterConfig } from '../../common/upstream/cluster_config.ts';
 import type { SubscriptionFactory } from '../xds/subscription.ts';
 import type { ResourceHistory } from './history.ts';
 import type { CompileEnvironment, Dependency } from './main_factory_context.ts';
@@ -13,10 +14,13 @@ import type { ResourceDecoder } from './resource_decoder.ts';
 import type { SlotAllocator } from './slot_allocator.ts';
 import type { Warmable } from './warming.ts';
 
-/** The pure compile functions of common/; main runs them to say ACK or NACK and drops what they return. */
+/** What the main thread itself needs of a compiled cluster. The rest would hold secrets and TLS contexts for nothing. */
+export type ClusterShape = Pick<ClusterConfig, 'loadBalancer' | 'panicPercent'>;
+
+/** The pure compile functions of common/; main runs them to say ACK or NACK. */
 export interface ResourceCompilers {
   listener(message: Listener, context: FactoryContext, path: string): unknown;
-  cluster(message: Cluster, context: FactoryContext, path: string): unknown;
+  cluster(message: Cluster, context: FactoryContext, path: string): ClusterShape;
   route(message: RouteConfiguration, context: FactoryContext, path: string): unknown;
 }
 

@@ -19,6 +19,7 @@ import type { ClusterRecord, ClusterVersion } from '../config_store/cluster_stor
 import type { ConfigStore } from '../config_store/config_store.ts';
 import { EdsEndpoints } from '../config_store/endpoint_source.ts';
 import { BreakerStats } from './breaker_stats.ts';
+import { HashTableStats } from './hash_table_stats.ts';
 
 const AT = CLUSTER_ENDPOINT_STATS.offset;
 const PRIORITIES = ['default', 'high'] as const;
@@ -30,6 +31,7 @@ interface Listed {
   readonly families: readonly (readonly [schema: StatSchema, prefix: string])[];
   readonly endpoints: StatBlock<keyof typeof AT>;
   readonly breakers: readonly BreakerStats[];
+  readonly hashTables: HashTableStats | undefined;
   /** The refresh that saw it last. */
   seen: number;
 }
@@ -63,6 +65,7 @@ export class ClusterStats {
       listed.seen = this.#refreshes;
       this.#countHosts(record, listed.endpoints);
       for (const breakers of listed.breakers) breakers.refresh();
+      listed.hashTables?.refresh();
     }
     for (const [record, listed] of this.#listed) {
       if (listed.seen === this.#refreshes) continue;
@@ -97,15 +100,24 @@ export class ClusterStats {
         SharedTable.offset(slot),
       );
     });
-    const listed = { version, families, endpoints, breakers, seen: this.#refreshes };
+    const hashTables = this.#hashTables(record, version, prefix);
+    const listed = { version, families, endpoints, breakers, hashTables, seen: this.#refreshes };
     this.#listed.set(record, listed);
     return listed;
   }
 
-  #unlist({ families, endpoints, breakers }: Listed): void {
+  #hashTables(record: ClusterRecord, version: ClusterVersion, prefix: string): HashTableStats | undefined {
+    const { loadBalancer, panicPercent } = version.shape;
+    if (loadBalancer.policy !== 'RING_HASH' && loadBalancer.policy !== 'MAGLEV') return undefined;
+    const { table } = this.#store.hostSlots;
+    return new HashTableStats(this.#stats, prefix, record, loadBalancer, panicPercent, table);
+  }
+
+  #unlist({ families, endpoints, breakers, hashTables }: Listed): void {
     for (const [schema, prefix] of families) this.#aggregator.undeclare(schema, prefix);
     this.#stats.release(endpoints);
     for (const each of breakers) each.release();
+    hashTables?.release();
   }
 
   #countHosts({ hostSlots, hosts }: ClusterRecord, { values, base }: StatBlock): void {

@@ -49,6 +49,19 @@ export const CLUSTER_LB_STATS = statSchema('cluster_lb', {
   lb_zone_routing_sampled: 'counter',
 });
 
+/** Below `cluster.<name>.ring_hash_lb.`. Kept by the main thread. */
+export const RING_HASH_STATS = statSchema('ring_hash_lb', {
+  max_hashes_per_host: 'gauge',
+  min_hashes_per_host: 'gauge',
+  size: 'gauge',
+});
+
+/** Below `cluster.<name>.maglev_lb.`. Kept by the main thread. */
+export const MAGLEV_STATS = statSchema('maglev_lb', {
+  max_entries_per_host: 'gauge',
+  min_entries_per_host: 'gauge',
+});
+
 /** Below `cluster.<name>.`: connections and requests. */
 export const CLUSTER_TRAFFIC_STATS = statSchema('cluster_traffic', {
   bind_errors: 'counter',

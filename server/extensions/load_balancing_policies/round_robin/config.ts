@@ -2,18 +2,17 @@
 // Envoy: source/extensions/load_balancing_policies/round_robin.
 
 import type { RoundRobin } from '../../../../xds-protos/generated/envoy/extensions/load_balancing_policies/round_robin/v3.ts';
+import { at } from '../../../api/config_error.ts';
 import type { SettingsFactory } from '../../../api/registry.ts';
-import { rejectOtherFields } from '../../../common/config/handled_fields.ts';
-import type { LoadBalancingPolicySettings } from '../../../common/upstream/load_balancer_config.ts';
-
-const HANDLED = new Set<string>();
+import type { LoadBalancingPolicySettings } from '../../../common/load_balancing/load_balancer_config.ts';
+import { checkLocalityFields, compileRoundRobin } from '../../../common/load_balancing/policy_settings.ts';
 
 export const roundRobinFactory: SettingsFactory<RoundRobin> = {
   category: 'envoy.load_balancing_policies',
   name: 'envoy.load_balancing_policies.round_robin',
   configTypes: ['envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin'],
   compile(config, _context, path): LoadBalancingPolicySettings {
-    rejectOtherFields(config, HANDLED, path);
-    return { loadBalancer: { policy: 'ROUND_ROBIN' } };
+    checkLocalityFields(config.locality_lb_config, at(path, 'locality_lb_config'));
+    return { loadBalancer: compileRoundRobin(config, config.locality_lb_config, path) };
   },
 };

@@ -15,6 +15,7 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
   private attempted: string[] | undefined = undefined;
   private attemptedPriorities: number[] | undefined = undefined;
   excludedPriorities: Set<number> | undefined = undefined;
+  private mergedMetadata: Readonly<Record<string, unknown>> | undefined = undefined;
 
   constructor(headers: RequestHeaderMap, info: StreamInfo, entry: RouteEntry) {
     this.downstreamHeaders = headers;
@@ -23,8 +24,11 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
     this.entry = entry;
   }
 
+  /** The route's; what filters of this request have set as dynamic metadata goes over it. */
   get metadataMatch(): Readonly<Record<string, unknown>> | undefined {
-    return this.entry.metadataMatch;
+    const dynamic = this.requestStreamInfo.dynamicMetadata?.get('envoy.lb');
+    if (dynamic === undefined) return this.entry.metadataMatch;
+    return (this.mergedMetadata ??= { ...this.entry.metadataMatch, ...dynamic });
   }
 
   /** Only during a retry may the choice be repeated. */

@@ -1,0 +1,173 @@
+// A dozen upstreams behind one proxy, for tests of which of them a request goes to.
+
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { EnvoyProcess } from './envoy_process.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** How requests find their cluster: `x-cluster`; the rest of a route is the test's. */
+export interface BalancingSetup {
+  /** By name; `hosts(…)` of BalancedUpstreams gives their endpoints. */
+  readonly clusters: Readonly<Record<string, Json>>;
+  /** Merged over the action of the only route. */
+  readonly action?: Json;
+  /** Merged over the bootstrap. */
+  readonly bootstrap?: Json;
+}
+
+const TYPE = 'type.googleapis.com/envoy.extensions.filters';
+
+/** Servers that say which of them they are. */
+export class BalancedUpstreams {
+  readonly ports: number[] = [];
+  private readonly servers: http.Server[] = [];
+  private held: (() => void)[] = [];
+  /** Hosts in the order in which requests came. */
+  readonly received: number[] = [];
+
+  static async start(count: number): Promise<BalancedUpstreams> {
+    const upstreams = new BalancedUpstreams();
+    for (let i = 0; i < count; i++) {
+      const server = http.createServer((request, response) => upstreams.answer(i, request, response));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      upstreams.servers.push(server);
+      upstreams.ports.push((server.address() as AddressInfo).port);
+    }
+    return upstreams;
+  }
+
+  /** An endpoint of host number `index`, with more fields. */
+  endpoint(index: number, more: Json = {}): Json {
+    const address = { socket_address: { address: '127.0.0.1', port_value: this.ports[index] } };
+    return { endpoint: { address, ...(more.endpoint as Json) }, ...without(more, 'endpoint') };
+  }
+
+  /** `x-fail: n`: the first n attempts fail with `x-status` (503). `x-hold`: no answer before `release`. */
+  private answer(index: number, request: http.IncomingMessage, response: http.ServerResponse): void {
+    this.received.push(index);
+    const attempt = Number(request.headers['x-envoy-attempt-count'] ?? 1);
+    const failures = Number(request.headers['x-fail'] ?? 0);
+    const failing = (request.headers['x-fail-hosts'] ?? '').toString().split(',').includes(String(index));
+    response.statusCode = attempt <= failures || failing ? Number(request.headers['x-status'] ?? 503) : 200;
+    response.setHeader('x-host', index);
+    const end = (): void => void response.end();
+    if (request.headers['x-hold'] === undefined) end();
+    else this.held.push(end);
+  }
+
+  release(): void {
+    for (const end of this.held) end();
+    this.held = [];
+  }
+
+  async close(): Promise<void> {
+    this.release();
+    for (const server of this.servers) {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
+}
+
+function without(object: Json, key: string): Json {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => name !== key));
+}
+
+/** A proxy in front of them. `command` is Envoy unless given. */
+export async function startBalancer(
+  { clusters, action, bootstrap }: BalancingSetup,
+  command?: readonly string[],
+): Promise<BalancedProxy> {
+  const route = {
+    match: { prefix: '/' },
+    route: { cluster_header: 'x-cluster', timeout: '20s', ...action },
+  };
+  const manager = {
+    '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`,
+    stat_prefix: 'in',
+    route_config: {
+      virtual_hosts: [{ name: 'v', domains: ['*'], routes: [route], include_request_attempt_count: true }],
+    },
+    http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }],
+  };
+  const listener = {
+    name: 'in',
+    address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+    filter_chains: [{ filters: [{ name: 'manager', typed_config: manager }] }],
+  };
+  const process = await EnvoyProcess.start(
+    {
+      node: { id: 'n', cluster: 'c', locality: { region: 'r', zone: 'z1' } },
+      ...bootstrap,
+      static_resources: {
+        listeners: [listener],
+        clusters: Object.entries(clusters).map(([name, cluster]) => ({ name, ...cluster })),
+      },
+    },
+    command,
+  );
+  return new BalancedProxy(process);
+}
+
+export interface BalancedAnswer {
+  /** The host's number, or the status of an answer of the proxy itself. */
+  readonly host: string;
+  readonly status: number;
+  readonly setCookie: readonly string[];
+}
+
+export class BalancedProxy {
+  readonly process: EnvoyProcess;
+  private readonly agent = new http.Agent({ keepAlive: true });
+
+  constructor(process: EnvoyProcess) {
+    this.process = process;
+  }
+
+  get(
+    cluster: string,
+    path: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<BalancedAnswer> {
+    return new Promise((resolve, reject) => {
+      const request = http.get(
+        {
+          host: '127.0.0.1',
+          port: this.process.ports.get('in'),
+          path,
+          agent: this.agent,
+          headers: { 'x-cluster': cluster, ...headers },
+        },
+        (response) => {
+          response.resume().on('end', () => {
+            const host = response.headers['x-host'];
+            resolve({
+              host: host === undefined ? `proxy ${response.statusCode}` : String(host),
+              status: response.statusCode!,
+              setCookie: response.headers['set-cookie'] ?? [],
+            });
+          });
+        },
+      );
+      request.on('error', reject);
+    });
+  }
+
+  /** Counters and gauges of a cluster whose names match. */
+  async stats(cluster: string, names: RegExp): Promise<Record<string, number>> {
+    const text = await (await fetch(`${this.process.admin}/stats?filter=^cluster\\.${cluster}\\.`)).text();
+    const stats: Record<string, number> = {};
+    for (const line of text.split('\n')) {
+      const [name, value] = line.split(': ');
+      const short = name.slice(`cluster.${cluster}.`.length);
+      if (names.test(short)) stats[short] = Number(value);
+    }
+    return stats;
+  }
+
+  async stop(): Promise<void> {
+    this.agent.destroy();
+    await this.process.stop();
+  }
+}
