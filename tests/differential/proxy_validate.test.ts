@@ -41,6 +41,12 @@ const protocol = (more: object): Part =>
     },
   });
 
+const tunnel = (tunneling_config: object): Part => ({
+  networkFilters: [
+    filter('filters.network.tcp_proxy.v3.TcpProxy', { stat_prefix: 't', cluster: '$C', tunneling_config }),
+  ],
+});
+
 /** What both must say of the part, or OK. */
 const CASES: readonly [name: string, part: Part, reason: RegExp | undefined][] = [
   ['nothing unusual', {}, OK],
@@ -110,6 +116,22 @@ const CASES: readonly [name: string, part: Part, reason: RegExp | undefined][] =
   ['priorities above 128', cluster({ load_assignment: { cluster_name: '$C', endpoints: [{ priority: 129 }] } }), /Priority/],
   ['no upstream protocol', protocol({}), /UpstreamProtocolOptions|upstream_protocol_options/],
   ['HTTP/1.1 options', protocol({ explicit_http_config: { http_protocol_options: {} } }), OK],
+  ['HTTP/2 options', protocol({ explicit_http_config: { http2_protocol_options: { allow_connect: true } } }), OK],
+  ['auto_config without TLS', protocol({ auto_config: {} }), /ALPN configured for cluster s which has a non-ALPN transport socket/],
+  ['the protocol of the client', protocol({ use_downstream_protocol_config: {} }), OK],
+  ['the protocol of the client, as it was said before', cluster({ protocol_selection: 'USE_DOWNSTREAM_PROTOCOL', http2_protocol_options: {} }), OK],
+  ['a stream window that is too small', protocol({ explicit_http_config: { http2_protocol_options: { initial_stream_window_size: 1 } } }), /InitialStreamWindowSize/],
+  ['no concurrent streams', manager({ http2_protocol_options: { max_concurrent_streams: 0 } }), /MaxConcurrentStreams/],
+  ['a connection window that is too large', manager({ http2_protocol_options: { initial_connection_window_size: 2_147_483_648 } }), /InitialConnectionWindowSize/],
+  ['a keepalive that does not wait', manager({ http2_protocol_options: { connection_keepalive: { interval: '1s', timeout: '0s' } } }), /Timeout/],
+  ['server push', manager({ http2_protocol_options: { custom_settings_parameters: [{ identifier: 2, value: 1 }] } }), /server push is not supported/],
+  ['connections kept ready', cluster({ preconnect_policy: { per_upstream_preconnect_ratio: 1.5 } }), OK],
+  ['too many connections kept ready', cluster({ preconnect_policy: { per_upstream_preconnect_ratio: 4 } }), /PerUpstreamPreconnectRatio/],
+  ['CONNECT that ends here', action({ upgrade_configs: [{ upgrade_type: 'CONNECT', connect_config: { allow_post: true } }] }), OK],
+  ['a websocket that ends here', action({ upgrade_configs: [{ upgrade_type: 'websocket', connect_config: {} }] }), /Non-CONNECT upgrade type websocket has ConnectConfig/],
+  ['a tunnel', tunnel({ hostname: 'h:1', use_post: true, post_path: '/p' }), OK],
+  ['a tunnel without a name', tunnel({ hostname: '' }), /Hostname: value length must be at least 1/],
+  ['a path for CONNECT', tunnel({ hostname: 'h:1', post_path: '/p' }), /Can't set a post path when POST method isn't used/],
   ['a fault without a percentage', { filters: [filter('filters.http.fault.v3.HTTPFault', { abort: { http_status: 400 } })] }, OK],
   ['a fault with a strange status', { filters: [filter('filters.http.fault.v3.HTTPFault', { abort: { http_status: 99 } })] }, /HttpStatus: value must be inside range/],
   ['a router with an unknown field', { router: { nope: 1 } }, /no\s+such\s+field:\s+'nope'/],
