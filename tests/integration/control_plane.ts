@@ -1,5 +1,5 @@
-// A control plane for tests: holds resources as JSON, speaks incremental ADS on real gRPC, and says of every change what
-// the proxy answered to it.
+// A control plane for tests: holds resources as JSON, speaks ADS on real gRPC, and says of every change what the proxy
+// answered to it. Incremental here; state of the world is in sotw_control_plane.ts.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeltaDiscoveryRequest } from '../../xds-protos/generated/envoy/service/discovery/v3.ts';
@@ -16,28 +16,24 @@ const TYPES = {
 } as const satisfies Record<string, keyof TypeMap>;
 export type Kind = keyof typeof TYPES;
 
-type Stream = FakeStream<DeltaDiscoveryRequest>;
 /** Names that a stream has asked for; undefined: all. */
 type Interest = Set<string> | undefined;
 
-export class ControlPlane {
-  readonly server: FakeXdsServer<DeltaDiscoveryRequest>;
-  readonly #resources = new Map<string, Map<string, object>>();
-  readonly #interests = new Map<Stream, Map<string, Interest>>();
+/** What both dialects have in common. */
+export abstract class ControlPlaneBase<Request> {
+  readonly server: FakeXdsServer<Request>;
+  /** By type URL, then by name. */
+  protected readonly resources = new Map<string, Map<string, object>>();
+  protected readonly interests = new Map<FakeStream<Request>, Map<string, Interest>>();
+  protected abstract readonly apiType: 'DELTA_GRPC' | 'GRPC';
   readonly #waiting = new Map<string, (nack: string | undefined) => void>();
   /** `<type URL> <name>` of what the proxy has taken. */
   readonly #delivered = new Set<string>();
   #sent = 0;
 
-  private constructor(server: FakeXdsServer<DeltaDiscoveryRequest>) {
+  constructor(server: FakeXdsServer<Request>) {
     this.server = server;
-    for (const type of Object.values(TYPES)) this.#resources.set(urlOf(type), new Map());
-    server.onRequest = (request, stream) => this.#onRequest(request, stream);
-  }
-
-  /** `address` defaults to a free port of 127.0.0.1. */
-  static async start(...at: Parameters<typeof FakeXdsServer.delta>): Promise<ControlPlane> {
-    return new ControlPlane(await FakeXdsServer.delta(...at));
+    for (const type of Object.values(TYPES)) this.resources.set(urlOf(type), new Map());
   }
 
   /** A bootstrap that gets everything from here. */
@@ -50,7 +46,7 @@ export class ControlPlane {
         cds_config: source,
         lds_config: source,
         ads_config: {
-          api_type: 'DELTA_GRPC',
+          api_type: this.apiType,
           transport_api_version: 'V3',
           grpc_services: [
             {
@@ -69,12 +65,12 @@ export class ControlPlane {
 
   /** What the proxy will find, without telling it now. `name` is the resource's. */
   hold(kind: Kind, name: string, resource: object): void {
-    this.#resources.get(urlOf(TYPES[kind]))!.set(name, resource);
+    this.resources.get(urlOf(TYPES[kind]))!.set(name, resource);
   }
 
   /** A resource as it is served now. Throws when there is none. */
   held(kind: Kind, name: string): object {
-    const resource = this.#resources.get(urlOf(TYPES[kind]))!.get(name);
+    const resource = this.resources.get(urlOf(TYPES[kind]))!.get(name);
     if (resource === undefined) throw new Error(`no ${kind} ${name}`);
     return resource;
   }
@@ -87,7 +83,7 @@ export class ControlPlane {
 
   remove(kind: Kind, name: string): Promise<string | undefined> {
     const url = urlOf(TYPES[kind]);
-    this.#resources.get(url)!.delete(name);
+    this.resources.get(url)!.delete(name);
     return this.#push(url, [], [name]);
   }
 
@@ -101,64 +97,111 @@ export class ControlPlane {
     this.server.close();
   }
 
-  #push(url: string, changed: readonly string[], removed: readonly string[]): Promise<string | undefined> {
-    const stream = this.server.streams.findLast(({ ended }) => !ended);
-    const interests = stream && this.#interests.get(stream);
-    if (!interests?.has(url)) return Promise.resolve(undefined);
-    const interest = interests.get(url);
-    const wanted = (name: string): boolean => interest === undefined || interest.has(name);
-    return this.#send(stream!, url, changed.filter(wanted), removed.filter(wanted));
-  }
-
-  #onRequest(request: DeltaDiscoveryRequest, stream: Stream): void {
-    const { type_url: url, response_nonce: nonce } = request;
-    if (nonce !== '') this.#waiting.get(nonce)?.(request.error_detail?.message);
-    this.#waiting.delete(nonce);
-    const resources = this.#resources.get(url);
-    if (resources === undefined) return;
-    let interests = this.#interests.get(stream);
-    if (interests === undefined) this.#interests.set(stream, (interests = new Map()));
-    const names = request.resource_names_subscribe;
-    if (!interests.has(url)) {
-      const all = names.length === 0;
-      interests.set(url, all ? undefined : new Set(names));
-      void this.#send(stream, url, all ? [...resources.keys()] : names, []);
-      return;
-    }
-    const interest = interests.get(url);
-    for (const name of request.resource_names_unsubscribe) interest?.delete(name);
-    for (const name of names) interest?.add(name);
-    if (names.length > 0) void this.#send(stream, url, names, []);
-  }
-
-  #send(
-    stream: Stream,
+  /** Sends a response; `send` gives it its nonce to. Resolves with the refusal. */
+  protected respond(
     url: string,
     names: readonly string[],
-    removed: readonly string[],
+    send: (nonce: string) => void,
   ): Promise<string | undefined> {
     const nonce = String(++this.#sent);
-    const type = url.slice(url.indexOf('/') + 1) as keyof TypeMap;
-    const resources = this.#resources.get(url)!;
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
     this.#waiting.set(nonce, (nack) => {
       if (nack === undefined) for (const name of names) this.#delivered.add(`${url} ${name}`);
       resolve(nack);
     });
-    stream.sendDelta({
-      type_url: url,
-      nonce,
-      system_version_info: nonce,
-      resources: names
-        .filter((name) => resources.has(name))
-        .map((name) => ({
-          name,
-          version: nonce,
-          resource: encodeAny(type, fromJson(type, resources.get(name) as never)),
-        })),
-      removed_resources: removed,
-    });
+    send(nonce);
     return promise;
+  }
+
+  /** The proxy's answer to a response. */
+  protected answered(nonce: string, nack: string | undefined): void {
+    this.#waiting.get(nonce)?.(nack);
+    this.#waiting.delete(nonce);
+  }
+
+  protected abstract send(
+    stream: FakeStream<Request>,
+    url: string,
+    changed: readonly string[],
+    removed: readonly string[],
+  ): Promise<string | undefined>;
+
+  /** The resources of these names that are there. */
+  protected *encoded(url: string, names: Iterable<string>) {
+    const type = url.slice(url.indexOf('/') + 1) as keyof TypeMap;
+    const resources = this.resources.get(url)!;
+    for (const name of names) {
+      const resource = resources.get(name);
+      if (resource !== undefined)
+        yield { name, resource: encodeAny(type, fromJson(type, resource as never)) };
+    }
+  }
+
+  #push(url: string, changed: readonly string[], removed: readonly string[]): Promise<string | undefined> {
+    const stream = this.server.streams.findLast(({ ended }) => !ended);
+    const interests = stream && this.interests.get(stream);
+    if (!interests?.has(url)) return Promise.resolve(undefined);
+    const interest = interests.get(url);
+    const wanted = (name: string): boolean => interest === undefined || interest.has(name);
+    return this.send(stream!, url, changed.filter(wanted), removed.filter(wanted));
+  }
+}
+
+/** What tests do with a control plane, whatever it speaks. */
+export type AnyControlPlane = Pick<
+  ControlPlaneBase<never>,
+  'bootstrap' | 'hold' | 'set' | 'remove' | 'delivered' | 'close'
+>;
+
+/** Speaks incremental xDS. */
+export class ControlPlane extends ControlPlaneBase<DeltaDiscoveryRequest> {
+  protected readonly apiType = 'DELTA_GRPC';
+
+  constructor(server: FakeXdsServer<DeltaDiscoveryRequest>) {
+    super(server);
+    server.onRequest = (request, stream) => this.#onRequest(request, stream);
+  }
+
+  /** `address` defaults to a free port of 127.0.0.1. */
+  static async start(...at: Parameters<typeof FakeXdsServer.delta>): Promise<ControlPlane> {
+    return new ControlPlane(await FakeXdsServer.delta(...at));
+  }
+
+  #onRequest(request: DeltaDiscoveryRequest, stream: FakeStream<DeltaDiscoveryRequest>): void {
+    const { type_url: url, response_nonce: nonce } = request;
+    this.answered(nonce, request.error_detail?.message);
+    const resources = this.resources.get(url);
+    if (resources === undefined) return;
+    let interests = this.interests.get(stream);
+    if (interests === undefined) this.interests.set(stream, (interests = new Map()));
+    const names = request.resource_names_subscribe;
+    if (!interests.has(url)) {
+      const all = names.length === 0;
+      interests.set(url, all ? undefined : new Set(names));
+      void this.send(stream, url, all ? [...resources.keys()] : names, []);
+      return;
+    }
+    const interest = interests.get(url);
+    for (const name of request.resource_names_unsubscribe) interest?.delete(name);
+    for (const name of names) interest?.add(name);
+    if (names.length > 0) void this.send(stream, url, names, []);
+  }
+
+  protected send(
+    stream: FakeStream<DeltaDiscoveryRequest>,
+    url: string,
+    changed: readonly string[],
+    removed: readonly string[],
+  ): Promise<string | undefined> {
+    return this.respond(url, changed, (nonce) =>
+      stream.sendDelta({
+        type_url: url,
+        nonce,
+        system_version_info: nonce,
+        resources: [...this.encoded(url, changed)].map((one) => ({ ...one, version: nonce })),
+        removed_resources: removed,
+      }),
+    );
   }
 }
 
