@@ -61,6 +61,8 @@ export interface WorkerOptions {
   /** ms. */
   readonly drainTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
+  /** Random; keys of TLS session tickets are made of it where none are configured. */
+  readonly sessionTicketSecret: Uint8Array;
   /** Levels by logger name. */
   readonly logLevels: Readonly<Record<string, LogLevel>>;
 }

@@ -2,6 +2,7 @@
 // Envoy: source/server/server.cc (InstanceBase::run).
 
 import { writeFileSync } from 'node:fs';
+import { crypto } from '../common/builtins.ts';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
 import { allLoggers, logger } from '../common/log.ts';
 import { StatAggregator } from '../common/stats/aggregator.ts';
@@ -87,6 +88,7 @@ function supervisorOptions(
   aggregator: StatAggregator,
   stats: ThreadStatStore,
 ): SupervisorOptions {
+  const sessionTicketSecret = crypto.randomBytes(32);
   return {
     concurrency: options.concurrency,
     entry: workerEntry,
@@ -96,6 +98,7 @@ function supervisorOptions(
       runtime: runtime.values,
       drainTimeMs: options.drainTimeS * 1000,
       drainStrategy: options.drainStrategy,
+      sessionTicketSecret,
       logLevels: Object.fromEntries(allLoggers().map(({ name, level }) => [name, level])),
     }),
     snapshot: () => {

@@ -10,6 +10,7 @@ import { onConnectionFailure, setConnectionIdRange } from '../common/network/con
 import { ExtensionRegistry } from '../common/registry.ts';
 import { RuntimeSnapshot } from '../common/runtime/runtime.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
+import { setSessionTicketSecret } from '../common/tls/session_ticket_keys.ts';
 import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
 import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../messages.ts';
 import { WorkerClusterManager } from './cluster_manager.ts';
@@ -33,6 +34,7 @@ export class Worker {
   constructor(port: MessagePort, options: WorkerOptions) {
     this.port = port;
     setConnectionIdRange(options.index);
+    setSessionTicketSecret(options.sessionTicketSecret);
     setLogSink((record) => this.post({ type: 'log', ...record }));
     onConnectionFailure((error) => log.critical(`exception on a connection: ${describe(error)}`));
     onStreamFailure((error) => log.critical(`exception in a filter: ${describe(error)}`));

@@ -47,6 +47,11 @@ export interface CertificateValidator {
   readonly requiresCertificate: boolean;
   /** True when a certificate that passes has been checked against something. */
   readonly validates: boolean;
+  /**
+   * It looks at what the peer sent along with its certificate. A session ticket does not hold that, and is given out before the
+   * verdict: there must be none.
+   */
+  readonly walksChain: boolean;
   /** Undefined when all is well. `chainError`: OpenSSL's verdict on the chain. */
   verify(
     certificate: X509Certificate,
@@ -143,6 +148,10 @@ class DefaultCertificateValidator implements CertificateValidator {
     return this.trust.caPem !== '' || this.#hashes.size > 0 || this.#spkis.size > 0;
   }
 
+  get walksChain(): boolean {
+    return this.#allowExpired || this.#revocation !== undefined || this.#maxDepth !== undefined;
+  }
+
   verify(
     certificate: X509Certificate,
     chainError: ChainError | undefined,
@@ -161,8 +170,7 @@ class DefaultCertificateValidator implements CertificateValidator {
 
   #verifyChain(certificate: X509Certificate, error: ChainError | undefined): VerifyFailure | undefined {
     if (this.trust.caPem === '') return undefined;
-    const walks = this.#revocation !== undefined || this.#maxDepth !== undefined;
-    if (error === undefined ? !walks : !mayHideIssuer(error)) return error && chainFailure(error);
+    if (error === undefined ? !this.walksChain : !mayHideIssuer(error)) return error && chainFailure(error);
     const path = this.#anchors.pathOf(certificate);
     if (path === undefined) return chainFailure(ISSUER_UNKNOWN);
     if (error !== undefined) {

@@ -21,6 +21,8 @@ export interface ClientHello {
   readonly hasSupportedVersions: boolean;
   /** It would like an OCSP response. */
   readonly statusRequest: boolean;
+  /** Name of the key of the session ticket it shows, in hexadecimal; '' when it shows none. RFC 5077 4, RFC 8446 4.2.11. */
+  readonly ticketName: string;
   /** Wire bytes up to the end of the record that completed it. */
   readonly wireBytes: number;
 }
@@ -41,7 +43,10 @@ const STATUS_REQUEST_EXTENSION = 5;
 const SUPPORTED_GROUPS_EXTENSION = 10;
 const SIGNATURE_ALGORITHMS_EXTENSION = 13;
 const ALPN_EXTENSION = 16;
+const SESSION_TICKET_EXTENSION = 35;
+const PRE_SHARED_KEY_EXTENSION = 41;
 const SUPPORTED_VERSIONS_EXTENSION = 43;
+const TICKET_NAME_BYTES = 16;
 const NO_BYTES = new Uint8Array(0);
 const TLS_1_0 = 0x0301;
 export const TLS_1_3 = 0x0304;
@@ -121,6 +126,7 @@ interface Extensions {
   signatureAlgorithms: Uint8Array;
   hasSupportedVersions: boolean;
   statusRequest: boolean;
+  ticketName: string;
 }
 
 function parseMessage(message: Uint8Array, wireBytes: number): ClientHelloResult {
@@ -133,6 +139,7 @@ function parseMessage(message: Uint8Array, wireBytes: number): ClientHelloResult
     signatureAlgorithms: NO_BYTES,
     hasSupportedVersions: false,
     statusRequest: false,
+    ticketName: '',
   };
   cursor.take(32);
   const sessionId = cursor.take(cursor.u8());
@@ -172,6 +179,12 @@ function readExtensions(cursor: Cursor, found: Extensions): boolean {
       found.signatureAlgorithms = readCodePoints(new Cursor(body));
     } else if (type === STATUS_REQUEST_EXTENSION) {
       found.statusRequest = true;
+    } else if (type === SESSION_TICKET_EXTENSION) {
+      found.ticketName = ticketName(body);
+    } else if (type === PRE_SHARED_KEY_EXTENSION) {
+      const identities = new Cursor(body);
+      identities.u16();
+      found.ticketName = ticketName(identities.take(identities.u16()));
     }
   }
   return true;
@@ -197,6 +210,10 @@ function readProtocols(cursor: Cursor): readonly string[] | undefined {
     protocols.push(Buffer.from(name).toString('latin1'));
   }
   return cursor.ok && cursor.left === 0 && protocols.length > 0 ? protocols : undefined;
+}
+
+function ticketName(ticket: Uint8Array): string {
+  return ticket.length < TICKET_NAME_BYTES ? '' : Buffer.from(ticket).toString('hex', 0, TICKET_NAME_BYTES);
 }
 
 /** Empty when broken: the handshake itself will complain. */

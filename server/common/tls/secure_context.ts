@@ -4,17 +4,18 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
-import type { SessionTicketKeysSecret, TlsCertificateSecret } from '../../api/secret.ts';
+import type { TlsCertificateSecret } from '../../api/secret.ts';
 import { crypto, nodeTls } from '../builtins.ts';
 import type { TlsParams } from './tls_params.ts';
 import type { TrustStore } from './trust_store.ts';
 
 export interface SecureContextOptions {
   readonly params: TlsParams;
-  /** At most one per kind of key: OpenSSL picks by what the peer can verify. */
+  /** The one to show, if any. */
   readonly certificates: readonly TlsCertificateSecret[];
   readonly trust: TrustStore;
-  readonly ticketKeys: SessionTicketKeysSecret | undefined;
+  /** 48 bytes; undefined for OpenSSL's own, of which every context has others. */
+  readonly ticketKey: Buffer | undefined;
   /** ssl.h SSL_OP_*. */
   readonly secureOptions: number;
   readonly honorCipherOrder: boolean;
@@ -26,8 +27,6 @@ const NOTHING = {};
 /** By first certificate, trusted roots and the rest. Weak, so that a rotated secret takes its contexts along. */
 const contexts = new WeakMap<object, WeakMap<object, Map<string, SecureContext>>>();
 const leaves = new WeakMap<TlsCertificateSecret, X509Certificate>();
-const numbers = new WeakMap<object, number>();
-let lastNumber = 0;
 
 /** The context for `options`, made now if there is none. Throws what OpenSSL says of unusable material. */
 export function secureContext(options: SecureContextOptions): SecureContext {
@@ -37,15 +36,15 @@ export function secureContext(options: SecureContextOptions): SecureContext {
   if (byRoots === undefined) contexts.set(certificate, (byRoots = new WeakMap()));
   let byRest = byRoots.get(trust);
   if (byRest === undefined) byRoots.set(trust, (byRest = new Map()));
-  const others = [...certificates.slice(1), options.ticketKeys ?? NOTHING].map(numberOf).join();
-  const key = `${params.key}|${options.secureOptions}|${options.honorCipherOrder}|${options.sessionTimeout}|${others}`;
+  const ticketKey = options.ticketKey?.toString('hex', 0, 16);
+  const key = `${params.key}|${options.secureOptions}|${options.honorCipherOrder}|${options.sessionTimeout}|${ticketKey}`;
   let context = byRest.get(key);
-  if (context === undefined) byRest.set(key, (context = create(options, key)));
+  if (context === undefined) byRest.set(key, (context = create(options)));
   return context;
 }
 
-function create(options: SecureContextOptions, key: string): SecureContext {
-  const { certificates, trust, params, ticketKeys } = options;
+function create(options: SecureContextOptions): SecureContext {
+  const { certificates, trust, params, ticketKey } = options;
   return nodeTls().createSecureContext({
     minVersion: params.minVersion,
     maxVersion: params.maxVersion,
@@ -61,21 +60,23 @@ function create(options: SecureContextOptions, key: string): SecureContext {
     ...(trust.crlPem === '' ? {} : { crl: trust.crlPem }),
     allowPartialTrustChain: true,
     // Without it OpenSSL refuses to resume a session in which the client showed a certificate.
-    sessionIdContext: crypto.createHash('sha256').update(key).update(trust.caPem).digest('hex').slice(0, 32),
+    sessionIdContext: sessionIdContext(options),
     ...(options.sessionTimeout === undefined ? {} : { sessionTimeout: options.sessionTimeout }),
-    ...(ticketKeys === undefined ? {} : { ticketKeys: nodeTicketKeys(ticketKeys) }),
+    ...(ticketKey === undefined ? {} : { ticketKeys: ticketKey }),
   });
 }
 
-/** node takes one key of 48 bytes; it is derived from the first, which is the one that encrypts. */
-function nodeTicketKeys({ keys }: SessionTicketKeysSecret): Buffer {
-  return Buffer.from(crypto.hkdfSync('sha256', keys[0], '', 'session ticket keys', 48));
-}
-
-function numberOf(object: object): number {
-  let number = numbers.get(object);
-  if (number === undefined) numbers.set(object, (number = ++lastNumber));
-  return number;
+/**
+ * A session is resumed only where the server goes by the same names and trusts the same roots, whichever worker or process it
+ * is: its certificate may have been renewed since. Envoy: ServerContextImpl::generateHashForSessionContextId.
+ */
+function sessionIdContext({ certificates, trust, params }: SecureContextOptions): string {
+  const hash = crypto.createHash('sha256').update(params.key).update(`\n${trust.caPem}\n${trust.crlPem}`);
+  for (const certificate of certificates) {
+    const { subject, subjectAltName, issuer } = leafCertificate(certificate);
+    hash.update(`\n${subject}\n${subjectAltName}\n${issuer}`);
+  }
+  return hash.digest('hex').slice(0, 32);
 }
 
 /** The certificate itself (the first of the chain). */

@@ -31,6 +31,7 @@ export class SpiffeValidator implements CertificateValidator {
   readonly requestsCertificate = true;
   readonly requiresCertificate = true;
   readonly validates = true;
+  readonly walksChain = true;
   readonly #domains: ReadonlyMap<string, Domain>;
   /** Other names than URIs are not SPIFFE's. */
   readonly #matchers: readonly SanMatcher[];

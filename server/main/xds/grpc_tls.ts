@@ -118,7 +118,7 @@ function createCredentials(
     params: compileTlsParams(common?.tls_params, CLIENT_MAX_VERSION, at(path, 'tls_params')),
     certificates,
     trust: validator?.trust ?? NO_TRUST,
-    ticketKeys: undefined,
+    ticketKey: undefined,
     secureOptions: 0,
     honorCipherOrder: false,
     sessionTimeout: undefined,

@@ -3,7 +3,17 @@ import { once } from 'node:events';
 import { connect as netConnect } from 'node:net';
 import { describe, test } from 'node:test';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import { ca, certificate, client, mutual, nodeClient, pem, serve, uri } from '../../../../tests/fakes/tls.ts';
+import {
+  ca,
+  certificate,
+  client,
+  mutual,
+  nodeClient,
+  type Outcome,
+  pem,
+  serve,
+  uri,
+} from '../../../../tests/fakes/tls.ts';
 import { fromJson } from '../../../../xds-protos/json.ts';
 import type { Secret } from '../../../api/secret.ts';
 import { compileSecret } from '../../../common/secret/secret_config.ts';
@@ -159,23 +169,69 @@ describe('downstream', () => {
     assert.match((await outcome()).error!, /SSL routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL/);
   });
 
+  /** A first connection, and one that offers its session: whether that was resumed. */
+  async function resumes(port: number, options: ConnectionOptions, outcome: () => Promise<Outcome>) {
+    const first = (await nodeClient(port, options)) as TLSSocket;
+    assert.equal((await outcome()).error, undefined);
+    return await resumesWith(first.getSession()!, port, options, outcome);
+  }
+
+  async function resumesWith(
+    session: Buffer,
+    port: number,
+    options: ConnectionOptions,
+    outcome: () => Promise<Outcome>,
+  ) {
+    const again = await nodeClient(port, { ...options, session });
+    assert.equal((await outcome()).error, undefined);
+    return (again as TLSSocket).isSessionReused();
+  }
+
   test('sessions are resumed, unless told otherwise', async () => {
-    for (const disabled of [false, true]) {
-      const { port, outcome, value } = await serve({
-        ...mutual,
-        disable_stateless_session_resumption: disabled,
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const options = { ...client('client'), minVersion: version, maxVersion: version };
+      for (const disabled of [false, true]) {
+        const { port, outcome, value } = await serve({
+          ...mutual,
+          disable_stateless_session_resumption: disabled,
+        });
+        assert.equal(await resumes(port, options, outcome), !disabled);
+        assert.equal(value('ssl.session_reused'), disabled ? 0 : 1);
+      }
+      // What is looked at of a chain is not in a session.
+      const validation = { ...ca(), max_verify_depth: 3 };
+      const walked = await serve({
+        common_tls_context: { tls_certificates: [certificate('server')], validation_context: validation },
       });
-      const first = (await nodeClient(port, { ...client('client'), maxVersion: 'TLSv1.2' })) as TLSSocket;
-      await outcome();
-      const again = await nodeClient(port, {
-        ...client('client'),
-        maxVersion: 'TLSv1.2',
-        session: first.getSession()!,
-      });
-      assert.equal((await outcome()).error, undefined);
-      assert.equal((again as TLSSocket).isSessionReused(), !disabled);
-      assert.equal(value('ssl.session_reused'), disabled ? 0 : 1);
+      assert.equal(await resumes(walked.port, options, walked.outcome), false);
     }
+  });
+
+  test('sessions are resumed by all who have the ticket keys', async () => {
+    const key = (byte: number) => ({ inline_bytes: Buffer.alloc(80, byte).toString('base64') });
+    const withKeys = (...keys: number[]) =>
+      serve({ ...mutual, session_ticket_keys: { keys: keys.map((byte) => key(byte)) } });
+    const [old, rotating, rotated] = [await withKeys(1), await withKeys(2, 1), await withKeys(2)];
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const options = { ...client('client'), minVersion: version, maxVersion: version };
+      const first = (await nodeClient(old.port, options)) as TLSSocket;
+      assert.equal((await old.outcome()).error, undefined);
+      // The server has echoed: tickets of TLS 1.3 came before that.
+      const session = first.getSession()!;
+      assert.equal(await resumesWith(session, rotating.port, options, rotating.outcome), true);
+      assert.equal(await resumesWith(session, rotated.port, options, rotated.outcome), false);
+    }
+  });
+
+  test('a session without a certificate does not get in where one is needed', async () => {
+    const common = { tls_certificates: [certificate('server')], validation_context: ca() };
+    const optional = await serve({ common_tls_context: common });
+    const required = await serve({ common_tls_context: common, require_client_certificate: true });
+    const first = (await nodeClient(optional.port, { maxVersion: 'TLSv1.2' })) as TLSSocket;
+    await optional.outcome();
+    await nodeClient(required.port, { maxVersion: 'TLSv1.2', session: first.getSession()! });
+    assert.match((await required.outcome()).error!, /PEER_DID_NOT_RETURN_A_CERTIFICATE/);
+    assert.equal(required.value('ssl.fail_verify_no_cert'), 1);
   });
 
   test('secrets that come, go on and change while connections stay', async () => {

@@ -25,8 +25,10 @@ import { readClientHello } from '../../../common/tls/read_client_hello.ts';
 import {
   leafCertificate,
   type SecureContextOptions,
+  SSL_OP_NO_TICKET,
   secureContext,
 } from '../../../common/tls/secure_context.ts';
+import { sessionTicketKey } from '../../../common/tls/session_ticket_keys.ts';
 import { TlsConnectionInfo } from '../../../common/tls/ssl_connection_info.ts';
 import type { SslStats } from '../../../common/tls/ssl_stats.ts';
 import { NO_CERTIFICATE_ERROR, OCSP_POLICY_ERROR } from '../../../common/tls/tls_error.ts';
@@ -122,6 +124,12 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
     let peer: ReturnType<typeof tls.getPeerX509Certificate>;
     const finish = (): void => {
       peer = tls.getPeerX509Certificate();
+      // OpenSSL has seen to that, but not for a session that began where none was needed.
+      if (peer === undefined && required) {
+        fail(NO_CERTIFICATE_ERROR);
+        tls.destroy();
+        return;
+      }
       const { refusal, validated } = verifyPeer(tls, peer, 'client', validator, CONFIGURED_NAMES, stats);
       const info = infoOf(validated);
       if (refusal !== undefined) {
@@ -172,8 +180,12 @@ export class DownstreamTlsSocketFactory implements DownstreamTransportSocketFact
       params: common.params,
       certificates: [certificate],
       trust: common.trust,
-      ticketKeys: keys?.kind === 'session_ticket_keys' ? keys : undefined,
+      ticketKey: sessionTicketKey(
+        keys?.kind === 'session_ticket_keys' ? keys : undefined,
+        hello?.ticketName ?? '',
+      ),
       ...context,
+      secureOptions: context.secureOptions | (common.validation?.current?.walksChain ? SSL_OP_NO_TICKET : 0),
       honorCipherOrder: context.honorCipherOrder && !tls13,
     });
   }

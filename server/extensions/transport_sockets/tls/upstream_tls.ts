@@ -152,7 +152,7 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
       params: common.params,
       certificates,
       trust: common.trust,
-      ticketKeys: undefined,
+      ticketKey: undefined,
       secureOptions,
       honorCipherOrder: false,
       sessionTimeout: undefined,
