@@ -12,6 +12,8 @@ export interface BalancingSetup {
   readonly clusters: Readonly<Record<string, Json>>;
   /** Merged over the action of the only route. */
   readonly action?: Json;
+  /** Further routes, for requests with this value of `x-route`; merged over the action. */
+  readonly routes?: Readonly<Record<string, Json>>;
   /** Merged over the bootstrap. */
   readonly bootstrap?: Json;
 }
@@ -76,18 +78,26 @@ function without(object: Json, key: string): Json {
 
 /** A proxy in front of them. `command` is Envoy unless given. */
 export async function startBalancer(
-  { clusters, action, bootstrap }: BalancingSetup,
+  { clusters, action, routes = {}, bootstrap }: BalancingSetup,
   command?: readonly string[],
 ): Promise<BalancedProxy> {
-  const route = {
-    match: { prefix: '/' },
-    route: { cluster_header: 'x-cluster', timeout: '20s', ...action },
-  };
+  const common = { cluster_header: 'x-cluster', timeout: '20s', ...action };
+  const all = Object.entries(routes).map(([name, more]) => ({
+    match: { prefix: '/', headers: [{ name: 'x-route', string_match: { exact: name } }] },
+    route: { ...common, ...more },
+  }));
   const manager = {
     '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'in',
     route_config: {
-      virtual_hosts: [{ name: 'v', domains: ['*'], routes: [route], include_request_attempt_count: true }],
+      virtual_hosts: [
+        {
+          name: 'v',
+          domains: ['*'],
+          routes: [...all, { match: { prefix: '/' }, route: common }],
+          include_request_attempt_count: true,
+        },
+      ],
     },
     http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }],
   };

@@ -50,7 +50,6 @@ export const CLUSTER_CASES: readonly Scenario[] = [
   },
   {
     name: 'the healthy host of two',
-    statExceptions: { membership_excluded: 'hosts that drain are not counted apart' },
     cluster: {
       ...endpoints({
         lb_endpoints: [

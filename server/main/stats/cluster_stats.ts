@@ -24,6 +24,10 @@ import { HashTableStats } from './hash_table_stats.ts';
 const AT = CLUSTER_ENDPOINT_STATS.offset;
 const PRIORITIES = ['default', 'high'] as const;
 const DEGRADED = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
+const EXCLUDED =
+  HostHealthFlag.PendingActiveHc |
+  HostHealthFlag.ExcludedViaImmediateHcFail |
+  HostHealthFlag.EdsStatusDraining;
 
 interface Listed {
   /** The version whose names and limits these are. */
@@ -129,8 +133,7 @@ export class ClusterStats {
       const flags = Atomics.load(table.view(slot), SharedTable.offset(slot) + HostSlot.HealthFlags);
       if (flags === 0) healthy++;
       else if ((flags & ~DEGRADED) === 0) degraded++;
-      else if ((flags & (HostHealthFlag.PendingActiveHc | HostHealthFlag.ExcludedViaImmediateHcFail)) !== 0)
-        excluded++;
+      if ((flags & EXCLUDED) !== 0) excluded++;
     }
     values[base + AT.membership_total] = hostSlots.length;
     values[base + AT.membership_healthy] = healthy;
