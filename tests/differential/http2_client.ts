@@ -13,8 +13,9 @@ export interface Http2Request {
   readonly trailers?: Fields;
   /** Leaves the body open, as a tunnel does, until the response has ended. */
   readonly open?: boolean;
-  /** Gives up after so many ms, with CANCEL. */
+  /** Gives up after so many ms, with this code (CANCEL). */
   readonly cancelAfter?: number;
+  readonly cancelCode?: number;
   /** The next request does not wait for this one's end. */
   readonly together?: boolean;
 }
@@ -97,7 +98,7 @@ function request(session: http2.ClientHttp2Session, one: Http2Request): Promise<
       resolve(parts.join('\n'));
     });
     if (one.cancelAfter !== undefined)
-      setTimeout(() => stream.close(http2.constants.NGHTTP2_CANCEL), one.cancelAfter);
+      setTimeout(() => stream.close(one.cancelCode ?? http2.constants.NGHTTP2_CANCEL), one.cancelAfter);
     void send(stream, one);
   });
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
-import { talkHttp2 } from './http2_client.ts';
+import { type Http2Connection, talkHttp2 } from './http2_client.ts';
 import { Http2Upstream } from './http2_upstream.ts';
 import { logFileOf, type Place, resourcesOf, type Scenario, substitute } from './proxy_scenario.ts';
 import { type Step, talk } from './raw_client.ts';
@@ -146,7 +146,10 @@ class Run {
       return;
     }
     for (const steps of connections) this.clients[index].push(await this.connection(steps, place));
-    for (const connection of http2) this.clients[index].push(await talkHttp2(place.port, connection));
+    for (const connection of http2) {
+      const local = JSON.parse(substitute(JSON.stringify(connection), place)) as Http2Connection;
+      this.clients[index].push(await talkHttp2(place.port, local));
+    }
   }
 
   private connection(steps: readonly Step[], place: Place): Promise<string> {

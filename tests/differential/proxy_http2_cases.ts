@@ -119,6 +119,17 @@ const FROM_HTTP2: readonly Scenario[] = [
     upstreams: [{ answers: [[300, OK], OK] }],
     http2: one({ cancelAfter: 50 }, plain),
   },
+  {
+    name: 'clients that give up with other codes',
+    upstreams: [{ answers: [[200, OK]] }],
+    http2: one(
+      { cancelAfter: 50, cancelCode: 1 },
+      { cancelAfter: 50, cancelCode: 2 },
+      { cancelAfter: 50, cancelCode: 7 },
+      { cancelAfter: 50, cancelCode: 10 },
+      { cancelAfter: 50, cancelCode: 11 },
+    ),
+  },
   { name: 'no route and no path', virtualHost: { domains: ['x'] }, http2: one(plain) },
   {
     name: 'stream idle timeout',
@@ -324,10 +335,13 @@ const BOTH: readonly Scenario[] = [
       { reset: 8 },
       { reset: 2 },
       { reset: 7 },
+      { reset: 1 },
+      { reset: 10 },
+      { reset: 11 },
       { headers: {}, body: ['abc', 30], reset: 2 },
       {},
     ),
-    http2: one(plain, plain, plain, plain, plain),
+    http2: one(plain, plain, plain, plain, plain, plain, plain, plain),
   },
   {
     name: 'resets and retries',

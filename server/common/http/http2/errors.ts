@@ -25,8 +25,16 @@ export function resetCode(reason: StreamResetReason, server: boolean): number {
 
 /** What the code of a peer's RST_STREAM means. */
 export function remoteResetReason(code: number): StreamResetReason {
-  if (code === REFUSED_STREAM) return 'RemoteRefusedStreamReset';
-  return code === CONNECT_ERROR ? 'ConnectError' : 'RemoteReset';
+  switch (code) {
+    case REFUSED_STREAM:
+      return 'RemoteRefusedStreamReset';
+    case CONNECT_ERROR:
+      return 'ConnectError';
+    case PROTOCOL_ERROR:
+      return 'ProtocolError';
+    default:
+      return 'RemoteReset';
+  }
 }
 
 /** An error of the connection as its owner hears of it; GOAWAY has been written. */
