@@ -1,8 +1,9 @@
 // Regular expressions of the configuration. re2js says whether RE2 would take the pattern; the native engine executes it where
 // the two mean the same, because it is far faster, and re2js itself where they may not. Envoy: source/common/common/regex.cc.
 
-import { RE2JS } from 're2js';
+import type { RE2JS } from 're2js';
 import { ConfigError } from '../../api/config_error.ts';
+import { re2js } from '../packages.ts';
 import { isAscii, latin1Of } from './latin1.ts';
 import { toNative } from './re2_syntax.ts';
 
@@ -21,7 +22,7 @@ export class CompiledRegex {
   /** Throws what re2js throws for a pattern that is not RE2. */
   constructor(pattern: string) {
     this.pattern = pattern;
-    this.re2 = RE2JS.compile(pattern);
+    this.re2 = re2js().RE2JS.compile(pattern);
     const native = toNative(pattern);
     this.whole = native && new RegExp(`^(?:${native.source})$`);
     this.search = native && !native.repeatsCaptures ? new RegExp(native.source, 'g') : undefined;

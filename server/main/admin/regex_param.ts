@@ -1,7 +1,8 @@
 // Regular expressions in parameters. RE2 syntax, with the words Envoy's RE2 has for what is wrong.
 
-import { RE2JS } from 're2js';
+import type { RE2JS } from 're2js';
 import { toNative } from '../../common/matcher/re2_syntax.ts';
+import { re2js } from '../../common/packages.ts';
 
 /** re2js names errors as Go does; RE2 itself differs in these. */
 const RE2_WORDS: Readonly<Record<string, string>> = {
@@ -34,7 +35,7 @@ export function compileFullMatch(pattern: string): (text: string) => boolean {
 
 function compile(pattern: string): RE2JS {
   try {
-    return RE2JS.compile(pattern);
+    return re2js().RE2JS.compile(pattern);
   } catch (error) {
     const [, what = '', where = ''] =
       /^error parsing regexp: (.*?)(?:: `(.*)`)?$/s.exec((error as Error).message) ?? [];

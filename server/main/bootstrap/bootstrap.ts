@@ -2,12 +2,12 @@
 // Envoy: source/server/server.cc (InstanceUtil::loadBootstrapConfig), source/common/protobuf/utility.cc.
 
 import { readFileSync } from 'node:fs';
-import { parse, YAMLParseError } from 'yaml';
 import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import { create, decode, encode } from '../../../xds-protos/load.ts';
 import { assertValid } from '../../../xds-protos/validate.ts';
 import { ConfigError } from '../../api/config_error.ts';
+import { yaml } from '../../common/packages.ts';
 import { checkBootstrapFields, type InertField } from './bootstrap_fields.ts';
 import type { Options } from './command_line.ts';
 
@@ -83,6 +83,7 @@ function parseJson(text: string): unknown {
 }
 
 function parseYaml(text: string): unknown {
+  const { parse, YAMLParseError } = yaml();
   try {
     return parse(text) ?? {};
   } catch (error) {

@@ -3,11 +3,11 @@
 
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
 import type { DiscoveryResponse } from '../../../xds-protos/generated/envoy/service/discovery/v3.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import { decode } from '../../../xds-protos/load.ts';
 import { ConfigError } from '../../api/config_error.ts';
+import { yaml } from '../../common/packages.ts';
 
 const RESPONSE = 'envoy.service.discovery.v3.DiscoveryResponse';
 
@@ -35,6 +35,7 @@ export function checkDiscoveryFile(file: string, where: string): void {
 
 /** A YAML document as JSON. Throws an Error with `file:line:column`. */
 export function parseYaml(text: string, file: string): unknown {
+  const { LineCounter, parseDocument } = yaml();
   const lineCounter = new LineCounter();
   const document = parseDocument(text, { lineCounter, prettyErrors: false });
   const error = document.errors[0];
