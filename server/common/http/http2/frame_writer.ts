@@ -105,11 +105,12 @@ export class FrameWriter {
   endHeaders(stream: number, endStream: boolean): number {
     const { region, maxFrameSize } = this;
     const begin = region.end;
-    const length = this.encoder.position - begin - FRAME_HEADER_BYTES;
+    const end = this.encoder.end();
+    const length = end - begin - FRAME_HEADER_BYTES;
     const flags = endStream ? FLAG_END_STREAM : 0;
     if (length <= maxFrameSize) {
       writeHead(region.buffer, begin, length, FRAME_HEADERS, flags | FLAG_END_HEADERS, stream);
-      region.end = this.encoder.position;
+      region.end = end;
       this.constraints.onFrameSent();
       return region.end - begin;
     }
@@ -125,7 +126,7 @@ export class FrameWriter {
       writeHead(buffer, head, size, FRAME_CONTINUATION, last, stream);
     }
     writeHead(buffer, begin, maxFrameSize, FRAME_HEADERS, flags, stream);
-    region.end = this.encoder.position + continuations * FRAME_HEADER_BYTES;
+    region.end = end + continuations * FRAME_HEADER_BYTES;
     for (let i = 0; i <= continuations; i++) this.constraints.onFrameSent();
     return region.end - begin;
   }

@@ -13,6 +13,7 @@ const INITIAL_TABLE_SIZE = 4096;
 /** No length or index of a valid block is bigger; keeps integers below 2^31. */
 const LARGEST_INTEGER = 0x0fff_ffff;
 const COLON = 58;
+const NO_BYTES = new Uint8Array(0);
 const latin1Slice = Buffer.prototype.latin1Slice;
 
 /** The block decoded last. All decoders of the thread share it, since a block is used up before the next is decoded. */
@@ -37,7 +38,7 @@ export class HpackDecoder {
   private allowedTableSize = INITIAL_TABLE_SIZE;
   /** The table was to shrink, and the next block has to say so. */
   private mustUpdateSize = false;
-  private bytes: Uint8Array = scratch;
+  private bytes: Uint8Array = NO_BYTES;
   private position = 0;
   private end = 0;
   // The string read last: where its bytes are as sent, and whether they are Huffman-coded.
@@ -62,13 +63,20 @@ export class HpackDecoder {
     block.bytes = 0;
     block.tooManyFields = false;
     block.tooManyBytes = false;
-    let crumbs = 0;
     this.bytes = bytes;
     this.position = start;
     this.end = end;
-    if (!this.readSizeUpdates()) return false;
+    const good = this.readSizeUpdates() && this.readFields(maxBytes, maxFields);
+    // Not to be kept alive by an idle connection.
+    this.bytes = NO_BYTES;
+    return good;
+  }
+
+  private readFields(maxBytes: number, maxFields: number): boolean {
+    const block = decodedBlock;
     const { fields } = block;
-    while (this.position < end) {
+    let crumbs = 0;
+    while (this.position < this.end) {
       const field = this.readField();
       if (field === undefined) return false;
       block.bytes += field.size - ENTRY_OVERHEAD;

@@ -17,10 +17,12 @@ const SHORT_STRING = 12;
 /** Positions of a block whose names are expected to be those of the block before. */
 const PREDICTED = 32;
 
+const NO_BUFFER = Buffer.alloc(0);
+
 export class HpackEncoder {
   /** Where the next byte goes. */
-  position = 0;
-  private buffer: Buffer = Buffer.alloc(0);
+  private position = 0;
+  private buffer: Buffer = NO_BUFFER;
   private readonly table: EncoderTable;
   private readonly largestTable: number;
   private readonly huffman: boolean;
@@ -56,6 +58,12 @@ export class HpackEncoder {
     if (this.smallestUpdate < capacity) this.writeInteger(this.smallestUpdate, 0x1f, 0x20);
     this.writeInteger(capacity, 0x1f, 0x20);
     this.smallestUpdate = -1;
+  }
+
+  /** Ends the block and returns where. The encoder does not hold on to the buffer: that may be a page on loan. */
+  end(): number {
+    this.buffer = NO_BUFFER;
+    return this.position;
   }
 
   /** Adds a field. `name` is lower-case. Fields that have no place on HTTP/2 are left out. */

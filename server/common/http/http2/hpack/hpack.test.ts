@@ -23,7 +23,7 @@ function encode(encoder: HpackEncoder, fields: readonly string[]): Buffer {
   const buffer = Buffer.alloc(bound + BLOCK_OVERHEAD + 1);
   encoder.begin(buffer, 1);
   for (const [name, value] of parts) encoder.field(name, value);
-  return buffer.subarray(1, encoder.position);
+  return buffer.subarray(1, encoder.end());
 }
 
 function splitField(field: string): [name: string, value: string] {
