@@ -154,7 +154,10 @@ export abstract class ConnPoolBase implements HttpConnPool {
   onRoomChanged(client: ActiveClient): void {
     if (client.room <= 0) {
       if (client.ready) this.removeReady(client);
-      if (client.draining && client.activeStreams === 0) client.close();
+      if (client.activeStreams > 0) return;
+      // A peer may allow no streams at all: nobody would miss such a connection.
+      if (client.draining) client.close();
+      else client.waitIdle();
       return;
     }
     if (!client.ready) {
