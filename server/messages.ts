@@ -56,6 +56,8 @@ export type ResourceUpdate =
 /** What a worker is started with (workerData). */
 export interface WorkerOptions {
   readonly index: number;
+  /** Of the BroadcastChannel on which workers give each other connections. */
+  readonly exchange: string;
   readonly server: ServerInfo;
   readonly runtime: RuntimeValues;
   /** ms. */

@@ -4,6 +4,11 @@
 export interface SharedCounter {
   /** Adds one unless there are `limit` or more. */
   tryAcquire(limit: number): boolean;
-  /** Takes back one that was acquired. */
+  /** Takes back one that was acquired or adopted. */
   release(): void;
+  readonly value: number;
+  /** Adds one for another thread, which is to `adopt` it. False, and nothing is added, when the value is not `expected`. */
+  offer(expected: number): boolean;
+  /** Takes over one that was offered. */
+  adopt(): void;
 }

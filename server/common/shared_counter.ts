@@ -25,6 +25,18 @@ export class TableCounter implements SharedCounter {
     return false;
   }
 
+  get value(): number {
+    return Atomics.load(this.table, this.slot);
+  }
+
+  offer(expected: number): boolean {
+    return Atomics.compareExchange(this.table, this.slot, expected, expected + 1) === expected;
+  }
+
+  adopt(): void {
+    this.held[this.slot]++;
+  }
+
   release(): void {
     Atomics.sub(this.table, this.slot, 1);
     this.held[this.slot]--;

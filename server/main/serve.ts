@@ -88,12 +88,14 @@ function supervisorOptions(
   aggregator: StatAggregator,
   stats: ThreadStatStore,
 ): SupervisorOptions {
+  const exchange = crypto.randomUUID();
   const sessionTicketSecret = crypto.randomBytes(32);
   return {
     concurrency: options.concurrency,
     entry: workerEntry,
     workerOptions: (index) => ({
       index,
+      exchange,
       server,
       runtime: runtime.values,
       drainTimeMs: options.drainTimeS * 1000,

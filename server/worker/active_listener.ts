@@ -5,6 +5,7 @@ import type { StatBlock, StatStore } from '../api/stats.ts';
 import { type Address, ResponseFlag, type StreamInfo } from '../api/stream_info.ts';
 import { connectionLogContext } from '../common/access_log/connection_log_context.ts';
 import { monotonicNow } from '../common/event/dispatcher.ts';
+import type { BalancedWorker } from '../common/listener/exact_balance.ts';
 import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
 import { ipAddress, pipeAddress } from '../common/network/address.ts';
 import { newConnectionId } from '../common/network/connection.ts';
@@ -27,6 +28,9 @@ export interface ListenerLookup {
 export class ActiveListener {
   config: ListenerConfig;
   readonly stats: StatBlock;
+  readonly workerIndex: number;
+  /** This worker as the others see it, where connections are balanced. */
+  private readonly balanced: BalancedWorker | undefined;
   private readonly workerStats: StatBlock;
   private readonly store: StatStore;
   private readonly lookup: ListenerLookup;
@@ -36,9 +40,12 @@ export class ActiveListener {
   /** Called whenever a socket is no longer this listener's; a draining one is done when it has none. */
   onSocketGone: () => void = () => {};
   private closingListenSockets = 0;
+  private present = false;
 
   constructor(config: ListenerConfig, workerIndex: number, store: StatStore, lookup: ListenerLookup) {
     this.config = config;
+    this.workerIndex = workerIndex;
+    this.balanced = config.exactBalance?.[workerIndex];
     this.lookup = lookup;
     this.store = store;
     this.stats = store.block(LISTENER_STATS, `listener.${config.statName}.`);
@@ -48,12 +55,25 @@ export class ActiveListener {
     );
   }
 
-  /** A connection from a listening socket of this listener at `address`; nothing is read yet. */
+  /** Tells the other workers whether new connections may come here. */
+  takesConnections(takes: boolean): void {
+    if (this.balanced === undefined || takes === this.present) return;
+    this.present = takes;
+    if (takes) this.balanced.present.tryAcquire(Number.MAX_SAFE_INTEGER);
+    else this.balanced.present.release();
+  }
+
+  /**
+   * A connection from a listening socket of this listener at `address`; nothing is read yet. Where connections are balanced it
+   * is counted already.
+   */
   onAccept(handle: SocketHandle, address: Address): void {
     const info = connectionInfo(handle, address, this.config.name);
     // Without an address it was gone before we looked.
-    if (info === undefined) handle.close();
-    else this.accept(new AcceptedSocket(handle, info, this));
+    if (info === undefined) {
+      this.balanced?.connections.release();
+      handle.close();
+    } else this.accept(new AcceptedSocket(handle, info, this));
   }
 
   private accept(accepted: AcceptedSocket): void {
@@ -73,6 +93,7 @@ export class ActiveListener {
     this.accepting.delete(accepted);
     this.stats.values[this.stats.base + STAT.downstream_pre_cx_active]--;
     if (success) this.dispatch(accepted);
+    else this.balanced?.connections.release();
     this.onSocketGone();
   }
 
@@ -81,7 +102,10 @@ export class ActiveListener {
     if (this.config.useOriginalDst && info.localAddressRestored && !accepted.handedOff) {
       const other = this.lookup.findByDestination(info.localAddress);
       if (other !== undefined && other !== this) {
+        this.balanced?.connections.release();
         accepted.handOffTo(other);
+        // It stays on this thread.
+        other.balanced?.connections.tryAcquire(Number.MAX_SAFE_INTEGER);
         other.accept(accepted);
         return;
       }
@@ -89,6 +113,7 @@ export class ActiveListener {
     const chain = this.config.matcher.find(info);
     if (chain === undefined) {
       this.stats.values[this.stats.base + STAT.no_filter_chain_match]++;
+      this.balanced?.connections.release();
       accepted.destroy();
       this.logUnmatched(info.streamInfo);
       return;
@@ -116,6 +141,7 @@ export class ActiveListener {
     if (set === undefined || !set.delete(connection)) return;
     if (set.size === 0) this.connections.delete(chain);
     this.connectionCount--;
+    this.balanced?.connections.release();
     const { stats, workerStats } = this;
     stats.values[stats.base + STAT.downstream_cx_destroy]++;
     stats.values[stats.base + STAT.downstream_cx_active]--;

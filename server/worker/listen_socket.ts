@@ -4,10 +4,12 @@
 import { createServer, type Server } from 'node:net';
 import type { Address } from '../api/stream_info.ts';
 import { enter, leave } from '../common/event/dispatcher.ts';
+import { chooseWorker } from '../common/listener/exact_balance.ts';
 import { logger } from '../common/log.ts';
 import { acceptHandles, type SocketHandle } from '../common/network/socket.ts';
 import { HANDSHAKE_SETTLE_MS, stopHandshakes } from '../common/network/stop_handshakes.ts';
 import type { ActiveListener } from './active_listener.ts';
+import type { ConnectionExchange } from './connection_exchange.ts';
 
 const log = logger('conn_handler');
 
@@ -16,11 +18,22 @@ export type BoundSocket = object | number;
 
 export class ListenSocket {
   listener: ActiveListener;
+  readonly key: string;
+  readonly address: Address;
   private readonly server: Server;
-  private readonly address: Address;
+  private readonly exchange: ConnectionExchange;
 
-  constructor(listener: ActiveListener, bound: BoundSocket, address: Address) {
+  /** `key` as main knows it. */
+  constructor(
+    listener: ActiveListener,
+    bound: BoundSocket,
+    key: string,
+    address: Address,
+    exchange: ConnectionExchange,
+  ) {
     this.listener = listener;
+    this.key = key;
+    this.exchange = exchange;
     this.address = address;
     const { backlog } = listener.config;
     this.server = createServer();
@@ -35,9 +48,31 @@ export class ListenSocket {
   private onConnection(handle: SocketHandle): void {
     enter();
     try {
-      this.listener.onAccept(handle, this.address);
+      if (!this.giveAway(handle)) this.listener.onAccept(handle, this.address);
     } finally {
       leave();
+    }
+  }
+
+  /** True when another worker has it now. */
+  private giveAway(handle: SocketHandle): boolean {
+    const { workerIndex } = this.listener;
+    const { exactBalance } = this.listener.config;
+    if (exactBalance === undefined) return false;
+    const chosen = chooseWorker(exactBalance, workerIndex);
+    if (chosen === workerIndex) {
+      exactBalance[chosen].connections.adopt();
+      return false;
+    }
+    try {
+      this.exchange.give(chosen, this.key, handle);
+      return true;
+    } catch (error) {
+      log.error(`listener ${this.listener.config.name}: ${(error as Error).message}`);
+      exactBalance[chosen].connections.adopt();
+      exactBalance[chosen].connections.release();
+      exactBalance[workerIndex].connections.tryAcquire(Number.MAX_SAFE_INTEGER);
+      return false;
     }
   }
 

@@ -11,8 +11,10 @@ import {
   type ListenerConfig,
 } from '../common/listener/listener_config.ts';
 import { formatAddress } from '../common/network/address.ts';
+import type { SocketHandle } from '../common/network/socket.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import { ActiveListener, type ListenerLookup } from './active_listener.ts';
+import { ConnectionExchange } from './connection_exchange.ts';
 import { type BoundSocket, ListenSocket } from './listen_socket.ts';
 
 type ListenerUpdate = Extract<ResourceUpdate, { kind: 'listener' }>;
@@ -22,6 +24,8 @@ export interface DrainOptions {
   /** ms. Source: --drain-time-s, 600 s. */
   readonly drainTimeMs: number;
   readonly drainStrategy: 'gradual' | 'immediate';
+  /** Name of the channel to the other workers. */
+  readonly exchange: string;
 }
 
 /** Why a connection was closed (%CONNECTION_TERMINATION_DETAILS% has no word of Envoy's for it). */
@@ -39,15 +43,21 @@ export class WorkerListenerManager implements ListenerLookup {
   /** Sockets by key; those from main that no listener uses yet are in `bound`. */
   private readonly sockets = new Map<string, ListenSocket>();
   private readonly bound = new Map<string, BoundSocket>();
+  /** Sockets that take their last connections. */
+  private readonly leaving = new Map<string, ListenSocket>();
   /** For use_original_dst: listeners by address. */
   private byAddress = new Map<string, ActiveListener>();
   private readonly timers = new Set<NodeJS.Timeout>();
+  private readonly exchange: ConnectionExchange;
   private stopped = false;
 
   constructor(context: FactoryContext, workerIndex: number, options: DrainOptions) {
     this.context = context;
     this.workerIndex = workerIndex;
     this.options = options;
+    this.exchange = new ConnectionExchange(workerIndex, options.exchange, (key, handle) =>
+      this.onGiven(key, handle),
+    );
   }
 
   /** A socket that main has bound for a listener to come. */
@@ -85,6 +95,8 @@ export class WorkerListenerManager implements ListenerLookup {
         this.listen(key, address, listener);
       }
     }
+    if (config.exactBalance !== undefined) this.exchange.open();
+    listener.takesConnections(true);
     if (before === undefined) return;
     for (const address of before.config.addresses) {
       const key = listenSocketKey(name, address);
@@ -102,15 +114,19 @@ export class WorkerListenerManager implements ListenerLookup {
     const bound = this.bound.get(key);
     if (bound === undefined) return;
     this.bound.delete(key);
-    this.sockets.set(key, new ListenSocket(listener, bound, address));
+    this.sockets.set(key, new ListenSocket(listener, bound, key, address, this.exchange));
   }
 
   private closeSocket(key: string, owner: ActiveListener): void {
     const socket = this.sockets.get(key);
     if (socket === undefined || socket.listener !== owner) return;
     this.sockets.delete(key);
+    this.leaving.set(key, socket);
     owner.setClosing(true);
-    socket.close(() => owner.setClosing(false));
+    socket.close(() => {
+      if (this.leaving.get(key) === socket) this.leaving.delete(key);
+      owner.setClosing(false);
+    });
   }
 
   remove(name: string): void {
@@ -123,8 +139,21 @@ export class WorkerListenerManager implements ListenerLookup {
     this.drainListener(listener);
   }
 
+  /** A connection that another worker has accepted. It is too late for one whose listener has gone. */
+  private onGiven(key: string, handle: SocketHandle): void {
+    const socket = this.sockets.get(key) ?? this.leaving.get(key);
+    if (socket === undefined) {
+      handle.close();
+      return;
+    }
+    const { listener } = socket;
+    listener.config.exactBalance?.[this.workerIndex].connections.adopt();
+    listener.onAccept(handle, socket.address);
+  }
+
   /** The old listener ends when its last socket has gone, or with the drain time. */
   private drainListener(listener: ActiveListener): void {
+    listener.takesConnections(false);
     this.draining.add(listener);
     for (const chain of listener.config.filterChains) this.startDrain(chain);
     const timer = this.afterDrainTime(() => {
@@ -185,9 +214,10 @@ export class WorkerListenerManager implements ListenerLookup {
       const { drainTimeMs, drainStrategy } = this.options;
       const ms = graceful && drainStrategy === 'gradual' ? drainTimeMs : 0;
       for (const chain of listener.config.filterChains) chain.drain.start(ms);
-      if (stopAccepting)
-        for (const address of listener.config.addresses)
-          this.closeSocket(listenSocketKey(name, address), listener);
+      if (!stopAccepting) continue;
+      listener.takesConnections(false);
+      for (const address of listener.config.addresses)
+        this.closeSocket(listenSocketKey(name, address), listener);
     }
   }
 
@@ -213,6 +243,7 @@ export class WorkerListenerManager implements ListenerLookup {
 
   close(): void {
     for (const timer of this.timers) clearTimeout(timer);
+    this.exchange.close();
     for (const socket of this.sockets.values()) socket.close(() => undefined);
   }
 }

@@ -17,6 +17,7 @@ import { parseAddress } from '../network/address.ts';
 import { compileFilterChainMatch, type FilterChainMatcher } from '../network/filter_chain_match.ts';
 import { compileFilterChainMatcher } from '../network/filter_chain_matcher.ts';
 import { DrainState } from './drain_state.ts';
+import { compileExactBalance, type ExactBalance } from './exact_balance.ts';
 import { compileListenerFilters, type ListenerFilterEntry } from './listener_filters.ts';
 
 /** Sources: the fields' documentation. */
@@ -91,6 +92,7 @@ export interface ListenerConfig {
   readonly continueOnListenerFiltersTimeout: boolean;
   readonly filterChains: readonly FilterChainConfig[];
   readonly matcher: FilterChainMatcher<FilterChainConfig>;
+  readonly exactBalance: ExactBalance | undefined;
   readonly accessLogs: readonly AccessLog[];
   readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
   /** MODIFY_ONLY listeners do not drain on /healthcheck/fail. */
@@ -138,6 +140,7 @@ export function compileListener(
     continueOnListenerFiltersTimeout: listener.continue_on_listener_filters_timeout,
     filterChains: chains.all,
     matcher: chains.matcher,
+    exactBalance: compileExactBalance(listener, statName, context),
     accessLogs: compileAccessLogs(listener.access_log, listenerContext, at(path, 'access_log')),
     trafficDirection: trafficDirection(listener),
     drainType: listener.drain_type === 'MODIFY_ONLY' ? 'MODIFY_ONLY' : 'DEFAULT',

@@ -144,5 +144,11 @@ class ScratchStatStore implements StatStore {
   textReadout(): void {}
 }
 
-const SCRATCH_COUNTER: SharedCounter = { tryAcquire: () => true, release: () => undefined };
+const SCRATCH_COUNTER: SharedCounter = {
+  value: 0,
+  tryAcquire: () => true,
+  release: () => undefined,
+  offer: () => true,
+  adopt: () => undefined,
+};
 const SCRATCH_STATS: StatStore = new ScratchStatStore();
