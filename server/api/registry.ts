@@ -75,6 +75,8 @@ export interface FactoryContext {
   readonly listener: ListenerScope | undefined;
   /** `http.<stat_prefix>.` of the connection manager whose HTTP filters are being compiled; '' elsewhere. */
   readonly httpStatPrefix: string;
+  /** `cluster.<alt_stat_name or name>.` of the cluster being compiled; '' elsewhere. */
+  readonly clusterStatPrefix: string;
 }
 
 /** The listener that a filter belongs to. */

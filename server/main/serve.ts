@@ -131,6 +131,8 @@ function serverStatsOf(
     state: () => state.current,
     live: () => state.live,
     daysUntilFirstCertExpiring: () => certificates.daysUntilFirstExpiring(),
+    secondsUntilFirstOcspResponseExpiring: () => certificates.secondsUntilFirstOcspResponseExpiring(),
+    certificateExpirations: () => certificates.expirations(),
     totalConnections: () => aggregator.sum(LISTENER_STATS, 'downstream_cx_active'),
     parentConnections: () => 0,
   });

@@ -80,6 +80,7 @@ export class WorkerResources {
       checkCluster: () => {},
       listener: undefined,
       httpStatPrefix: '',
+      clusterStatPrefix: '',
     };
   }
 

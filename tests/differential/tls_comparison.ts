@@ -128,7 +128,7 @@ function statsOf(one: TlsCase, index: number, stats: readonly string[]): string[
     (line) =>
       prefixes.some((prefix) => line.startsWith(prefix)) &&
       /\.(?:ssl|\w+_ssl_socket_factory)\./.test(line) &&
-      !/: 0$|\.expiration_unix_time_seconds/.test(line) &&
+      !/: 0$/.test(line) &&
       !isExcepted(one, line),
   );
 }

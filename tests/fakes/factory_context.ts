@@ -139,6 +139,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
     logFiles,
     listener: undefined,
     httpStatPrefix: '',
+    clusterStatPrefix: 'cluster.c.',
     ...overrides,
   };
 }

@@ -94,7 +94,7 @@ export function upstream(config: object, overrides: Partial<FactoryContext> = {}
   const message = fromJson('envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', config);
   const factory = upstreamTlsFactory.compile(
     message as never,
-    fakeFactoryContext({ stats, ...overrides }),
+    fakeFactoryContext({ stats, clusterStatPrefix: 'cluster.outbound_80.', ...overrides }),
     'tls',
   );
   const host = { clusterName: 'outbound|80', hostname: 'second.example.com' } as HostDescription;
@@ -117,7 +117,7 @@ export function upstream(config: object, overrides: Partial<FactoryContext> = {}
       });
       open.add(socket);
     });
-  return { factory, connect, value: (name: string) => stats.value(`cluster.outbound|80.ssl.${name}`) };
+  return { factory, connect, value: (name: string) => stats.value(`cluster.outbound_80.ssl.${name}`) };
 }
 
 export const mutual = {

@@ -118,7 +118,7 @@ export function compileListener(
     );
   }
   const addresses = compileAddresses(listener, path);
-  const statName = (listener.stat_prefix || addresses[0].text).replaceAll(':', '_');
+  const statName = listenerStatName(listener, path);
   const bufferLimit = wrapperValue(listener.per_connection_buffer_limit_bytes) ?? DEFAULT_BUFFER_LIMIT_BYTES;
   const shell = shellKey(listener);
   // A listener that is replaced as a whole drains its chains: those of the new one are its own.
@@ -269,6 +269,12 @@ function compileTransportSocket(
   );
   const factory = resolved.factory.compile(resolved.config, context, where);
   return factory.secure ? factory : undefined;
+}
+
+/** The `<x>` of `listener.<x>.`: stat_prefix, or the address. Throws ConfigError for an address that is none. */
+export function listenerStatName(listener: Listener, path: string): string {
+  const name = listener.stat_prefix || parseAddress(listener.address, at(path, 'address')).text;
+  return name.replaceAll(':', '_');
 }
 
 function withListener(

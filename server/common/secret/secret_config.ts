@@ -8,6 +8,7 @@ import type {
   GenericSecret,
   Secret as SecretMessage,
   SPIFFECertValidatorConfig,
+  SPIFFECertValidatorConfig_TrustDomain,
   TlsCertificate,
   TlsSessionTicketKeys,
 } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
@@ -26,7 +27,7 @@ import type {
 import { crypto } from '../builtins.ts';
 import { readDataSource } from '../config/data_source.ts';
 import { certificatesOf } from '../tls/certificate_path.ts';
-import { DerError } from '../tls/der.ts';
+import { DerError, integerHex } from '../tls/der.ts';
 import { parseOcspResponse } from '../tls/ocsp_response.ts';
 import { RevocationLists } from '../tls/revocation_list.ts';
 
@@ -104,7 +105,7 @@ function compileOcspStaple(
   }
   const der = readDataSource(source, path) as Buffer;
   const { serialNumber, nextUpdateMs } = readable(() => parseOcspResponse(der), path, '');
-  if (serialNumber !== leaf.serialNumber.toLowerCase().replace(/^0+(?=.)/, '')) {
+  if (serialNumber !== integerHex(Buffer.from(leaf.serialNumber, 'hex'))) {
     throw new ConfigError(path, 'OCSP response does not match its TLS certificate');
   }
   return { der, nextUpdateMs };
@@ -139,20 +140,27 @@ export function compileValidationContext(
   return Object.freeze({ kind: 'validation_context', trustedCaPem, crlPem, trustDomains, config });
 }
 
-/** The SPIFFE validator is the only custom one there is. */
-function compileTrustDomains(
+/** The domains of the SPIFFE validator, which is the only custom one there is; undefined for the default. Throws ConfigError. */
+export function trustDomainsOf(
   { custom_validator_config: custom }: CertificateValidationContext,
   path: string,
-): readonly TrustDomain[] | undefined {
+): readonly SPIFFECertValidatorConfig_TrustDomain[] | undefined {
   if (custom?.typed_config === undefined) return undefined;
   const where = at(path, 'typed_config');
   const { typeName, message } = decodeAny(custom.typed_config, where);
   if (typeName !== SPIFFE_VALIDATOR) {
     throw new ConfigError(where, `Failed to get certificate validator factory for ${custom.name}`);
   }
-  const { trust_domains: domains } = message as object as SPIFFECertValidatorConfig;
+  return (message as object as SPIFFECertValidatorConfig).trust_domains;
+}
+
+function compileTrustDomains(
+  config: CertificateValidationContext,
+  path: string,
+): readonly TrustDomain[] | undefined {
+  const where = at(path, 'typed_config');
   const names = new Set<string>();
-  return domains.map(({ name, trust_bundle: bundle }, index) => {
+  return trustDomainsOf(config, path)?.map(({ name, trust_bundle: bundle }, index) => {
     const domain = at(at(where, 'trust_domains'), index);
     if (names.has(name)) {
       throw new ConfigError(domain, `Multiple trust bundles are given for one trust domain for ${name}`);

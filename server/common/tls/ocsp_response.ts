@@ -10,7 +10,8 @@ const BASIC_RESPONSE = '2b0601050507300101';
 export interface OcspResponse {
   /** Of the certificate, in hexadecimal without leading zeros. */
   readonly serialNumber: string;
-  /** ms since the epoch; 0 when the response does not say. */
+  /** ms since the epoch; `nextUpdateMs` is 0 when the response does not say. */
+  readonly thisUpdateMs: number;
   readonly nextUpdateMs: number;
 }
 
@@ -43,12 +44,14 @@ function parseSingle(single: DerReader): OcspResponse {
   // Digest algorithm, digests of the issuer's name and key.
   for (let i = 0; i < 3; i++) id.skip();
   const serialNumber = integerHex(id.content(DerTag.Integer));
-  // The status, this update.
+  // The status.
   single.skip();
-  single.skip();
+  const thisUpdateMs = time(single);
   const next = single.optional(contextTag(0));
-  if (next === undefined) return { serialNumber, nextUpdateMs: 0 };
-  const time = new DerReader(next);
-  const tag = time.peek();
-  return { serialNumber, nextUpdateMs: derTime(tag, time.content(tag)) };
+  return { serialNumber, thisUpdateMs, nextUpdateMs: next === undefined ? 0 : time(new DerReader(next)) };
+}
+
+function time(fields: DerReader): number {
+  const tag = fields.peek();
+  return derTime(tag, fields.content(tag));
 }

@@ -184,7 +184,7 @@ export function compileCluster(
         : common.healthy_panic_threshold.value,
     ),
     circuitBreakers: compileCircuitBreakers(cluster, path),
-    transportSockets: compileTransportSockets(cluster, http, context, path),
+    transportSockets: compileTransportSockets(cluster, http, context, `cluster.${statName(cluster)}.`, path),
     bindAddress: compileBindConfig(cluster.upstream_bind_config, at(path, 'upstream_bind_config')),
     tcpKeepalive: compileConnectionOptions(
       cluster.upstream_connection_options,

@@ -68,12 +68,15 @@ export function compileUpstreamTransportSocket(
   return factory.secure || factory.sendsDownstreamAddresses ? factory : undefined;
 }
 
+/** `clusterStatPrefix`: `cluster.<x>.` */
 export function compileTransportSockets(
   cluster: ClusterMessage,
   http: HttpOptions,
-  context: FactoryContext,
+  outer: FactoryContext,
+  clusterStatPrefix: string,
   path: string,
 ): TransportSocketMatcher {
+  const context = { ...outer, clusterStatPrefix };
   const matches = cluster.transport_socket_matches.map((one, index): Match => {
     const where = at(at(path, 'transport_socket_matches'), index);
     return {

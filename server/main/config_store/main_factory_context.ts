@@ -104,6 +104,7 @@ export function mainFactoryContext(environment: CompileEnvironment, isStatic: bo
     logFiles: CHECKED_LOG_FILES,
     listener: undefined,
     httpStatPrefix: '',
+    clusterStatPrefix: '',
   };
   return { context, dependencies };
 }

@@ -21,6 +21,8 @@ describe('ServerStats', () => {
   test('are of the moment they are read', () => {
     const { aggregator, store } = stores();
     let state: ServerInfo_State = 'INITIALIZING';
+    const stat = 'listener.l.ssl.certificate.c.expiration_unix_time_seconds';
+    const expirations = new Map([[stat, 4_000_000_000]]);
     new ServerStats(store, aggregator, {
       concurrency: 4,
       hotRestartEpoch: 0,
@@ -29,6 +31,8 @@ describe('ServerStats', () => {
       state: () => state,
       live: () => state === 'LIVE',
       daysUntilFirstCertExpiring: () => undefined,
+      secondsUntilFirstOcspResponseExpiring: () => 0,
+      certificateExpirations: () => expirations,
       totalConnections: () => 7,
       parentConnections: () => 0,
     });
@@ -36,6 +40,10 @@ describe('ServerStats', () => {
     const read = (name: string): number | undefined => aggregator.value(`server.${name}`);
     assert.deepEqual([read('state'), read('live'), read('uptime')], [3, 0, 90]);
     assert.equal(read('static_unknown_fields'), 3);
+    assert.equal(aggregator.value(stat), 4_000_000_000);
+    expirations.clear();
+    store.flush();
+    assert.equal(aggregator.value(stat), undefined);
     state = 'LIVE';
     assert.deepEqual([read('state'), read('live'), read('concurrency')], [0, 1, 4]);
     assert.deepEqual([read('total_connections'), read('days_until_first_cert_expiring')], [7, 4294967295]);

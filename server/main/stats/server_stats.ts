@@ -2,10 +2,11 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/statistics
 
 import type { ServerInfo_State } from '../../../xds-protos/generated/envoy/admin/v3.ts';
-import type { StatBlock, StatStore } from '../../api/stats.ts';
+import type { Gauge, StatBlock } from '../../api/stats.ts';
 import { crypto } from '../../common/builtins.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import { COMPILATION_SETTINGS_STATS, SERVER_STATS } from '../../common/stats/families/server.ts';
+import type { ThreadStatStore } from '../../common/stats/store.ts';
 
 /** The numbers of envoy.admin.v3.ServerInfo.State. */
 const STATES: Readonly<Record<string, number>> = {
@@ -29,6 +30,10 @@ export interface ServerFacts {
   live(): boolean;
   /** Undefined when no certificate is in use. */
   daysUntilFirstCertExpiring(): number | undefined;
+  /** 0 when no OCSP response is stapled. */
+  secondsUntilFirstOcspResponseExpiring(): number;
+  /** Seconds since the epoch, by the name of the gauge. */
+  certificateExpirations(): ReadonlyMap<string, number>;
   /** Open downstream connections, of the hot restart parent too. */
   totalConnections(): number;
   parentConnections(): number;
@@ -37,9 +42,12 @@ export interface ServerFacts {
 export class ServerStats {
   readonly #block: StatBlock<keyof typeof SERVER_STATS.offset>;
   readonly #facts: ServerFacts;
+  readonly #store: ThreadStatStore;
+  readonly #expirations = new Map<string, Gauge>();
 
-  constructor(store: StatStore, aggregator: StatAggregator, facts: ServerFacts) {
+  constructor(store: ThreadStatStore, aggregator: StatAggregator, facts: ServerFacts) {
     this.#facts = facts;
+    this.#store = store;
     this.#block = store.block(SERVER_STATS, 'server.');
     this.#set('concurrency', facts.concurrency);
     this.#set('hot_restart_epoch', facts.hotRestartEpoch);
@@ -66,8 +74,30 @@ export class ServerStats {
       'days_until_first_cert_expiring',
       this.#facts.daysUntilFirstCertExpiring() ?? NO_CERTIFICATE_DAYS,
     );
+    this.#set(
+      'seconds_until_first_ocsp_response_expiring',
+      this.#facts.secondsUntilFirstOcspResponseExpiring(),
+    );
+    this.#refreshExpirations();
     this.#set('total_connections', this.#facts.totalConnections());
     this.#set('parent_connections', this.#facts.parentConnections());
+  }
+
+  /** `<listener or cluster>.ssl.certificate.<name>.expiration_unix_time_seconds` */
+  #refreshExpirations(): void {
+    const expirations = this.#facts.certificateExpirations();
+    for (const [name, seconds] of expirations) {
+      let gauge = this.#expirations.get(name);
+      if (gauge === undefined) this.#expirations.set(name, (gauge = this.#store.gauge(name)));
+      gauge.set(seconds);
+    }
+    for (const [name, gauge] of this.#expirations) {
+      if (expirations.has(name)) continue;
+      this.#store.release(gauge);
+      this.#expirations.delete(name);
+    }
+    // What was made just now is to be read at once.
+    this.#store.flush();
   }
 
   #set(name: keyof typeof SERVER_STATS.offset, value: number): void {

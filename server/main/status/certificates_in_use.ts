@@ -1,168 +1,189 @@
-// The certificates and trusted roots of the TLS contexts that serve, for /certs and for `days_until_first_cert_expiring`:
-// found in the messages of the active listeners and clusters, their secrets where SDS says they are.
-// Envoy: source/server/admin/server_info_handler.cc (handlerCerts), source/common/tls/context_impl.cc.
+// The certificates and trusted roots of the TLS contexts that serve, for /certs and for the stats of when they expire: found in
+// the messages of the active listeners and clusters, their secrets where SDS says they are.
+// Envoy: ContextImpl::getCertChainInformation and initializeCertExpirationStats (source/common/tls/context_impl.cc).
 
-import type { X509Certificate } from 'node:crypto';
+import type { Certificate } from '../../../xds-protos/generated/envoy/admin/v3.ts';
+import type { TransportSocket } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type {
-  Certificate,
-  CertificateDetails,
-  SubjectAlternateName,
-} from '../../../xds-protos/generated/envoy/admin/v3.ts';
-import type { DataSource, TransportSocket } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
-import type {
+  CertificateValidationContext,
   CommonTlsContext,
   SdsSecretConfig,
   Secret,
 } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
-import { create, decode, decodeAny, type Init } from '../../../xds-protos/load.ts';
-import { timestampOf } from '../../../xds-protos/well_known.ts';
-import { crypto } from '../../common/builtins.ts';
-import { readDataSource } from '../../common/config/data_source.ts';
+import { create, decode, decodeAny } from '../../../xds-protos/load.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
-import { type SubjectAltName, subjectAltNames } from '../../common/tls/subject_alt_name.ts';
+import { listenerStatName } from '../../common/listener/listener_config.ts';
+import { trustDomainsOf } from '../../common/secret/secret_config.ts';
+import { statName } from '../../common/upstream/cluster_config.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
 import { TYPE_NAMES } from '../config_store/resource.ts';
+import { CertificateSources, type SourcedCertificate } from './certificate_sources.ts';
 
 const DAY_MS = 86_400_000;
-const PEM = /-----BEGIN [A-Z0-9 ]*CERTIFICATE-----[\s\S]*?-----END [A-Z0-9 ]*CERTIFICATE-----/g;
-const NO_CONTEXTS: readonly CommonTlsContext[] = Object.freeze([]);
+const NO_CONTEXTS: readonly TlsContext[] = Object.freeze([]);
 /** In the type URL of every TLS context; most clusters have none, and need not be decoded to know it. */
 const TLS_CONTEXT = 'TlsContext';
+/** Names of certificates that have none: with the digest of nothing. Envoy: `unnamed_cert_<sha256 of the name, 4 bytes>`. */
+const UNNAMED_CERTIFICATE = 'unnamed_cert_e3b0c442';
+const UNNAMED_ROOTS = 'unnamed_ca_cert_e3b0c442';
+
+interface TlsContext {
+  /** `listener.<x>.ssl.` or `cluster.<x>.ssl.`. */
+  readonly statPrefix: string;
+  readonly config: CommonTlsContext;
+}
+
+/** What one context has, as it serves now. */
+interface InUse {
+  readonly statPrefix: string;
+  readonly chain: readonly SourcedCertificate[];
+  readonly roots: readonly SourcedCertificate[];
+}
 
 export class CertificatesInUse {
   readonly #store: ConfigStore;
+  readonly #sources = new CertificateSources();
   /** By the bytes of their listener or cluster, which never change. */
-  readonly #contexts = new WeakMap<Uint8Array, readonly CommonTlsContext[]>();
+  readonly #contexts = new WeakMap<Uint8Array, readonly TlsContext[]>();
+  readonly #secrets = new WeakMap<Uint8Array, Secret>();
+  readonly #roots = new WeakMap<CertificateValidationContext, readonly SourcedCertificate[]>();
 
   constructor(store: ConfigStore) {
     this.#store = store;
   }
 
-  /** One per certificate chain or set of roots, each once however many contexts use it. */
+  /** One for each context. */
   all(): Certificate[] {
-    const found = new Map<string, Certificate>();
-    for (const context of this.#activeContexts()) {
-      for (const part of this.#certificatesOf(context)) {
-        const key = [...part.cert_chain, ...part.ca_cert].map((one) => one.serial_number + one.path).join();
-        if (!found.has(key)) found.set(key, part);
-      }
-    }
-    return [...found.values()];
+    return [...this.#inUse()].map(({ chain, roots }) =>
+      create('envoy.admin.v3.Certificate', {
+        ca_cert: roots.map((one) => one.details()),
+        cert_chain: chain.map((one) => one.details()),
+      }),
+    );
   }
 
   /** Whole days, not below 0; undefined when no certificate is in use. */
   daysUntilFirstExpiring(): number | undefined {
     let first: number | undefined;
-    for (const { ca_cert, cert_chain } of this.all()) {
-      for (const { days_until_expiration: days } of [...ca_cert, ...cert_chain]) {
-        if (first === undefined || Number(days) < first) first = Number(days);
-      }
+    for (const { chain, roots } of this.#inUse()) {
+      for (const { expiresMs } of [...chain, ...roots]) first = Math.min(first ?? expiresMs, expiresMs);
     }
-    return first;
+    return first === undefined ? undefined : Math.max(0, Math.floor((first - Date.now()) / DAY_MS));
   }
 
-  *#activeContexts(): Generator<CommonTlsContext> {
+  /** Whole seconds, not below 0; 0 also when there is none. */
+  secondsUntilFirstOcspResponseExpiring(): number {
+    let first: number | undefined;
+    for (const { chain } of this.#inUse()) {
+      for (const { ocsp } of chain) {
+        if (ocsp !== undefined) first = Math.min(first ?? ocsp.nextUpdateMs, ocsp.nextUpdateMs);
+      }
+    }
+    return first === undefined ? 0 : Math.max(0, Math.floor((first - Date.now()) / 1000));
+  }
+
+  /** Seconds since the epoch at which certificates expire, by the name of the stat. */
+  expirations(): Map<string, number> {
+    const found = new Map<string, number>();
+    for (const { statPrefix, chain, roots } of this.#inUse()) {
+      for (const { statName: name, expiresMs } of [...chain, ...roots]) {
+        found.set(`${statPrefix}certificate.${name}.expiration_unix_time_seconds`, expiresMs / 1000);
+      }
+    }
+    return found;
+  }
+
+  *#inUse(): Generator<InUse> {
+    for (const { statPrefix, config } of this.#activeContexts()) {
+      yield { statPrefix, chain: this.#chainOf(config), roots: this.#rootsOf(config) };
+    }
+  }
+
+  *#activeContexts(): Generator<TlsContext> {
     for (const { active } of this.#store.listeners.all) {
-      if (active !== undefined) yield* this.#contextsIn(active.bytes, listenerSockets);
+      if (active !== undefined) yield* this.#contextsIn(active.bytes, listenerContexts);
     }
     for (const { active } of this.#store.clusters.all) {
-      if (active !== undefined) yield* this.#contextsIn(active.bytes, clusterSockets);
+      if (active !== undefined) yield* this.#contextsIn(active.bytes, clusterContexts);
     }
   }
 
   #contextsIn(
     bytes: Uint8Array,
-    socketsOf: (bytes: Uint8Array) => readonly (TransportSocket | undefined)[],
-  ): readonly CommonTlsContext[] {
+    contextsOf: (bytes: Uint8Array) => readonly TlsContext[],
+  ): readonly TlsContext[] {
     let contexts = this.#contexts.get(bytes);
     if (contexts === undefined) {
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      contexts = text.includes(TLS_CONTEXT) ? socketsOf(bytes).flatMap(tlsContext) : NO_CONTEXTS;
+      contexts = text.includes(TLS_CONTEXT) ? contextsOf(bytes) : NO_CONTEXTS;
       this.#contexts.set(bytes, contexts);
     }
     return contexts;
   }
 
-  *#certificatesOf(context: CommonTlsContext): Generator<Certificate> {
-    const certificates = context.tls_certificates.map((each) => each.certificate_chain);
-    for (const sds of context.tls_certificate_sds_secret_configs) {
-      certificates.push(this.#secret(sds)?.tls_certificate?.certificate_chain);
-    }
-    for (const source of certificates) {
-      // The leaf, as Envoy shows it.
-      const chain = detailsOf(source).slice(0, 1);
-      if (chain.length > 0) yield create('envoy.admin.v3.Certificate', { cert_chain: chain });
-    }
-    const combined = context.combined_validation_context;
-    const sds =
-      context.validation_context_sds_secret_config ?? combined?.validation_context_sds_secret_config;
-    const validation = [
-      context.validation_context ?? combined?.default_validation_context,
-      sds && this.#secret(sds)?.validation_context,
-    ];
-    for (const one of validation) {
-      const roots = detailsOf(one?.trusted_ca);
-      if (roots.length > 0) yield create('envoy.admin.v3.Certificate', { ca_cert: roots });
-    }
+  /** The first of each chain, as Envoy shows them. */
+  #chainOf(config: CommonTlsContext): SourcedCertificate[] {
+    const inline = config.tls_certificates.map((one) => this.#sources.leaf(one, UNNAMED_CERTIFICATE));
+    const bySds = config.tls_certificate_sds_secret_configs.map((sds) => {
+      const certificate = this.#secret(sds)?.tls_certificate;
+      return certificate && this.#sources.leaf(certificate, sds.name);
+    });
+    return [...inline, ...bySds].filter((one) => one !== undefined);
+  }
+
+  #rootsOf(config: CommonTlsContext): readonly SourcedCertificate[] {
+    const combined = config.combined_validation_context;
+    const sds = config.validation_context_sds_secret_config ?? combined?.validation_context_sds_secret_config;
+    const own = config.validation_context ?? combined?.default_validation_context;
+    const secret = sds && this.#secret(sds)?.validation_context;
+    const bySds = secret && this.#rootsIn(secret, sds.name);
+    return bySds?.length ? bySds : own === undefined ? [] : this.#rootsIn(own, undefined);
+  }
+
+  /** `name`: of the secret. */
+  #rootsIn(context: CertificateValidationContext, name: string | undefined): readonly SourcedCertificate[] {
+    let roots = this.#roots.get(context);
+    if (roots === undefined) this.#roots.set(context, (roots = this.#readRoots(context, name)));
+    return roots;
+  }
+
+  #readRoots(context: CertificateValidationContext, name: string | undefined): readonly SourcedCertificate[] {
+    const domains = trustDomainsOf(context, '');
+    if (domains === undefined) return this.#sources.all(context.trusted_ca, name ?? UNNAMED_ROOTS, '');
+    const roots = domains.flatMap((domain) => this.#sources.all(domain.trust_bundle, '', `${domain.name}: `));
+    return roots.map((one, index) => one.named(`${name ?? 'unnamed_ca_cert'}_${index}`));
   }
 
   #secret({ name, sds_config: source }: SdsSecretConfig): Secret | undefined {
-    const serving = this.#store.secrets.servingOf(resourceKey(source, name));
-    return serving && decode(TYPE_NAMES.secret, serving.bytes);
+    const bytes = this.#store.secrets.servingOf(resourceKey(source, name))?.bytes;
+    if (bytes === undefined) return undefined;
+    let secret = this.#secrets.get(bytes);
+    if (secret === undefined) this.#secrets.set(bytes, (secret = decode(TYPE_NAMES.secret, bytes)));
+    return secret;
   }
 }
 
-function listenerSockets(bytes: Uint8Array): readonly (TransportSocket | undefined)[] {
+function listenerContexts(bytes: Uint8Array): readonly TlsContext[] {
   const listener = decode(TYPE_NAMES.listener, bytes);
   const chains = [...listener.filter_chains, listener.default_filter_chain];
-  return chains.map((chain) => chain?.transport_socket);
+  const prefix = `listener.${listenerStatName(listener, '')}.ssl.`;
+  return chains.flatMap((chain) => tlsContext(chain?.transport_socket, prefix));
 }
 
-function clusterSockets(bytes: Uint8Array): readonly (TransportSocket | undefined)[] {
+function clusterContexts(bytes: Uint8Array): readonly TlsContext[] {
   const cluster = decode(TYPE_NAMES.cluster, bytes);
+  const prefix = `cluster.${statName(cluster)}.ssl.`;
   return [
-    cluster.transport_socket,
-    ...cluster.transport_socket_matches.map((match) => match.transport_socket),
+    ...tlsContext(cluster.transport_socket, prefix),
+    ...cluster.transport_socket_matches.flatMap((match) => tlsContext(match.transport_socket, prefix)),
   ];
 }
 
-function tlsContext(socket: TransportSocket | undefined): readonly CommonTlsContext[] {
+/** A context without anything in it is one, too. */
+function tlsContext(socket: TransportSocket | undefined, statPrefix: string): readonly TlsContext[] {
   if (!socket?.typed_config?.type_url.endsWith(TLS_CONTEXT)) return NO_CONTEXTS;
   const { message } = decodeAny(socket.typed_config);
   const { common_tls_context: common } = message as { readonly common_tls_context?: CommonTlsContext };
-  return common === undefined ? NO_CONTEXTS : [common];
-}
-
-/** Every certificate of a PEM. What is not there (a file that went) shows nothing; what serves was read before. */
-function detailsOf(source: DataSource | undefined): Init<CertificateDetails>[] {
-  if (source === undefined) return [];
-  let pem: string;
-  try {
-    pem = readDataSource(source, '')?.toString('utf8') ?? '';
-  } catch {
-    return [];
-  }
-  return [...pem.matchAll(PEM)].map(([block]) => details(new crypto.X509Certificate(block), pathOf(source)));
-}
-
-function pathOf({ filename }: DataSource): string {
-  return filename ?? '<inline>';
-}
-
-function details(certificate: X509Certificate, path: string): Init<CertificateDetails> {
-  const { validFromDate: from, validToDate: to } = certificate;
-  return {
-    path,
-    serial_number: certificate.serialNumber.toLowerCase(),
-    subject_alt_names: subjectAltNames(certificate).flatMap(nameOf),
-    days_until_expiration: BigInt(Math.max(0, Math.floor((to.getTime() - Date.now()) / DAY_MS))),
-    valid_from: timestampOf(from.getTime()),
-    expiration_time: timestampOf(to.getTime()),
-  };
-}
-
-function nameOf({ type, value }: SubjectAltName): Init<SubjectAlternateName>[] {
-  if (type === 'DNS') return [{ dns: value }];
-  if (type === 'URI') return [{ uri: value }];
-  return type === 'IP_ADDRESS' ? [{ ip_address: value }] : [];
+  const config = common ?? create('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext');
+  return [{ statPrefix, config }];
 }

@@ -115,6 +115,7 @@ function compileUpstream(
     maxSessionKeys: config.max_session_keys?.value ?? DEFAULT_MAX_SESSION_KEYS,
     secureOptions: config.allow_renegotiation ? 0 : SSL_OP_NO_RENEGOTIATION,
     stats: context.stats,
+    statPrefix: context.clusterStatPrefix,
   });
   checkMaterial(factory, context, commonPath);
   return factory;

@@ -33,6 +33,8 @@ export interface UpstreamTlsOptions {
   readonly maxSessionKeys: number;
   readonly secureOptions: number;
   readonly stats: StatStore;
+  /** `cluster.<x>.` */
+  readonly statPrefix: string;
 }
 
 /** A session and who the server was: a resumed handshake shows no certificate, and is checked against this one. */
@@ -67,9 +69,9 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
 
   wrap(socket: Socket, options: UpstreamTransportSocketOptions, done: Done): Socket {
     const { common } = this.#options;
-    const statPrefix = `cluster.${options.host.clusterName.replaceAll(':', '_')}.`;
+    const { statPrefix } = this.#options;
     if (!this.ready()) {
-      this.#countNotReady(statPrefix);
+      this.#countNotReady();
       return refuse(socket, 'TLS error: Secret is not supplied by SDS', done);
     }
     const stats = (this.#stats ??= new SslStats(this.#options.stats, `${statPrefix}ssl.`));
@@ -133,7 +135,8 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
     return tls;
   }
 
-  #countNotReady(statPrefix: string): void {
+  #countNotReady(): void {
+    const { statPrefix } = this.#options;
     const { values, base } = this.#options.stats.block(
       SSL_SOCKET_FACTORY_STATS,
       `${statPrefix}client_ssl_socket_factory.`,
