@@ -10,6 +10,7 @@ import net, { type AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ca, certificate, pem } from '../fakes/tls.ts';
+import { DATA, FrameClient } from './frame_client.ts';
 import { HTTP1_OPTIONS, http2Config } from './http2_resources.ts';
 import { eventually, ProxyProcess } from './proxy_process.ts';
 import { namedBackend, portOf, TYPE } from './resources.ts';
@@ -414,5 +415,39 @@ describe('clients that misbehave', () => {
       async () => (await stat(process, 'cluster.c.upstream_rq_active')) === 0,
       'no request left',
     );
+  });
+
+  test('http.max_requests_per_io_cycle: what is taken back at once is not begun', async () => {
+    const backend = await namedBackend('backend');
+    closers.push(() => backend.close());
+    const limit = { 'http.max_requests_per_io_cycle': 1 };
+    for (const [runtime, begun] of [
+      [limit, 2],
+      [{}, 12],
+    ] as const) {
+      const { proxy: process, port } = await proxy(
+        http2Config([portOf(backend)], { protocol: HTTP1_OPTIONS, runtime }),
+      );
+      const client = new FrameClient(port);
+      closers.push(() => client.close());
+      await sleep(50);
+      client.together(() => {
+        client.get(1, '/');
+        for (let stream = 3; stream < 23; stream += 2) {
+          client.get(stream, '/');
+          client.reset(stream);
+        }
+        client.get(23, '/');
+      });
+      const ends = (): number[] =>
+        client.frames
+          .filter(({ type, flags }) => type === DATA && (flags & 1) === 1)
+          .map(({ stream }) => stream);
+      await eventually(async () => ends().length === 2, 'two answers');
+      assert.deepEqual(ends(), [1, 23]);
+      assert.equal(await stat(process, 'http.in.downstream_rq_total'), 12);
+      assert.equal(await stat(process, 'http.in.rq_total'), begun);
+      assert.equal(await stat(process, 'http.in.downstream_rq_active'), 0);
+    }
   });
 });

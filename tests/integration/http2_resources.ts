@@ -15,6 +15,8 @@ export interface Http2Resources {
   readonly protocol?: object;
   /** Merged over the cluster. */
   readonly cluster?: object;
+  /** Values of the runtime. */
+  readonly runtime?: object;
 }
 
 const OPTIONS = `${TYPE}extensions.upstreams.http.v3.HttpProtocolOptions`;
@@ -23,7 +25,7 @@ export const HTTP2_OPTIONS = { explicit_http_config: { http2_protocol_options: {
 
 /** The `--config-yaml` of a proxy whose listener `in` forwards to `ports` of 127.0.0.1. */
 export function http2Config(ports: readonly number[], resources: Http2Resources = {}): string {
-  const { manager, action, listener, chain, protocol = HTTP2_OPTIONS, cluster } = resources;
+  const { manager, action, listener, chain, protocol = HTTP2_OPTIONS, cluster, runtime = {} } = resources;
   const route = { match: { prefix: '/' }, route: { cluster: 'c', timeout: '0s', ...action } };
   const filter = {
     name: 'http',
@@ -40,6 +42,7 @@ export function http2Config(ports: readonly number[], resources: Http2Resources 
   const lb_endpoints = ports.map((port) => ({ endpoint: { address: socketAddress(port) } }));
   return JSON.stringify({
     ...ANY_ADMIN_PORT,
+    layered_runtime: { layers: [{ name: 'static', static_layer: runtime }] },
     static_resources: {
       listeners: [
         {

@@ -26,6 +26,7 @@ import { HTTP_STATS } from '../stats/families/http.ts';
 import { ActiveStream } from './active_stream.ts';
 import { selectCodec } from './codec_selection.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
+import { DeferredRequests } from './deferred_requests.ts';
 import { PrematureResets } from './premature_resets.ts';
 
 const STAT = HTTP_STATS.offset;
@@ -42,6 +43,7 @@ export class ConnectionManager
   private readonly streams: ActiveStream[] = [];
   private streamCount = 0;
   private prematureResets: PrematureResets | undefined = undefined;
+  private deferredRequests: DeferredRequests | undefined = undefined;
   /** First bytes that do not tell yet which protocol this is. */
   private undecided: Uint8Array | undefined = undefined;
   private aboveHighWatermark = false;
@@ -96,6 +98,7 @@ export class ConnectionManager
       return NetworkFilterStatus.StopIteration;
     }
     this.dispatching = true;
+    this.deferredRequests?.onRead();
     this.codec.dispatch(bytes, start, end);
     this.dispatching = false;
     if (this.failure !== undefined) this.closeAfterError(this.failure);
@@ -123,6 +126,7 @@ export class ConnectionManager
     } else {
       this.isHttp2 = true;
       this.prematureResets = new PrematureResets();
+      this.deferredRequests = DeferredRequests.create(config.runtime);
       this.codec = config.createHttp2Codec(connection, this);
       values[base + STAT.downstream_cx_http2_total]++;
       values[base + STAT.downstream_cx_http2_active]++;
@@ -148,7 +152,7 @@ export class ConnectionManager
       if (this.isHttp2) this.startDrainSequence();
       else this.drainState = 'closing';
     }
-    return stream;
+    return this.deferredRequests?.decoderOf(stream) ?? stream;
   }
 
   /** What went over the connection for a stream. On HTTP/1 that is what went over it since the stream before. */
