@@ -55,10 +55,11 @@ import type { Http2Stream } from './stream.ts';
 const STAT = HTTP2_CODEC_STATS.offset;
 
 /**
- * Bytes that a stream holds back for a peer whose window is closed before its owner is asked to pause; Envoy takes the whole
- * initial_stream_window_size, which a thousand slow streams make too much. It can always be the smaller of the two.
+ * Bytes that a stream holds back for a peer whose window is closed before its owner is asked to pause. Envoy takes the whole
+ * initial_stream_window_size (16 MiB), which a thousand streams of one slow peer make too much; this is enough to have
+ * something to send until a paused source goes on.
  */
-const MAX_STREAM_BUFFER_BYTES = 1024 * 1024;
+const MAX_STREAM_BUFFER_BYTES = 256 * 1024;
 /** Source: HttpConnectionManager.stream_idle_timeout, 5 min, which Envoy takes for this too. */
 const DEFAULT_FLUSH_TIMEOUT_MS = 300_000;
 
