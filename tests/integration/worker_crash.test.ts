@@ -15,11 +15,13 @@ import { serve } from '../../server/main/serve.ts';
 import { staticCluster } from './control_plane.ts';
 import { type ClientAnswer, ClientConnection, Load } from './load.ts';
 import { eventually } from './proxy_process.ts';
-import { listener, portOf, TYPE } from './resources.ts';
+import { echoFilter, listener, portOf, TYPE } from './resources.ts';
 
 const ENTRY = new URL('crashing_worker.ts', import.meta.url);
 /** As many requests as the circuit breaker allows. */
 const REQUESTS = 20;
+/** Of connection_limit. */
+const LIMIT = 10;
 
 const directory = mkdtempSync(path.join(os.tmpdir(), 'pilotfish-crash-'));
 const logFile = path.join(directory, 'log');
@@ -43,10 +45,29 @@ function bootstrap(): object {
     http_filters: [{ name: 'router', typed_config: router }],
   };
   const thresholds = [{ max_requests: REQUESTS }];
+  const balance = { connection_balance_config: { exact_balance: {} } };
+  const limit = {
+    name: 'limit',
+    typed_config: {
+      '@type': `${TYPE}extensions.filters.network.connection_limit.v3.ConnectionLimit`,
+      stat_prefix: 'limited',
+      max_connections: LIMIT,
+    },
+  };
   return {
     static_resources: {
       clusters: [{ ...staticCluster('a', portOf(backend)), circuit_breakers: { thresholds } }],
-      listeners: [listener('http', 0, [{ filters: [{ name: 'http', typed_config: manager }] }])],
+      listeners: [
+        listener('http', 0, [{ filters: [{ name: 'http', typed_config: manager }] }]),
+        listener('limited', 0, [{ filters: [limit, echoFilter()] }], {
+          stat_prefix: 'limited',
+          ...balance,
+        }),
+        listener('balanced', 0, [{ filters: [echoFilter()] }], {
+          stat_prefix: 'balanced',
+          ...balance,
+        }),
+      ],
     },
   };
 }
@@ -73,12 +94,29 @@ before(async () => {
   const args = ['--config-yaml', JSON.stringify(bootstrap()), '--concurrency', '2', '--log-path', logFile];
   exit = run(args, (start) => serve({ ...start, workerEntry: ENTRY, onServing: serving.resolve }));
   parts = await serving.promise;
-  port = parts.supervisor.sockets.localAddress('http', {
-    ip: '127.0.0.1',
-    port: 0,
-    text: '127.0.0.1:0',
-  }).port;
+  port = portOfListener('http');
 });
+
+function portOfListener(name: string): number {
+  const anyPort = { ip: '127.0.0.1', port: 0, text: '127.0.0.1:0' };
+  return parts.supervisor.sockets.localAddress(name, anyPort).port;
+}
+
+/** Opens connections to a listener that echoes; those that it serves. */
+async function served(name: string, count: number): Promise<net.Socket[]> {
+  const target = portOfListener(name);
+  const sockets = Array.from({ length: count }, () => net.connect(target, '127.0.0.1'));
+  const echoed = sockets.map(
+    (socket) =>
+      new Promise<boolean>((resolve) => {
+        socket.once('data', () => resolve(true));
+        socket.on('error', () => resolve(false)).on('close', () => resolve(false));
+        socket.write('ping');
+      }),
+  );
+  const outcomes = await Promise.all(echoed);
+  return sockets.filter((_, index) => outcomes[index]);
+}
 
 after(async () => {
   parts?.quit();
@@ -101,6 +139,11 @@ async function hold(clients: readonly ClientConnection[]): Promise<Promise<Clien
 }
 
 test('a worker dies in the middle of requests', { timeout: 30_000 }, async () => {
+  const limited = await served('limited', LIMIT);
+  assert.equal(limited.length, LIMIT);
+  assert.equal((await served('limited', LIMIT)).length, 0);
+  const balanced = await served('balanced', LIMIT);
+  assert.equal(stat('listener.balanced.worker_0.downstream_cx_active'), LIMIT / 2);
   const clients = connections(REQUESTS);
   const answers = await hold(clients);
   const onFirst = stat('listener.127.0.0.1_0.worker_0.downstream_cx_active');
@@ -142,4 +185,15 @@ test('a worker dies in the middle of requests', { timeout: 30_000 }, async () =>
   for (const response of holding) response.end('late');
   for (const answer of again) assert.equal((await answer).status, 200);
   for (const client of [...clients, ...fresh]) client.end();
+
+  // What it had counted for all workers is taken back.
+  const survivors = limited.filter((socket) => !socket.destroyed);
+  assert.equal(survivors.length, LIMIT / 2);
+  const more = await served('limited', 4 * LIMIT);
+  assert.equal(survivors.length + more.length, LIMIT);
+  // Who has none gets them all.
+  const others = await served('balanced', LIMIT / 2);
+  assert.equal(stat('listener.balanced.worker_0.downstream_cx_active'), LIMIT / 2);
+  assert.equal(stat('listener.balanced.worker_1.downstream_cx_active'), LIMIT / 2);
+  for (const socket of [...survivors, ...more, ...balanced, ...others]) socket.destroy();
 });
