@@ -9,6 +9,7 @@ import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Fields, FrameParser, headers, settings } from '../fakes/http2_frames.ts';
 import { ca, certificate, pem } from '../fakes/tls.ts';
 import { DATA, FrameClient } from './frame_client.ts';
 import { HTTP1_OPTIONS, http2Config } from './http2_resources.ts';
@@ -246,6 +247,46 @@ describe('connections of HTTP/2 to the upstream', () => {
       answered > 100 && sessions.length > 5,
       `${answered} answered over ${sessions.length} connections`,
     );
+  });
+
+  test('who waits for a place does not get it on a connection that is failing', async () => {
+    let connections = 0;
+    const server = net.createServer((socket) => {
+      const bad = ++connections === 1;
+      socket.on('error', () => undefined);
+      socket.write(settings());
+      const parser = new FrameParser(true);
+      let answered = 0;
+      socket.on('data', (bytes) => {
+        parser.add(bytes as Buffer);
+        const requests = parser.frames.filter(({ type }) => type === 'HEADERS');
+        for (const { stream } of requests.slice(answered)) {
+          answered++;
+          const fields: Fields = bad
+            ? [
+                [':status', '200'],
+                ['Upper', 'case'],
+              ]
+            : [[':status', '200']];
+          // Late enough for the other request to wait.
+          setTimeout(() => socket.write(headers(stream, fields)), 50);
+        }
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    closers.push(() => server.close());
+    const { port } = await proxy(
+      http2Config([portOf(server)], {
+        protocol: { explicit_http_config: { http2_protocol_options: { max_concurrent_streams: 1 } } },
+        cluster: { circuit_breakers: { thresholds: [{ max_connections: 1 }] } },
+      }),
+    );
+    const session = connect(port);
+    const [first, second] = await Promise.all([ask(session), ask(session)]);
+    assert.equal(first.status, 502);
+    assert.equal(second.status, 200);
+    assert.equal(connections, 2);
   });
 
   test('per_upstream_preconnect_ratio keeps one ready', async () => {

@@ -54,6 +54,11 @@ export class Http2ActiveClient
       NetworkFilterManager.install(connection, cluster.config.filters, this);
   }
 
+  /** None once the codec has failed: the stream that made it fail ends before the connection does, and another may wait for its place. */
+  override get room(): number {
+    return this.codec?.acceptsStreams === false ? 0 : super.room;
+  }
+
   // ---- connection ----------------------------------------------------------------------------------------------------
 
   override onConnected(): void {
