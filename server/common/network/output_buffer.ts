@@ -4,7 +4,7 @@
 
 import type { Socket } from 'node:net';
 import type { WritableRegion } from '../../api/http/codec.ts';
-import { pages } from './page_pool.ts';
+import { LARGE_PAGE_BYTES, pages, SMALL_PAGE_BYTES } from './page_pool.ts';
 
 /** Mixed parts up to this many bytes are joined into one write; above it they go as a vector. Measured on 16 KiB bodies. */
 const JOIN_LIMIT = 4096;
@@ -21,6 +21,8 @@ export class OutputBuffer implements WritableRegion {
   private parts: (string | Uint8Array)[] | undefined = undefined;
   /** Bytes gathered outside the region. */
   private gathered = 0;
+  /** The size of page to begin with: what the last turn sent tells. */
+  private pageBytes = SMALL_PAGE_BYTES;
   /** Full pages among the parts. */
   private fullPages: Buffer[] | undefined = undefined;
 
@@ -62,8 +64,11 @@ export class OutputBuffer implements WritableRegion {
 
   private turnPage(length: number): void {
     if (this.end !== this.start) this.closeRegion();
-    if (this.buffer !== NO_PAGE) (this.fullPages ??= []).push(this.buffer);
-    this.buffer = pages.take(length);
+    if (this.buffer !== NO_PAGE) {
+      (this.fullPages ??= []).push(this.buffer);
+      this.pageBytes = LARGE_PAGE_BYTES;
+    }
+    this.buffer = pages.take(length, this.pageBytes);
     this.start = 0;
     this.end = 0;
   }
@@ -100,8 +105,10 @@ export class OutputBuffer implements WritableRegion {
     this.text = '';
     this.parts = undefined;
     this.gathered = 0;
+    if (this.buffer === NO_PAGE) return length;
+    this.pageBytes = length > SMALL_PAGE_BYTES ? LARGE_PAGE_BYTES : SMALL_PAGE_BYTES;
     // A page may be written to again only when nobody reads it any more.
-    if (this.buffer !== NO_PAGE) this.releasePages(copied || socket.writableLength === 0);
+    this.releasePages(copied || socket.writableLength === 0);
     return length;
   }
 

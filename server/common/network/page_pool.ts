@@ -1,24 +1,35 @@
 // Memory that connections of this thread write their frames into. A page is on loan from the first frame of a turn until its
 // bytes are sent, so that an idle connection holds none, and a few pages serve them all.
 
-/** Enough for what a turn usually sends on a connection; more makes it several pages, which leave in one vector. */
-const PAGE_BYTES = 64 * 1024;
-/** Pages kept for reuse (4 MiB): as many connections as write in one turn. */
-const MAX_FREE_PAGES = 64;
+/** What most connections send in a turn: a few messages. Many write in the same turn, so their pages are small. */
+export const SMALL_PAGE_BYTES = 4096;
+/** What a busy connection sends before it is flushed; more makes it several pages, which leave in one vector. */
+export const LARGE_PAGE_BYTES = 64 * 1024;
+/** Bytes of pages kept for reuse, of each size. */
+const MAX_FREE_BYTES = 4 * 1024 * 1024;
 
 class PagePool {
-  private readonly free: Buffer[] = [];
+  private readonly small: Buffer[] = [];
+  private readonly large: Buffer[] = [];
 
-  /** A page with room for `length` bytes. */
-  take(length: number): Buffer {
-    if (length > PAGE_BYTES) return Buffer.allocUnsafeSlow(length);
-    return this.free.pop() ?? Buffer.allocUnsafeSlow(PAGE_BYTES);
+  /** A page with room for `length` bytes, and one of `usual` bytes (one of the two sizes above) if that is more. */
+  take(length: number, usual: number): Buffer {
+    const bytes = Math.max(length, usual);
+    if (bytes === SMALL_PAGE_BYTES) return this.small.pop() ?? Buffer.allocUnsafeSlow(SMALL_PAGE_BYTES);
+    if (bytes > LARGE_PAGE_BYTES) return Buffer.allocUnsafeSlow(bytes);
+    return this.large.pop() ?? Buffer.allocUnsafeSlow(LARGE_PAGE_BYTES);
   }
 
   /** Nobody reads `page` any more. */
   giveBack(page: Buffer): void {
-    if (page.length === PAGE_BYTES && this.free.length < MAX_FREE_PAGES) this.free.push(page);
+    const { length } = page;
+    if (length === SMALL_PAGE_BYTES) keep(this.small, page);
+    else if (length === LARGE_PAGE_BYTES) keep(this.large, page);
   }
+}
+
+function keep(free: Buffer[], page: Buffer): void {
+  if (free.length * page.length < MAX_FREE_BYTES) free.push(page);
 }
 
 /** The pool of this thread. */
