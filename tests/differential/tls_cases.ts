@@ -143,6 +143,39 @@ export const DOWNSTREAM_CASES: readonly TlsCase[] = [
       { tls: { servername: 'other.example.com', sigalgs: 'rsa_pss_rsae_sha256' } },
     ],
   },
+  ...[false, true].map((prefer_client_ciphers) => ({
+    name: `prefer_client_ciphers ${prefer_client_ciphers}`,
+    downstream: {
+      ...asks(ca(), {
+        tls_params: { cipher_suites: ['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-ECDSA-AES256-GCM-SHA384'] },
+      }),
+      prefer_client_ciphers,
+    },
+    clients: [
+      {
+        tls: {
+          maxVersion: 'TLSv1.2',
+          ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256',
+        },
+      },
+      { tls: { ciphers: 'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256' } },
+      { tls: { ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384' } },
+    ] as const,
+  })),
+  // Without tickets Envoy resumes sessions of TLS 1.2 by their ids, which node does not keep.
+  ...[
+    ['stateless', 'TLSv1.3'],
+    ['stateful', 'TLSv1.2'],
+    ['stateful', 'TLSv1.3'],
+  ].map(([kind, version]) => {
+    const handshake = { tls: { ...CLIENT, minVersion: version, maxVersion: version } as never };
+    return {
+      name: `disable_${kind}_session_resumption ${version}`,
+      downstream: { ...mutual, [`disable_${kind}_session_resumption`]: true },
+      clients: [handshake, { ...handshake, resume: true }],
+      exceptions: { ...SIGALGS, ...ISSUER },
+    };
+  }),
   {
     name: 'chains by SNI and ALPN',
     chains: [
@@ -199,6 +232,13 @@ const upstreamChecks = (validation: object, more: object = {}) => ({
   sni: 'server.example.com',
   common_tls_context: { validation_context: validation },
   ...more,
+});
+const httpOptions = (upstream_http_protocol_options: object) => ({
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+    '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
+    explicit_http_config: { http_protocol_options: {} },
+    upstream_http_protocol_options,
+  },
 });
 const MUTUAL_SERVER = { ...SERVER, ca: pem('ca.pem'), requestCert: true, rejectUnauthorized: true };
 
@@ -305,16 +345,51 @@ export const UPSTREAM_CASES: readonly TlsCase[] = [
     upstream: upstreamChecks(ca()),
     server: SERVER,
     cluster: {
-      typed_extension_protocol_options: {
-        'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
-          '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
-          explicit_http_config: { http_protocol_options: {} },
-          upstream_http_protocol_options: { auto_sni: true, auto_san_validation: true },
-        },
-      },
+      typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
     },
     clients: [{ tls: 'plain' }],
   },
+  {
+    name: 'auto_sni',
+    upstream: upstreamChecks(ca()),
+    server: SERVER,
+    cluster: { typed_extension_protocol_options: httpOptions({ auto_sni: true }) },
+    clients: [{ tls: 'plain' }],
+    exceptions: SIGALGS,
+  },
+  {
+    name: 'auto_sni of a host that the route rewrites',
+    upstream: upstreamChecks(ca()),
+    server: SERVER,
+    route: { host_rewrite_literal: 'rewritten.example.com' },
+    cluster: { typed_extension_protocol_options: httpOptions({ auto_sni: true }) },
+    clients: [{ tls: 'plain' }, { tls: 'plain', host: '127.0.0.1:8080' }],
+    exceptions: SIGALGS,
+  },
+  {
+    name: 'SANs from another header',
+    upstream: upstreamChecks(ca()),
+    server: SERVER,
+    cluster: {
+      typed_extension_protocol_options: httpOptions({
+        auto_sni: true,
+        auto_san_validation: true,
+        override_auto_sni_header: 'x-name',
+      }),
+    },
+    clients: [
+      { tls: 'plain', headers: ['x-name: server.example.com'] },
+      { tls: 'plain', headers: ['x-name: other.example.com'] },
+    ],
+    exceptions: SIGALGS,
+  },
+  ...[0, 1, 2].map((keys) => ({
+    name: `max_session_keys ${keys}`,
+    upstream: { max_session_keys: keys },
+    server: SERVER,
+    clients: [{ tls: 'plain' }, { tls: 'plain' }, { tls: 'plain' }] as const,
+    exceptions: SIGALGS,
+  })),
   {
     name: 'transport_socket_matches',
     exceptions: SIGALGS,

@@ -23,6 +23,8 @@ const CLIENT_TIMEOUT_MS = 5_000;
 export interface Client {
   /** Options of the handshake; `'plain'`: none is made. */
   readonly tls?: tls.ConnectionOptions | 'plain';
+  /** `host.example.com` by default. */
+  readonly host?: string;
   /** Further header lines of the request. */
   readonly headers?: readonly string[];
   /** Offers the session of the client before. */
@@ -37,6 +39,8 @@ export interface TlsCase {
   readonly upstream?: Json;
   /** Options of the upstream's TLS server; none: it speaks plaintext. */
   readonly server?: tls.TlsOptions;
+  /** Merged over the action of the only route. */
+  readonly route?: Json;
   /** Merged over the HttpConnectionManager. */
   readonly manager?: Json;
   /** Merged over the cluster. */
@@ -171,7 +175,11 @@ function listenerOf(one: TlsCase, index: number, directory: string): Json {
     access_log: [accessLog(path.join(directory, `stream${index}`))],
     route_config: {
       virtual_hosts: [
-        { name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster: `c${index}` } }] },
+        {
+          name: 'v',
+          domains: ['*'],
+          routes: [{ match: { prefix: '/' }, route: { cluster: `c${index}`, ...one.route } }],
+        },
       ],
     },
     http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}filters.http.router.v3.Router` } }],
@@ -299,9 +307,14 @@ function request(client: Client, port: number, session: Buffer | undefined): Pro
   );
   peer.on('secureConnect', () => (facts = handshakeOf(peer as tls.TLSSocket)));
   peer.write(
-    ['GET / HTTP/1.1', 'host: host.example.com', 'connection: close', ...(client.headers ?? []), '', ''].join(
-      '\r\n',
-    ),
+    [
+      'GET / HTTP/1.1',
+      `host: ${client.host ?? 'host.example.com'}`,
+      'connection: close',
+      ...(client.headers ?? []),
+      '',
+      '',
+    ].join('\r\n'),
   );
   return promise;
 }

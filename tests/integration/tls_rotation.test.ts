@@ -119,7 +119,14 @@ before(async () => {
   await secrets.set('server', { tls_certificate: certificate('server') });
   await secrets.set('roots', { validation_context: ca() });
   const config = JSON.stringify(bootstrap(secrets.server.port));
-  proxy = await ProxyProcess.start('--config-yaml', config, '--concurrency', '2');
+  proxy = await ProxyProcess.start(
+    '--config-yaml',
+    config,
+    '--concurrency',
+    '2',
+    '--component-log-level',
+    'connection:debug',
+  );
   port = await proxy.port('tls');
 });
 
@@ -155,6 +162,9 @@ test('certificates and roots change while everybody is served', async () => {
 
   const stranger = client('stranger');
   assert.deepEqual(await shown(4, stranger), new Set(['refused']));
+  // Who was refused, and why, is in the log.
+  const refusal = /remote address:127\.0\.0\.1:\d+,TLS_error:.*unable to get local issuer certificate/;
+  await eventually(async () => refusal.test(proxy.stdout + proxy.stderr), 'the log says why');
   const { failures, connections, answered } = await load.stop();
   assert.deepEqual(failures, []);
   assert.equal(connections, 4, 'nobody had to connect again');

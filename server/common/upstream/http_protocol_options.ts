@@ -41,7 +41,7 @@ const COMMON_FIELDS = new Set([
   'max_stream_duration',
   'max_requests_per_connection',
 ]);
-const UPSTREAM_FIELDS = new Set(['auto_sni', 'auto_san_validation']);
+const UPSTREAM_FIELDS = new Set(['auto_sni', 'auto_san_validation', 'override_auto_sni_header']);
 
 /** What compiles out of a cluster's protocol options. */
 export interface HttpOptions {
@@ -50,6 +50,8 @@ export interface HttpOptions {
   readonly http2: Http2Settings;
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
+  /** Lower case. */
+  readonly autoSniHeader: string;
 }
 
 /** The oneof that says which protocol is spoken, with the options of each. */
@@ -161,5 +163,6 @@ function build(
     ),
     autoSni: upstream?.auto_sni === true,
     autoSanValidation: upstream?.auto_san_validation === true,
+    autoSniHeader: upstream?.override_auto_sni_header.toLowerCase() ?? '',
   };
 }

@@ -164,12 +164,17 @@ export class ThreadLocalCluster implements Cluster {
   }
 
   /** The pool for a request to `host`. Connections made with different handshakes (ALPN, SNI) are in different pools. */
-  httpPool(host: Host, priority: Priority, info: StreamInfo, requestHost: string | undefined): HttpConnPool {
+  httpPool(
+    host: Host,
+    priority: Priority,
+    info: StreamInfo,
+    request: RequestHeaderMap | undefined,
+  ): HttpConnPool {
     const protocol = this.upstreamProtocol(info);
     const transportSocket =
       host.transportSocket === undefined
         ? undefined
-        : transportSocketOptions(this.config, host, info, requestHost, ALPN[protocol]);
+        : transportSocketOptions(this.config, host, info, request, ALPN[protocol]);
     if (priority !== DEFAULT_PRIORITY || (transportSocket !== undefined && transportSocket.hashKey !== ''))
       return this.otherPool(host, protocol, { priority, transportSocket });
     const pool = (protocol === 'http1' ? host.http1Pool : host.http2Pool) as ConnPoolBase | undefined;

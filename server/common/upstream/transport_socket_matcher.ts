@@ -25,17 +25,19 @@ export class TransportSocketMatcher {
   private readonly fallback: UpstreamTransportSocketFactory | undefined;
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
+  /** Where the name is taken from in place of the host, when it is there; '' for none. */
+  readonly autoSniHeader: string;
 
   constructor(
     matches: readonly Match[],
     fallback: UpstreamTransportSocketFactory | undefined,
-    autoSni: boolean,
-    autoSanValidation: boolean,
+    { autoSni, autoSanValidation, autoSniHeader }: HttpOptions,
   ) {
     this.matches = matches;
     this.fallback = fallback;
     this.autoSni = autoSni;
     this.autoSanValidation = autoSanValidation;
+    this.autoSniHeader = autoSniHeader;
   }
 
   /** The factory for a host; undefined for plaintext. Endpoint metadata comes before that of its locality. */
@@ -98,5 +100,5 @@ export function compileTransportSockets(
       throw new ConfigError(at(path, 'transport_socket'), reason);
     }
   }
-  return new TransportSocketMatcher(matches, fallback, http.autoSni, http.autoSanValidation);
+  return new TransportSocketMatcher(matches, fallback, http);
 }

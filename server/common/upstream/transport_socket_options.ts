@@ -1,6 +1,8 @@
 // What a request says about the handshake of its upstream connection: ALPN and SNI from filter state (istio.alpn,
 // set_filter_state), SNI from the host header (auto_sni), addresses for the PROXY protocol. Follows Envoy's source/common/network/transport_socket_options_impl.cc.
 
+import { isIP } from 'node:net';
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type {
   DownstreamAddresses,
   UpstreamTransportSocketOptions,
@@ -18,14 +20,16 @@ export function transportSocketOptions(
   config: ClusterConfig,
   host: Host,
   info: StreamInfo,
-  requestHost: string | undefined,
+  request: RequestHeaderMap | undefined,
   alpnFallback: readonly string[],
 ): UpstreamTransportSocketOptions {
   const { filterState } = info;
   const alpn = filterState.get(APPLICATION_PROTOCOLS)?.serializeAsString();
-  const { autoSni, autoSanValidation } = config.transportSockets;
-  const hostName = autoSni || autoSanValidation ? hostWithoutPort(requestHost) : undefined;
-  const sni = filterState.get(SERVER_NAME)?.serializeAsString() ?? (autoSni ? hostName : undefined);
+  const { autoSni, autoSanValidation, autoSniHeader } = config.transportSockets;
+  const hostName = autoSni || autoSanValidation ? requestedName(request, autoSniHeader) : undefined;
+  // An address is no server name (RFC 6066 3): the configured one stays.
+  const named = autoSni && hostName !== undefined && isIP(hostName) === 0 ? hostName : undefined;
+  const sni = filterState.get(SERVER_NAME)?.serializeAsString() ?? named;
   const san =
     filterState.get(SUBJECT_ALT_NAMES)?.serializeAsString() ?? (autoSanValidation ? hostName : undefined);
   const downstreamAddresses = host.transportSocket?.sendsDownstreamAddresses
@@ -56,8 +60,11 @@ function hashKey(
   return `${alpn ?? ''}|${sni ?? ''}|${san ?? ''}`;
 }
 
-function hostWithoutPort(host: string | undefined): string | undefined {
+/** The host that a request is for, without its port: as another header says, where one is configured and there. */
+function requestedName(request: RequestHeaderMap | undefined, header: string): string | undefined {
+  const host = (header === '' ? undefined : request?.get(header)) || request?.host;
   if (host === undefined) return undefined;
   const colon = host.lastIndexOf(':');
-  return colon < 0 || host.endsWith(']') ? host : host.slice(0, colon);
+  const name = colon < 0 || host.endsWith(']') ? host : host.slice(0, colon);
+  return name.startsWith('[') ? name.slice(1, -1) : name;
 }

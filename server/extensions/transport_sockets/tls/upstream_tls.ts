@@ -39,6 +39,8 @@ export interface UpstreamTlsOptions {
 
 /** A session and who the server was: a resumed handshake shows no certificate, and is checked against this one. */
 interface Session {
+  /** What was asked for: another name may be another server. */
+  readonly sni: string;
   readonly ticket: Buffer;
   readonly peer: X509Certificate | undefined;
 }
@@ -85,9 +87,8 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
     }
     const sni = this.#sni(options);
     const names = { override: options.sanOverride, sni: this.#options.autoSniSanValidation ? sni : '' };
-    // Sessions are for the cluster's own name: another name may be another server.
-    const resumable = options.sniOverride === undefined && this.#options.maxSessionKeys > 0;
-    const session = resumable ? this.#takeSession(context) : undefined;
+    const resumable = this.#options.maxSessionKeys > 0;
+    const session = resumable ? this.#takeSession(context, sni) : undefined;
     const configured = options.alpnOverride ?? common.alpnProtocols;
     const alpn = configured.length === 0 ? options.alpnFallback : configured;
     const tls = nodeTls().connect({
@@ -119,8 +120,8 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
         tls.removeAllListeners('session');
         // A TLS 1.2 session may be used again, and its server need not send another.
         if (reused && info.tlsVersion !== 'TLSv1.3') this.#keepSession(session!, context);
-        if (early !== undefined) this.#keepSession({ ticket: early, peer }, context);
-        tls.on('session', (ticket: Buffer) => this.#keepSession({ ticket, peer }, context));
+        if (early !== undefined) this.#keepSession({ sni, ticket: early, peer }, context);
+        tls.on('session', (ticket: Buffer) => this.#keepSession({ sni, ticket, peer }, context));
       }
       done(undefined, info);
     };
@@ -163,12 +164,13 @@ export class UpstreamTlsSocketFactory implements UpstreamTransportSocketFactory 
   }
 
   /** TLS 1.3 tickets are for one use (RFC 8446 C.4); servers send new ones with each connection. */
-  #takeSession(context: SecureContext): Session | undefined {
+  #takeSession(context: SecureContext, sni: string): Session | undefined {
     if (this.#sessionContext !== context) {
       this.#sessionContext = context;
       this.#sessions = [];
     }
-    return this.#sessions.pop();
+    const index = this.#sessions.findLastIndex((session) => session.sni === sni);
+    return index < 0 ? undefined : this.#sessions.splice(index, 1)[0];
   }
 
   #keepSession(session: Session, context: SecureContext): void {

@@ -34,7 +34,7 @@ export function shadowRequest(
   const cluster = clusterManager.getCluster(name) as ThreadLocalCluster | undefined;
   const host = cluster?.chooseHost(undefined) as Host | undefined;
   if (cluster === undefined || host === undefined) return;
-  const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers.host);
+  const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers);
   const copy = new RequestHeaders(
     headers.method,
     headers.path,

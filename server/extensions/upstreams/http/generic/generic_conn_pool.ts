@@ -19,7 +19,7 @@ export function genericConnPool(
   const tcp =
     connectConfig !== undefined &&
     (headers.method === 'CONNECT' || (connectConfig.allowPost && headers.method === 'POST'));
-  if (!tcp) return cluster.httpPool(host, priority, info, headers.host);
+  if (!tcp) return cluster.httpPool(host, priority, info, headers);
   const { remoteAddress: source, localAddress: destination } = info.connection;
   const options = cluster.tcpOptions(host, info);
   return new TcpConnPool(cluster, host, options, connectConfig, { source, destination });
