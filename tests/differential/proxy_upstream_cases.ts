@@ -202,6 +202,30 @@ export const UPSTREAM_CASES: readonly Scenario[] = [
     connections: [[get('/')]],
   },
   {
+    name: 'max stream duration of the cluster',
+    cluster: options({ common_http_protocol_options: { max_stream_duration: '0.1s' } }),
+    upstreams: [
+      {
+        answers: [
+          [400, OK],
+          ['HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nabc', 400, 'abcdef'],
+        ],
+      },
+    ],
+    connections: [
+      [get('/')],
+      [{ send: get('/'), await: 'close' }],
+      [{ send: ['POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na', 400], await: 1 }],
+    ],
+  },
+  {
+    name: 'max stream duration of the cluster, and a retry',
+    action: { timeout: '0s', ...retry('reset') },
+    cluster: options({ common_http_protocol_options: { max_stream_duration: '0.1s' } }),
+    upstreams: [{ answers: [[400, OK], OK] }],
+    connections: [[get('/')]],
+  },
+  {
     name: 'connection idle timeout',
     manager: { common_http_protocol_options: { idle_timeout: '0.1s' } },
     connections: [[get('/'), { await: 'close' }], [{ await: 'close' }]],

@@ -22,10 +22,30 @@ const REASONS: Readonly<Record<StreamResetReason, { readonly text: string; reado
   OverloadManager: { text: 'overload manager reset', flag: ResponseFlag.OverloadManager },
 };
 
-export function resetReasonText(reason: StreamResetReason): string {
+function resetReasonText(reason: StreamResetReason): string {
   return REASONS[reason].text;
 }
 
 export function responseFlagOf(reason: StreamResetReason): number {
   return REASONS[reason].flag;
+}
+
+/** What a client is told of it, and the response code details. `retried`: it was not the first attempt. */
+export function resetReply(
+  reason: StreamResetReason,
+  transportFailure: string,
+  retried: boolean,
+): { readonly body: string; readonly details: string } {
+  const text = resetReasonText(reason);
+  const which = retried ? 'retried and the latest ' : '';
+  const failure = transportFailure === '' ? '' : `|${transportFailure}`;
+  return {
+    body: `upstream connect error or disconnect/reset before headers. ${which}reset reason: ${text}`,
+    details: `upstream_reset_before_response_started{${text}${failure}}`.replaceAll(' ', '_'),
+  };
+}
+
+/** Response code details where the client has a part of the response already. */
+export function detailsAfterResponse(reason: StreamResetReason): string {
+  return `upstream_reset_after_response_started{${resetReasonText(reason).replaceAll(' ', '_')}}`;
 }

@@ -20,6 +20,7 @@ import type { UpstreamProtocol } from '../../../../common/conn_pool/http_conn_po
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import { grpcStatusOf } from '../../../../common/grpc/status.ts';
 import { isGrpc } from '../../../../common/http/local_reply.ts';
 import { updateAuthority } from '../../../../common/router/host_rewrite.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
@@ -30,7 +31,7 @@ import { genericConnPool } from '../../../upstreams/http/generic/generic_conn_po
 import type { RouterConfig } from './config.ts';
 import { respondDirectly } from './direct_response.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
-import { resetReasonText, responseFlagOf } from './reset_reason.ts';
+import { detailsAfterResponse, resetReply, responseFlagOf } from './reset_reason.ts';
 import { chargeLocalResponse, chargeResponse } from './response_stats.ts';
 import { RetryState } from './retry_state.ts';
 import { shadowRequest } from './shadow.ts';
@@ -62,6 +63,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   private requestComplete = false;
   private requestCompleteAt = 0;
   private responseStarted = false;
+  /** The client is slow: this attempt's response waits, or that of the next one. */
+  private responsePaused = false;
   private attempts = 1;
   private attemptStart = 0;
   private responseTimer: Timer | undefined = undefined;
@@ -151,6 +154,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     info.upstreamRequestAttemptCount = this.attempts;
     this.attemptStart = monotonicNow();
     const upstream = (this.upstream = new UpstreamRequest(this, host, info));
+    if (this.responsePaused) upstream.readDisable(true);
     upstream.start(genericConnPool(cluster, host, this.entry, this.headers, info));
   }
 
@@ -243,16 +247,28 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   }
 
   onPerTryTimeout(upstream: UpstreamRequest, idle: boolean): void {
-    const { stats } = this.cluster;
-    stats.values[
-      stats.base +
-        (idle ? CLUSTER_STAT.upstream_rq_per_try_idle_timeout : CLUSTER_STAT.upstream_rq_per_try_timeout)
-    ]++;
-    upstream.reset();
-    this.upstream = undefined;
+    const { upstream_rq_per_try_timeout, upstream_rq_per_try_idle_timeout } = CLUSTER_STAT;
+    this.giveUp(upstream, idle ? upstream_rq_per_try_idle_timeout : upstream_rq_per_try_timeout);
     if (this.scheduleRetry(this.retry?.shouldRetryPerTryTimeout(), upstream.host, undefined)) return;
     const details = idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout';
     this.respondLocally(504, 'upstream request timeout', ResponseFlag.UpstreamRequestTimeout, details, false);
+  }
+
+  onMaxStreamDurationReached(upstream: UpstreamRequest): void {
+    this.giveUp(upstream, CLUSTER_STAT.upstream_rq_max_duration_reached);
+    const retry = this.responseStarted ? undefined : this.retry;
+    if (this.scheduleRetry(retry?.shouldRetryReset('LocalReset', true), upstream.host, undefined)) return;
+    const reason = 'upstream max stream duration reached';
+    const flag = ResponseFlag.UpstreamMaxStreamDurationReached;
+    const code = this.requestComplete ? 504 : 408;
+    this.respondLocally(code, reason, flag, reason.replaceAll(' ', '_'), false, false);
+  }
+
+  private giveUp(upstream: UpstreamRequest, stat: number): void {
+    const { values, base } = this.cluster.stats;
+    values[base + stat]++;
+    upstream.reset();
+    this.upstream = undefined;
   }
 
   // ---- upstream ------------------------------------------------------------------------------------------------------
@@ -312,7 +328,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     info.firstUpstreamRxByte = now;
     const host = upstream.host;
     if (this.retry !== undefined) {
-      const status = this.retry.shouldRetryHeaders(headers, grpcStatus(headers));
+      const status = this.retry.shouldRetryHeaders(headers, grpcStatusOf(headers));
       if (status === 'yes') {
         host.add(headers.status >= 500 ? HostSlot.RequestError : HostSlot.RequestSuccess, 1);
         if (config.dynamicStats) this.cluster.retryResponseCodes.charge(headers.status);
@@ -393,22 +409,11 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
         const { values, base } = this.config.stats;
         values[base + STAT.rq_reset_after_downstream_response_started]++;
       }
-      callbacks.resetStream(
-        `upstream_reset_after_response_started{${resetReasonText(reason).replaceAll(' ', '_')}}`,
-      );
+      callbacks.resetStream(detailsAfterResponse(reason));
       return;
     }
-    const text = resetReasonText(reason);
-    const retried = this.attempts > 1 ? 'retried and the latest ' : '';
-    const body = `upstream connect error or disconnect/reset before headers. ${retried}reset reason: ${text}`;
-    const details = `upstream_reset_before_response_started{${text}${transportFailure === '' ? '' : `|${transportFailure}`}}`;
-    this.respondLocally(
-      reason === 'ProtocolError' ? 502 : 503,
-      body,
-      0,
-      details.replaceAll(' ', '_'),
-      reason === 'Overflow',
-    );
+    const { body, details } = resetReply(reason, transportFailure, this.attempts > 1);
+    this.respondLocally(reason === 'ProtocolError' ? 502 : 503, body, 0, details, reason === 'Overflow');
   }
 
   /** True when another attempt follows. */
@@ -429,19 +434,20 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     return true;
   }
 
-  /** An answer of our own for what the upstream did not do; counted as the cluster's. */
+  /** An answer of our own for what the upstream did not do; `counted` as the cluster's. */
   private respondLocally(
     code: number,
     body: string,
     flag: number,
     details: string,
     overloaded: boolean,
+    counted = true,
   ): void {
     const { callbacks, config } = this;
     callbacks.streamInfo.responseFlags |= flag;
     this.retry?.release();
     this.responseTimer?.disable();
-    if (config.dynamicStats && !this.responseStarted)
+    if (counted && config.dynamicStats && !this.responseStarted)
       chargeLocalResponse(this.cluster, this.requestStats, code, this.headers);
     callbacks.sendLocalReply(code, body, details, {
       modifyHeaders: (headers) => {
@@ -462,15 +468,18 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   }
 
   onAboveWriteBufferHighWatermark(): void {
-    const stats = this.cluster.stats;
-    stats.values[stats.base + CLUSTER_STAT.upstream_flow_control_paused_reading_total]++;
-    this.upstream?.readDisable(true);
+    this.pauseUpstream(true, CLUSTER_STAT.upstream_flow_control_paused_reading_total);
   }
 
   onBelowWriteBufferLowWatermark(): void {
-    const stats = this.cluster.stats;
-    stats.values[stats.base + CLUSTER_STAT.upstream_flow_control_resumed_reading_total]++;
-    this.upstream?.readDisable(false);
+    this.pauseUpstream(false, CLUSTER_STAT.upstream_flow_control_resumed_reading_total);
+  }
+
+  private pauseUpstream(pause: boolean, stat: number): void {
+    const { values, base } = this.cluster.stats;
+    values[base + stat]++;
+    this.responsePaused = pause;
+    this.upstream?.readDisable(pause);
   }
 
   private abandon(): void {
@@ -488,9 +497,4 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.body = undefined;
     this.cluster?.letGo();
   }
-}
-
-function grpcStatus(headers: ResponseHeaderMap): number | undefined {
-  const value = headers.get('grpc-status');
-  return value === undefined ? undefined : Number(value);
 }

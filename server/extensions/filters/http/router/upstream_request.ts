@@ -39,9 +39,12 @@ export class UpstreamRequest
   private stream: PoolStream | undefined = undefined;
   private perTryTimer: Timer | undefined = undefined;
   private perTryIdleTimer: Timer | undefined = undefined;
+  private durationTimer: Timer | undefined = undefined;
   private done = false;
   private pausedDownstream = false;
   private informed = false;
+  /** Also before there is a stream. */
+  private readDisabled = false;
 
   constructor(router: Router, host: Host, info: StreamInfo) {
     this.router = router;
@@ -66,7 +69,8 @@ export class UpstreamRequest
   }
 
   onTimeout(timer: Timer): void {
-    this.router.onPerTryTimeout(this, timer === this.perTryIdleTimer);
+    if (timer === this.durationTimer) this.router.onMaxStreamDurationReached(this);
+    else this.router.onPerTryTimeout(this, timer === this.perTryIdleTimer);
   }
 
   // ---- pool ----------------------------------------------------------------------------------------------------------
@@ -85,7 +89,11 @@ export class UpstreamRequest
       this.receivedBefore = upstream.connection.bytesReceived;
       this.sentBefore = upstream.connection.wireBytesSent;
     }
+    const { maxStreamDurationMs } = upstream.cluster.features;
+    if (maxStreamDurationMs > 0)
+      (this.durationTimer = new Timer(this)).enable(maxStreamDurationMs, monotonicNow());
     stream.setWatermarkCallbacks(this);
+    if (this.readDisabled) stream.readDisable(true);
     this.router.onUpstreamReady(this, upstream, protocol);
   }
 
@@ -118,6 +126,7 @@ export class UpstreamRequest
 
   /** Stops (or goes on) reading the response because the client is slow. */
   readDisable(disable: boolean): void {
+    this.readDisabled = disable;
     this.stream?.readDisable(disable);
   }
 
@@ -182,6 +191,7 @@ export class UpstreamRequest
     }
     this.perTryTimer?.disable();
     this.perTryIdleTimer?.disable();
+    this.durationTimer?.disable();
     if (this.pausedDownstream) {
       this.pausedDownstream = false;
       this.router.pauseDownstream(false);
