@@ -223,6 +223,17 @@ describe('downstream', () => {
     }
   });
 
+  test('a certificate is needed where one is required, even if nothing verifies it', async () => {
+    const common = { tls_certificates: [certificate('server')] };
+    const { port, outcome } = await serve({ common_tls_context: common, require_client_certificate: true });
+    await nodeClient(port);
+    assert.match((await outcome()).error!, /PEER_DID_NOT_RETURN_A_CERTIFICATE/);
+    await nodeClient(port, client('stranger'));
+    const { error, ssl } = await outcome();
+    assert.equal(error, undefined);
+    assert.deepEqual([ssl!.peerCertificatePresented, ssl!.peerCertificateValidated], [true, false]);
+  });
+
   test('a session without a certificate does not get in where one is needed', async () => {
     const common = { tls_certificates: [certificate('server')], validation_context: ca() };
     const optional = await serve({ common_tls_context: common });

@@ -23,6 +23,10 @@ describe('verification', { skip: NO_OPENSSL }, () => {
   pki.issue('foreign', 'other', { names: 'URI:spiffe://b/x' });
   pki.issue('pretender', 'other', { names: 'URI:spiffe://a/x' });
   pki.issue('nobody', 'root', { names: 'DNS:a' });
+  pki.issue('server_only', 'root', {
+    names: 'URI:spiffe://a/x',
+    extensions: ['extendedKeyUsage=serverAuth'],
+  });
   pki.issue('stapled', 'root', { names: 'DNS:stapled.example.com' });
   pki.issue('must_staple', 'root', { extensions: ['tlsfeature=status_request'] });
 
@@ -97,7 +101,7 @@ describe('verification', { skip: NO_OPENSSL }, () => {
         typed_config: { '@type': SPIFFE, trust_domains: domains },
       },
     });
-    const names = ['direct', 'foreign', 'pretender', 'nobody', 'upper'];
+    const names = ['direct', 'foreign', 'pretender', 'nobody', 'upper', 'server_only'];
     assert.deepEqual(
       await verdicts(
         custom(trust_domains),
@@ -109,6 +113,7 @@ describe('verification', { skip: NO_OPENSSL }, () => {
         'depth 0: unable to get local issuer certificate',
         'no trust bundle store',
         'TLS_error:|268435758:SSL routines:OPENSSL_internal:KEY_USAGE_BIT_INCORRECT',
+        'depth 0: unsupported certificate purpose',
       ],
     );
     assert.throws(
