@@ -10,6 +10,15 @@ const CERTIFICATES = path.join(import.meta.dirname, '..', 'fixtures', 'certs');
 /** Of each kind, so that no circuit breaker is part of what is measured. */
 const UNLIMITED = 100_000;
 
+const SPEAKS_HTTP2 = {
+  typed_extension_protocol_options: {
+    'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+      '@type': `${TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions`,
+      explicit_http_config: { http2_protocol_options: {} },
+    },
+  },
+};
+
 const node = { id: 'bench', cluster: 'bench' };
 
 export function requestBootstrap(admin: number, ports: RequestPorts, upstream: UpstreamPorts): object {
@@ -18,12 +27,16 @@ export function requestBootstrap(admin: number, ports: RequestPorts, upstream: U
     admin: { address: loopback(admin) },
     static_resources: {
       listeners: [
-        listener('http', ports.http, connectionManager('http')),
-        listener('tls', ports.tls, connectionManager('tls'), downstreamTls()),
+        listener('http', ports.http, connectionManager('http', 'http')),
+        listener('tls', ports.tls, connectionManager('tls', 'http'), downstreamTls()),
+        listener('http2', ports.http2, connectionManager('http2', 'http')),
+        listener('grpc', ports.grpc, connectionManager('grpc', 'grpc')),
         listener('echo', ports.echo, tcpProxy('echo')),
         listener('source', ports.source, tcpProxy('source')),
       ],
-      clusters: Object.entries(upstream).map(([name, port]) => cluster(name, port)),
+      clusters: Object.entries(upstream).map(([name, port]) =>
+        name === 'grpc' ? { ...cluster(name, port), ...SPEAKS_HTTP2 } : cluster(name, port),
+      ),
     },
   };
 }
@@ -53,8 +66,9 @@ function listener(name: string, port: number, filter: object, transportSocket?: 
   };
 }
 
-function connectionManager(prefix: string): object {
-  const route = { match: { prefix: '/' }, route: { cluster: 'http', timeout: '15s' } };
+/** Takes HTTP/1.1, and HTTP/2 by prior knowledge. */
+function connectionManager(prefix: string, upstream: string): object {
+  const route = { match: { prefix: '/' }, route: { cluster: upstream, timeout: '15s' } };
   return extension('filters.network.http_connection_manager', 'HttpConnectionManager', {
     stat_prefix: prefix,
     route_config: { name: prefix, virtual_hosts: [{ name: 'all', domains: ['*'], routes: [route] }] },

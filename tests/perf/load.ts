@@ -2,6 +2,7 @@
 
 import net from 'node:net';
 import tls from 'node:tls';
+import { keepCalling } from './http2_peer.ts';
 import { MessageReader } from './message_reader.ts';
 
 export type LoadPlan = { readonly port: number } & (
@@ -13,6 +14,15 @@ export type LoadPlan = { readonly port: number } & (
       readonly secure: boolean;
       /** Bytes of each request's body; 0 = GET. */
       readonly bodyBytes: number;
+    }
+  | {
+      /** Streams at a time on each of some HTTP/2 connections. */
+      readonly kind: 'http2';
+      readonly connections: number;
+      readonly streams: number;
+      readonly seconds: number;
+      /** gRPC calls; else GET. */
+      readonly grpc: boolean;
     }
   /** Messages to an echo server and back. */
   | { readonly kind: 'ping'; readonly connections: number; readonly seconds: number; readonly bytes: number }
@@ -131,6 +141,17 @@ switch (plan.kind) {
     const request = requestOf(plan.bodyBytes);
     for (let i = 0; i < plan.connections; i++) {
       exchange(connect(plan.port, plan.secure), request, true, () => {});
+    }
+    reportAfter(plan.seconds);
+    break;
+  }
+  case 'http2': {
+    const onAnswer = (failure: string): void => {
+      if (failure === '') count++;
+      else fail(failure);
+    };
+    for (let i = 0; i < plan.connections; i++) {
+      keepCalling(plan.port, plan.streams, plan.grpc, { onAnswer });
     }
     reportAfter(plan.seconds);
     break;

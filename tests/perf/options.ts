@@ -11,8 +11,8 @@ CPU time per request, memory and update times of Pilotfish beside Envoy, as a Ma
   --workloads LIST   of ${Object.keys(WORKLOADS).join(', ')} (default: all)
   --peers LIST       of ${PEER_NAMES.join(', ')} (default: both); Envoy is ENVOY_BIN, or envoy on PATH
   --rounds N         measurements of each (default 3); the table has their medians
-  --seconds N        length of one measurement (default 3). wrk is used when it is on PATH and N is whole,
-                     else a load generator in TypeScript
+  --seconds N        length of one measurement (default 3). wrk and h2load are used when they are on PATH and N
+                     is whole, else load generators in TypeScript
   --help
 `;
 

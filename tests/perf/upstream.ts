@@ -3,11 +3,14 @@
 
 import { once } from 'node:events';
 import net from 'node:net';
+import { serveCalls } from './http2_peer.ts';
 import { MessageReader } from './message_reader.ts';
 
 export interface UpstreamPorts {
   /** Answers every request with 1 KB. */
   readonly http: number;
+  /** Answers gRPC calls, over HTTP/2. */
+  readonly grpc: number;
   /** Sends back what it gets. */
   readonly echo: number;
   /** Gets a number and a line feed, and sends so many bytes. */
@@ -60,6 +63,7 @@ async function listen(serve: (socket: net.Socket) => void): Promise<number> {
 
 const ports: UpstreamPorts = {
   http: await listen(answer),
+  grpc: await listen(serveCalls),
   echo: await listen(echo),
   source: await listen(source),
 };

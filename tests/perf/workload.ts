@@ -21,6 +21,9 @@ export type Workload = (stage: Stage, peer: PeerName, seconds: number) => Promis
 export interface RequestPorts {
   readonly http: number;
   readonly tls: number;
+  /** HTTP/2, to HTTP/1.1 and to HTTP/2. */
+  readonly http2: number;
+  readonly grpc: number;
   readonly echo: number;
   readonly source: number;
 }
@@ -50,8 +53,8 @@ export class Stage {
 
   /** Another one like it, that has done nothing yet. */
   async startServing(peer: PeerName): Promise<RequestProxy> {
-    const [admin, http, tls, echo, source] = await freePorts(5);
-    const ports: RequestPorts = { http, tls, echo, source };
+    const [admin, http, tls, http2, grpc, echo, source] = await freePorts(7);
+    const ports: RequestPorts = { http, tls, http2, grpc, echo, source };
     const bootstrap = requestBootstrap(admin, ports, await this.#upstreamPorts);
     const proxy = await this.start(peer, bootstrap, () => accepts(http));
     return { proxy, ports };
