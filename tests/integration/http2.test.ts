@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fields, FrameParser, headers, settings } from '../fakes/http2_frames.ts';
 import { ca, certificate, pem } from '../fakes/tls.ts';
 import { DATA, FrameClient } from './frame_client.ts';
-import { HTTP1_OPTIONS, http2Config } from './http2_resources.ts';
+import { HTTP1_OPTIONS, HTTP2_OPTIONS, http2Config } from './http2_resources.ts';
 import { eventually, ProxyProcess } from './proxy_process.ts';
 import { namedBackend, portOf, TYPE } from './resources.ts';
 
@@ -134,7 +134,7 @@ describe('which protocol it is', () => {
     await eventually(async () => received.includes('backend'), received);
   });
 
-  test('ALPN on both sides, with auto_config', async () => {
+  test('ALPN on both sides', async () => {
     const certificates = { key: pem('server.key'), cert: pem('server.pem') };
     const names: string[] = [];
     const secure = http2.createSecureServer({ ...certificates, allowHTTP1: false });
@@ -155,14 +155,18 @@ describe('which protocol it is', () => {
     const downstream = tls('DownstreamTlsContext', {
       common_tls_context: { alpn_protocols: ['h2', 'http/1.1'], tls_certificates: [certificate('server')] },
     });
-    for (const [server, body, upstreamProtocol] of [
-      [secure, 'hello', 'http2'],
-      [old, 'old', 'http1'],
+    for (const [server, protocol, body, upstreamProtocol] of [
+      [secure, { auto_config: {} }, 'hello', 'http2'],
+      [old, { auto_config: {} }, 'old', 'http1'],
+      // Without an ALPN of its own a context offers what the cluster speaks.
+      [secure, HTTP2_OPTIONS, 'hello', 'http2'],
+      [secure, { use_downstream_protocol_config: {} }, 'hello', 'http2'],
+      [old, HTTP1_OPTIONS, 'old', 'http1'],
     ] as const) {
       const { proxy: process, port } = await proxy(
         http2Config([portOf(server)], {
           chain: { transport_socket: downstream },
-          protocol: { auto_config: {} },
+          protocol,
           cluster: {
             transport_socket: tls('UpstreamTlsContext', { common_tls_context: { validation_context: ca() } }),
           },
@@ -185,7 +189,8 @@ describe('which protocol it is', () => {
         });
         request.on('error', reject);
       });
-      assert.equal(response, body);
+      // Whoever takes over the client's protocol has no HTTP/1 to speak to this server.
+      if (!('use_downstream_protocol_config' in protocol)) assert.equal(response, body);
     }
     assert.deepEqual([...new Set(names)], ['h2 h2']);
   });

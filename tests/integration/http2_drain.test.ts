@@ -7,12 +7,12 @@ import http2 from 'node:http2';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DATA, FrameClient, GOAWAY } from './frame_client.ts';
+import { newHttp2Report, runHttp2Client, STREAMS } from './http2_load.ts';
 import { HTTP1_OPTIONS, http2Config } from './http2_resources.ts';
 import { ProxyProcess } from './proxy_process.ts';
 import { portOf } from './resources.ts';
 
 const CLIENTS = 8;
-const STREAMS = 10;
 
 /** More than the client's window, less than what the proxy keeps for it. */
 const BIG = Buffer.alloc(512 * 1024, 'x');
@@ -29,65 +29,14 @@ after(() => {
   backend.close();
 });
 
-interface Report {
-  answered: number;
-  goaways: number;
-  /** Not processed, so that they may be sent again. */
-  unsent: number;
-  readonly failures: string[];
-}
-
-/** Requests side by side on one connection until it is told to go, then on another, until the port refuses. */
-async function runClient(port: number, report: Report): Promise<void> {
-  for (;;) {
-    const session = http2.connect(`http://127.0.0.1:${port}`);
-    const refused = await new Promise<boolean>((resolve) => {
-      session.on('connect', () => resolve(false));
-      session.on('error', () => resolve(true));
-    });
-    if (refused) return;
-    let going = false;
-    session.on('goaway', () => {
-      going = true;
-      report.goaways++;
-    });
-    const closed = new Promise((resolve) => session.on('close', resolve));
-    const worker = async (): Promise<void> => {
-      while (!going && !session.closed && !session.destroyed) await request(session, report);
-    };
-    await Promise.all(Array.from({ length: STREAMS }, worker));
-    session.close();
-    await closed;
-  }
-}
-
-function request(session: http2.ClientHttp2Session, report: Report, path = '/'): Promise<void> {
-  return new Promise((resolve) => {
-    const stream = session.request({ ':path': path });
-    let body = '';
-    stream.setEncoding('latin1').on('data', (text: string) => (body += text));
-    stream.on('error', () => undefined);
-    stream.on('close', () => {
-      if (body === 'done' && stream.rstCode === 0) report.answered++;
-      // node begins no stream after GOAWAY, and says it was refused.
-      else if (body === '' && stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) report.unsent++;
-      else report.failures.push(`${JSON.stringify(body)} ${stream.rstCode}`);
-      resolve();
-    });
-    stream.end();
-  });
-}
-
-const newReport = (): Report => ({ answered: 0, goaways: 0, unsent: 0, failures: [] });
-
 describe('ending connections of HTTP/2', () => {
   test('SIGTERM under load fails no request', async () => {
     const config = http2Config([portOf(backend)], { protocol: HTTP1_OPTIONS });
     const proxy = await ProxyProcess.start('--config-yaml', config, '--concurrency', '2');
     try {
       const port = await proxy.port('in');
-      const report = newReport();
-      const clients = Array.from({ length: CLIENTS }, () => runClient(port, report));
+      const report = newHttp2Report();
+      const clients = Array.from({ length: CLIENTS }, () => runHttp2Client(port, report));
       await sleep(500);
       proxy.signal('SIGTERM');
       await Promise.all(clients);
@@ -144,8 +93,8 @@ describe('ending connections of HTTP/2', () => {
     const proxy = await ProxyProcess.start('--config-yaml', config, '--concurrency', '1');
     try {
       const port = await proxy.port('in');
-      const report = newReport();
-      const clients = Array.from({ length: CLIENTS }, () => runClient(port, report));
+      const report = newHttp2Report();
+      const clients = Array.from({ length: CLIENTS }, () => runHttp2Client(port, report));
       await sleep(1000);
       proxy.signal('SIGTERM');
       await Promise.all(clients);
