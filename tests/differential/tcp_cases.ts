@@ -64,7 +64,7 @@ export const TCP_CASES: readonly TcpCase[] = [
     name: 'the log is written at the start, when connected, every interval and at the end',
     tcpProxy: {
       access_log_options: {
-        access_log_flush_interval: '0.1s',
+        access_log_flush_interval: '0.6s',
         flush_access_log_on_connected: true,
         flush_access_log_on_start: true,
       },
@@ -74,7 +74,7 @@ export const TCP_CASES: readonly TcpCase[] = [
       const socket = connect();
       socket.write('x');
       await once(socket, 'data');
-      await sleep(250);
+      await sleep(1500);
       socket.end();
       return await observe(socket);
     },
