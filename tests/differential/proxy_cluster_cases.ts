@@ -146,6 +146,17 @@ export const CLUSTER_CASES: readonly Scenario[] = [
     ],
   },
   {
+    name: 'a limit that an internal client sets to the upstream',
+    manager: TRUSTED,
+    upstreams: [{ answers: [[400, OK], OK] }],
+    connections: [
+      [
+        get('/', 'x-envoy-upstream-stream-duration-ms: 100'),
+        get('/', 'x-envoy-upstream-stream-duration-ms: nonsense'),
+      ],
+    ],
+  },
+  {
     name: 'status codes that an internal client asks for',
     manager: TRUSTED,
     upstreams: [{ answers: [answer(418), OK] }],

@@ -139,15 +139,10 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { callbacks, cluster } = this;
     const host = cluster.chooseHost(this.balancing) as Host | undefined;
     if (host === undefined) {
-      const { stats } = cluster;
-      stats.values[stats.base + CLUSTER_STAT.upstream_cx_none_healthy]++;
-      this.respondLocally(
-        503,
-        'no healthy upstream',
-        ResponseFlag.NoHealthyUpstream,
-        'no_healthy_upstream',
-        false,
-      );
+      const { values, base } = cluster.stats;
+      values[base + CLUSTER_STAT.upstream_cx_none_healthy]++;
+      const flag = ResponseFlag.NoHealthyUpstream;
+      this.respondLocally(503, 'no healthy upstream', flag, 'no_healthy_upstream', false);
       return;
     }
     const info = callbacks.streamInfo;
@@ -155,7 +150,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.attemptStart = monotonicNow();
     const upstream = (this.upstream = new UpstreamRequest(this, host, info));
     if (this.responsePaused) upstream.readDisable(true);
-    upstream.start(genericConnPool(cluster, host, this.entry, this.headers, info));
+    const maxDurationMs = this.timeouts.upstreamStreamDuration ?? cluster.features.maxStreamDurationMs;
+    upstream.start(genericConnPool(cluster, host, this.entry, this.headers, info), maxDurationMs);
   }
 
   decodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): FilterDataStatus {

@@ -11,6 +11,8 @@ export interface Timeouts {
   global: number;
   perTry: number;
   perTryIdle: number;
+  /** What an internal client allows the upstream's stream; undefined: the cluster's limit holds. */
+  upstreamStreamDuration: number | undefined;
 }
 
 /** Reads and removes the timeout headers of a request, and tells the upstream how long it has. */
@@ -29,6 +31,7 @@ export function finalTimeouts(
         : 0,
     perTry: retry?.perTryTimeoutMs ?? 0,
     perTryIdle: retry?.perTryIdleTimeoutMs ?? 0,
+    upstreamStreamDuration: wholeNumber(headers.get('x-envoy-upstream-stream-duration-ms')),
   };
   const grpc = route.maxGrpcTimeoutMs !== undefined && isGrpc(headers);
   if (grpc) {
@@ -42,9 +45,9 @@ export function finalTimeouts(
   const asked = wholeNumber(expected) ?? wholeNumber(headers.get('x-envoy-upstream-rq-timeout-ms'));
   if (asked !== undefined) timeouts.global = asked;
   headers.remove('x-envoy-upstream-rq-timeout-ms');
-  // These two are Envoy's to read, too; what they ask for is not done here (docs/differences.md).
-  headers.remove('x-envoy-upstream-alt-stat-name');
   headers.remove('x-envoy-upstream-stream-duration-ms');
+  // Envoy's to read, too; what it asks for is not done here (docs/differences.md).
+  headers.remove('x-envoy-upstream-alt-stat-name');
   const perTry = wholeNumber(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
   if (perTry !== undefined) timeouts.perTry = perTry;
   headers.remove('x-envoy-upstream-rq-per-try-timeout-ms');

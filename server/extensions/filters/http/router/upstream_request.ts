@@ -40,6 +40,7 @@ export class UpstreamRequest
   private perTryTimer: Timer | undefined = undefined;
   private perTryIdleTimer: Timer | undefined = undefined;
   private durationTimer: Timer | undefined = undefined;
+  private maxDurationMs = 0;
   private done = false;
   private pausedDownstream = false;
   private informed = false;
@@ -52,7 +53,9 @@ export class UpstreamRequest
     this.info = info;
   }
 
-  start(pool: GenericConnPool): void {
+  /** `maxDurationMs`: what the upstream gets for all of it; 0 = no limit. */
+  start(pool: GenericConnPool, maxDurationMs: number): void {
+    this.maxDurationMs = maxDurationMs;
     this.pending = pool.newStream(this, this);
   }
 
@@ -89,9 +92,8 @@ export class UpstreamRequest
       this.receivedBefore = upstream.connection.bytesReceived;
       this.sentBefore = upstream.connection.wireBytesSent;
     }
-    const { maxStreamDurationMs } = upstream.cluster.features;
-    if (maxStreamDurationMs > 0)
-      (this.durationTimer = new Timer(this)).enable(maxStreamDurationMs, monotonicNow());
+    if (this.maxDurationMs > 0)
+      (this.durationTimer = new Timer(this)).enable(this.maxDurationMs, monotonicNow());
     stream.setWatermarkCallbacks(this);
     if (this.readDisabled) stream.readDisable(true);
     this.router.onUpstreamReady(this, upstream, protocol);
