@@ -22,6 +22,10 @@ export class ChainCases {
     pki.issue('foreign', 'other', { names: 'URI:spiffe://b/x' });
     pki.issue('pretender', 'other', { names: 'URI:spiffe://a/x' });
     pki.issue('nobody', 'root', { names: 'DNS:a' });
+    pki.issue('quoted', 'root', {
+      subject: '/O=Pilot "fish", Inc.; a+b/OU= x /CN=a\\/b <c> #é=\\\\',
+      names: '@names\n[names]\nURI.1=spiffe://a/x;URI=spiffe://b/y\\,z"w\nDNS.1=a"b\nemail.1=a@b',
+    });
     pki.issue('server_only', 'root', {
       names: 'URI:spiffe://a/x',
       extensions: ['extendedKeyUsage=serverAuth'],
@@ -104,6 +108,7 @@ export class ChainCases {
     const both = { a: pki.pem('root'), b: pki.pem('other') };
     return [
       this.#validated('chains', roots, this.#clients, { manager: forwarding }),
+      this.#validated('names that need quoting', roots, [this.#client('quoted')], { manager: forwarding }),
       ...[0, 1, 2].map((depth) =>
         this.#validated(
           `max_verify_depth ${depth}`,

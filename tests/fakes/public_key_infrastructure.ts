@@ -10,6 +10,8 @@ import path from 'node:path';
 export const NO_OPENSSL = spawnSync('openssl', ['version']).status !== 0 && 'no openssl command';
 
 export interface LeafOptions {
+  /** `/O=a/CN=b`, as openssl writes it; by default with its name. */
+  readonly subject?: string;
   /** `DNS:a,URI:b`, as openssl writes it. */
   readonly names?: string;
   /** Further lines of its extensions. */
@@ -53,7 +55,7 @@ export class PublicKeyInfrastructure {
   }
 
   issue(name: string, issuer: string, options: LeafOptions = {}): void {
-    const { names, extensions = [], key = 'ec', authority } = options;
+    const { subject = `/O=Pilotfish/CN=${name}`, names, extensions = [], key = 'ec', authority } = options;
     this.#makeKey(name, key);
     const length = authority?.pathLength === undefined ? '' : `,pathlen:${authority.pathLength}`;
     const usage = `keyUsage=critical,${authority ? 'keyCertSign,cRLSign' : 'digitalSignature'}`;
@@ -65,7 +67,7 @@ export class PublicKeyInfrastructure {
     ];
     writeFileSync(this.path(`${name}.ext`), lines.join('\n'));
     this.#run(
-      ['req', '-new', '-key', this.path(`${name}.key`), '-subj', `/O=Pilotfish/CN=${name}`],
+      ['req', '-new', '-key', this.path(`${name}.key`), '-utf8', '-subj', subject],
       ['-out', this.path(`${name}.csr`)],
     );
     this.#run(

@@ -34,7 +34,8 @@ function describe(ssl: SslConnectionInfo, details: SetCurrentClientCertDetails):
   if (ssl.sha256PeerCertificateDigest !== '') parts.push(`Hash=${ssl.sha256PeerCertificateDigest}`);
   if (details.cert) parts.push(`Cert="${encodeURIComponent(ssl.peerCertificatePem)}"`);
   if (details.chain) parts.push(`Chain="${encodeURIComponent(ssl.peerCertificateChainPem)}"`);
-  if (details.subject) parts.push(`Subject="${ssl.subjectPeer.replaceAll('"', '\\"')}"`);
+  // A quote in it is escaped already (RFC 2253); once more, and it would end the value.
+  if (details.subject) parts.push(`Subject="${ssl.subjectPeer}"`);
   if (details.uri) for (const uri of ssl.uriSanPeer) parts.push(`URI=${uri}`);
   if (details.dns) for (const dns of ssl.dnsSanPeer) parts.push(`DNS=${dns}`);
   return parts.join(';');

@@ -191,8 +191,16 @@ function sha1(certificate: X509Certificate): string {
   return certificate.fingerprint.replaceAll(':', '').toLowerCase();
 }
 
-/** RFC 2253, most specific first: node gives one part a line in the certificate's order, escaped already. */
+/**
+ * RFC 2253, most specific first, in ASCII: node gives one part a line in the certificate's order, with all but the bytes of
+ * other characters escaped. A plus sign in a value is escaped, so that one between spaces joins parts.
+ */
 function distinguishedName(lines: string | undefined): string {
   if (lines === undefined || lines === '') return '';
-  return lines.split('\n').reverse().join(',').replaceAll(' + ', '+');
+  const name = lines.split('\n').reverse().join(',').replaceAll(' + ', '+');
+  return name.replace(/[\u{80}-\u{10ffff}]/gu, escaped);
+}
+
+function escaped(character: string): string {
+  return Buffer.from(character).toString('hex').toUpperCase().replace(/../g, '\\$&');
 }
