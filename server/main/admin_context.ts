@@ -20,6 +20,7 @@ import type { CertificatesInUse } from './status/certificates_in_use.ts';
 import { clusterStatuses } from './status/cluster_status.ts';
 import { commandLineOptions } from './status/command_line_options.ts';
 import type { ListenerDrain } from './status/drain_listeners.ts';
+import { V8Profiler } from './status/profiler.ts';
 import type { ServerState } from './status/server_state.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
 import { HOT_RESTART_VERSION, VERSION_LINE } from './version.ts';
@@ -47,18 +48,19 @@ export function adminContext(parts: ServerParts): AdminContext {
   return {
     stats: parts.aggregator,
     statsSettings: parts.statsSettings,
-    configTracker: configDumpSources(store, state.startedAt),
+    configTracker: configDumpSources(store, control.node, state.startedAt),
     server: {
       version: VERSION_LINE,
-      hotRestartVersion: HOT_RESTART_VERSION,
+      hotRestartVersion: 'disable-hot-restart' in options.inert ? 'disabled' : HOT_RESTART_VERSION,
       commandLineOptions: commandLineOptions(options),
-      node: control.bootstrap.node ?? create('envoy.config.core.v3.Node'),
+      node: control.node,
       state: () => state.current,
       uptime: () => ({ currentEpoch: state.uptimeMs / 1000, allEpochs: state.uptimeMs / 1000 }),
       hotRestartInitializing: () => false,
     },
     logging: loggingOf(supervisor),
     runtime,
+    profiler: new V8Profiler(() => supervisor.workers, control.bootstrap.admin?.profile_path ?? ''),
     clusters: () => clusterStatuses(store),
     listeners: () => listenerStatuses(control, supervisor),
     unreadyTargets: () => store.unreadyTargets(),

@@ -2,6 +2,7 @@
 // (server/main/supervisor) and `--mode validate` both start from here.
 
 import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
+import type { Node } from '../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { ServerInfo } from '../api/registry.ts';
 import type { StatStore } from '../api/stats.ts';
 import { compileListener } from '../common/listener/listener_config.ts';
@@ -40,6 +41,8 @@ export interface ControlOutput {
 export interface Control {
   readonly bootstrap: Bootstrap;
   readonly server: ServerInfo;
+  /** Who we are to control planes. */
+  readonly node: Node;
   readonly registry: ExtensionRegistry;
   readonly runtime: RuntimeLoader;
   readonly subscriptions: XdsSubscriptionFactory;
@@ -65,8 +68,9 @@ export function buildControl(
   const runtime = new RuntimeLoader(bootstrap, stats, (values) => output.runtime(values));
   const clusters = new Map(bootstrap.static_resources?.clusters.map((each) => [each.name, each]));
   const secrets = workloadSecrets(options, stats);
+  const node = discoveryNode(bootstrap.node!, version, registry.all);
   const subscriptions = new XdsSubscriptionFactory({
-    node: discoveryNode(bootstrap.node!, version, registry.all),
+    node,
     adsConfig: bootstrap.dynamic_resources?.ads_config,
     clusters: (name) => clusters.get(name),
     inProcess: secrets,
@@ -100,6 +104,7 @@ export function buildControl(
   return {
     bootstrap,
     server,
+    node,
     registry,
     runtime,
     subscriptions,

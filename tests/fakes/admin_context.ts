@@ -38,6 +38,7 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
       setLevel: () => false,
     },
     runtime: { layerNames: [], entries: [], modify: () => false },
+    profiler: { start: async () => true, stop: async () => undefined, heaps: async () => new Map() },
     clusters: () => [],
     listeners: () => [],
     unreadyTargets: () => [],

@@ -3,6 +3,7 @@
 
 import type { StatDefinition, StatSchema } from '../../api/stats.ts';
 import type { StatsChange, StatsMessage, TaggedName } from './messages.ts';
+import { RecentLookups } from './recent_lookups.ts';
 import { MergedHistogram, StatFamily, type StatPart } from './stat_family.ts';
 
 interface ThreadDirectory {
@@ -12,6 +13,7 @@ interface ThreadDirectory {
 }
 
 export class StatAggregator {
+  readonly lookups = new RecentLookups();
   readonly textReadouts = new Map<string, string>();
   readonly #threads = new Map<string, ThreadDirectory>();
   /** By schema id, then prefix. */
@@ -96,6 +98,7 @@ export class StatAggregator {
   #applyChange(directory: ThreadDirectory, change: StatsChange): void {
     switch (change.type) {
       case 'block': {
+        this.lookups.add(change.prefix);
         const definitions = directory.definitions.get(change.schema) as readonly StatDefinition[];
         const family = this.#family(change.schema, definitions, change.prefix, change.tagged);
         const part = { values: directory.chunks[change.chunk] as Float64Array, base: change.base };

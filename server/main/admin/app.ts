@@ -2,6 +2,8 @@
 // Envoy: source/server/admin/admin.cc.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline, type Writable } from 'node:stream';
+import { createGzip } from 'node:zlib';
 import express, { type Express, type Request, type Response } from 'express';
 import { logger } from '../../common/log.ts';
 import type { AdminContext } from './context.ts';
@@ -17,6 +19,10 @@ const WRITE_CHARS = 64 * 1024;
 const TURN_MS = 10;
 /** How often the clock is looked at. */
 const PIECES_PER_CLOCK = 256;
+/** Shorter answers are not compressed: they fit a packet anyway. */
+const MIN_GZIP_CHARS = 1024;
+/** The fastest: an answer of stats shrinks to a twentieth even so. */
+const GZIP_LEVEL = 1;
 /** Of a form in a POST: it holds a handful of parameters. */
 const MAX_FORM_BYTES = 64 * 1024;
 
@@ -33,11 +39,11 @@ export function adminApp(context: AdminContext): Express {
   });
   for (const handler of HANDLERS) {
     app.all(handler.path, async (request, response) =>
-      send(response, await respond(handler, request, context)),
+      send(request, response, await respond(handler, request, context)),
     );
   }
-  app.use(async (_request: Request, response: Response) => {
-    await send(response, text(`invalid path. ${helpText(HANDLERS)}`, 404));
+  app.use(async (request: Request, response: Response) => {
+    await send(request, response, text(`invalid path. ${helpText(HANDLERS)}`, 404));
   });
   // Express knows an error handler by its four parameters.
   app.use((error: Error, _request: Request, response: Response, _next: () => void) => {
@@ -69,18 +75,21 @@ async function readForm(request: IncomingMessage): Promise<string> {
   return form;
 }
 
-async function send(response: ServerResponse, answer: AdminAnswer): Promise<void> {
+async function send(request: Request, response: ServerResponse, answer: AdminAnswer): Promise<void> {
   response.statusCode = answer.status;
   response.setHeader('content-type', answer.contentType);
   // Node would say keep-alive, which is what HTTP/1.1 means anyway and Envoy does not say.
   if (response.shouldKeepAlive) response.removeHeader('connection');
   if (answer.afterwards !== undefined) response.once('close', answer.afterwards);
+  const compressed = wantsGzip(request, answer);
+  if (compressed) response.setHeader('content-encoding', 'gzip');
   // A first flush, or node would send a short body with a content-length; Envoy's answers are chunked.
   response.flushHeaders();
-  if (response.req.method === 'HEAD') {
+  if (request.method === 'HEAD') {
     response.end();
     return;
   }
+  const sink = compressed ? gzipTo(response) : response;
   const pieces = typeof answer.body === 'string' ? [answer.body] : answer.body;
   let gathered = '';
   let count = 0;
@@ -88,28 +97,40 @@ async function send(response: ServerResponse, answer: AdminAnswer): Promise<void
   for (const piece of pieces) {
     if (++count % PIECES_PER_CLOCK === 0 && performance.now() - turnStart > TURN_MS) {
       await new Promise(setImmediate);
-      if (response.destroyed) return;
+      if (sink.destroyed) return;
       turnStart = performance.now();
     }
     gathered += piece;
     if (gathered.length < WRITE_CHARS) continue;
     const full = gathered;
     gathered = '';
-    if (!response.write(full) && !(await drained(response))) return;
+    if (!sink.write(full) && !(await drained(sink))) return;
   }
-  response.end(gathered);
+  sink.end(gathered);
+}
+
+function wantsGzip(request: Request, { body }: AdminAnswer): boolean {
+  if (typeof body === 'string' && body.length < MIN_GZIP_CHARS) return false;
+  return request.acceptsEncodings('gzip', 'identity') === 'gzip';
+}
+
+function gzipTo(response: ServerResponse): Writable {
+  const gzip = createGzip({ level: GZIP_LEVEL });
+  // A client that goes ends both; there is nobody to tell.
+  pipeline(gzip, response, () => undefined);
+  return gzip;
 }
 
 /** False when the client has gone. */
-function drained(response: ServerResponse): Promise<boolean> {
+function drained(sink: Writable): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (): void => {
-      response.off('drain', finish);
-      response.off('close', finish);
-      resolve(!response.destroyed);
+      sink.off('drain', finish);
+      sink.off('close', finish);
+      resolve(!sink.destroyed);
     };
-    response.once('drain', finish);
-    response.once('close', finish);
+    sink.once('drain', finish);
+    sink.once('close', finish);
   });
 }
 

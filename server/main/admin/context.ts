@@ -17,6 +17,7 @@ export interface AdminContext {
   readonly server: ServerStatus;
   readonly logging: Logging;
   readonly runtime: AdminRuntime;
+  readonly profiler: Profiler;
   clusters(): Iterable<ClusterStatus>;
   /** Those that are active or warming, in the order they came. */
   listeners(): Iterable<{ readonly name: string; readonly localAddress: Address }>;
@@ -84,6 +85,31 @@ export interface AdminRuntime {
   }[];
   /** Sets keys of the admin layer, '' takes one back. False when there is no admin layer. */
   modify(values: ReadonlyMap<string, string>): boolean;
+}
+
+/** `heap`: objects alive; `allocation`: all that were made. */
+export type ProfileKind = 'cpu' | 'heap' | 'allocation';
+
+/** A profile by the thread's name, in V8's JSON (`.cpuprofile`, `.heapprofile`). */
+export type ThreadProfiles = ReadonlyMap<string, string>;
+
+/** Bytes. */
+export interface HeapFigures {
+  readonly used: number;
+  readonly committed: number;
+  readonly physical: number;
+  readonly limit: number;
+  readonly external: number;
+  readonly malloced: number;
+}
+
+export interface Profiler {
+  /** On all threads. False when it cannot; it goes on where it runs already, but for `cpu`. */
+  start(kind: ProfileKind): Promise<boolean>;
+  /** Undefined when it did not run, or when the profiles are in files now. */
+  stop(kind: ProfileKind): Promise<ThreadProfiles | undefined>;
+  /** By the thread's name. */
+  heaps(): Promise<ReadonlyMap<string, HeapFigures>>;
 }
 
 export interface CircuitBreakerLimits {

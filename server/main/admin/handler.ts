@@ -15,7 +15,7 @@ export interface AdminHandler {
   /** Changes something: POST only. */
   readonly mutates: boolean;
   readonly params: readonly AdminParam[];
-  readonly handle: (request: AdminRequest, context: AdminContext) => AdminAnswer;
+  readonly handle: (request: AdminRequest, context: AdminContext) => AdminAnswer | Promise<AdminAnswer>;
 }
 
 export interface AdminRequest {

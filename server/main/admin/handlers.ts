@@ -8,6 +8,8 @@ import { helpText } from './help.ts';
 import { homePage } from './home_page.ts';
 import { listeners } from './listeners.ts';
 import { logging } from './logging.ts';
+import * as profiling from './profiling.ts';
+import * as lookups from './recent_lookups.ts';
 import { runtime, runtimeModify } from './runtime.ts';
 import * as serverInfo from './server_info.ts';
 import { stats, statsPrometheus } from './stats.ts';
@@ -26,6 +28,12 @@ export const HANDLERS: readonly AdminHandler[] = [
   get('/', 'Admin home page', () => {
     return { status: 200, contentType: 'text/html; charset=UTF-8', body: homePage(HANDLERS) };
   }),
+  post(
+    '/allocprofiler',
+    'enable/disable the allocation profiler (if supported)',
+    profiling.allocationProfiler,
+    enable('enable/disable the allocation profiler'),
+  ),
   get('/certs', 'print certs on machine', serverInfo.certs),
   get('/clusters', 'upstream cluster status', clusters, [
     {
@@ -52,6 +60,13 @@ export const HANDLERS: readonly AdminHandler[] = [
       help: 'Dump currently loaded configuration including EDS. See the response definition for more information',
     },
   ]),
+  get('/contention', 'dump current Envoy mutex contention stats (if enabled)', profiling.contention),
+  post(
+    '/cpuprofiler',
+    'enable/disable the CPU profiler',
+    profiling.cpuProfiler,
+    enable('enables the CPU profiler'),
+  ),
   post('/drain_listeners', 'drain listeners', actions.drainListeners, [
     {
       name: 'graceful',
@@ -71,6 +86,13 @@ export const HANDLERS: readonly AdminHandler[] = [
   ]),
   post('/healthcheck/fail', 'cause the server to fail health checks', actions.failHealthChecks),
   post('/healthcheck/ok', 'cause the server to pass health checks', actions.passHealthChecks),
+  get('/heap_dump', 'dump current Envoy heap (if supported)', profiling.heapDump),
+  post(
+    '/heapprofiler',
+    'enable/disable the heap profiler',
+    profiling.heapProfiler,
+    enable('enable/disable the heap profiler'),
+  ),
   get('/help', 'print out list of admin commands', () => text(helpText(HANDLERS))),
   get('/hot_restart_version', 'print the hot restart compatibility version', serverInfo.hotRestartVersion),
   get('/init_dump', 'dump current Envoy init manager information (experimental)', serverInfo.initDump, [
@@ -101,6 +123,8 @@ export const HANDLERS: readonly AdminHandler[] = [
     },
   ]),
   get('/memory', 'print current allocation/heap usage', serverInfo.memory),
+  get('/memory/tcmalloc', 'print TCMalloc stats', profiling.tcmalloc),
+  get('/peak_heap_dump', 'dump peak Envoy heap (if supported)', profiling.peakHeapDump),
   post('/quitquitquit', 'exit the server', actions.quit),
   get('/ready', 'print server state, return 200 if LIVE, otherwise return 503', serverInfo.ready),
   post('/reopen_logs', 'reopen access logs', actions.reopenLogs),
@@ -141,7 +165,23 @@ export const HANDLERS: readonly AdminHandler[] = [
       help: 'Histogram bucket display mode',
     },
   ]),
+  get('/stats/recentlookups', 'Show recent stat-name lookups', lookups.recentLookups),
+  post('/stats/recentlookups/clear', 'clear list of stat-name lookups and counter', lookups.clearLookups),
+  post(
+    '/stats/recentlookups/disable',
+    'disable recording of reset stat-name lookup names',
+    lookups.disableLookups,
+  ),
+  post(
+    '/stats/recentlookups/enable',
+    'enable recording of reset stat-name lookup names',
+    lookups.enableLookups,
+  ),
 ];
+
+function enable(help: string): readonly AdminParam[] {
+  return [{ name: 'enable', type: { choices: ['y', 'n'] }, help }];
+}
 
 function get(
   path: string,

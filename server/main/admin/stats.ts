@@ -6,13 +6,13 @@ import { type AdminAnswer, type AdminRequest, text } from './handler.ts';
 import { htmlStats } from './stats_html.ts';
 import { jsonStats } from './stats_json.ts';
 import { prometheusStats } from './stats_prometheus.ts';
-import { readStatsQuery } from './stats_query.ts';
+import { readStatsQuery, type StatsQuery } from './stats_query.ts';
 import { textStats } from './stats_text.ts';
 
 const FORMAT_USAGE = 'usage: /stats?format=(html|active-html|json|prometheus|text)\n\n';
 
 export function stats(request: AdminRequest, context: AdminContext): AdminAnswer {
-  const format = request.query.get('format') ?? 'text';
+  const format = request.query.get('format') || 'text';
   if (!['html', 'active-html', 'json', 'prometheus', 'text'].includes(format)) return text(FORMAT_USAGE, 400);
   if (format === 'prometheus') return statsPrometheus(request, context);
   const query = readStatsQuery(request.query, context);
@@ -39,8 +39,14 @@ export function stats(request: AdminRequest, context: AdminContext): AdminAnswer
 export function statsPrometheus(request: AdminRequest, context: AdminContext): AdminAnswer {
   const query = readStatsQuery(request.query, context);
   if (typeof query === 'string') return text(query, 400);
+  if (query.histograms === 'prometheusnative') {
+    return text('unsupported prometheusnative histogram type when not using protobuf exposition format', 400);
+  }
   if (!['none', 'cumulative', 'summary'].includes(query.histograms)) {
     return text('unsupported prometheus histogram bucket mode', 400);
   }
-  return text(prometheusStats(context.stats, context.statsSettings, query));
+  // Said in so many words, `none` is a summary; said nothing, all buckets.
+  const none = request.query.get('histogram_buckets') === 'none';
+  const asked: StatsQuery = none ? { ...query, histograms: 'summary' } : query;
+  return text(prometheusStats(context.stats, context.statsSettings, asked));
 }

@@ -41,7 +41,7 @@ const MODE_USAGE =
 
 /** What the parameters ask for, or the text of the error. */
 export function readStatsQuery(params: URLSearchParams, context: AdminContext): StatsQuery | string {
-  const kinds = KINDS[params.get('type') ?? 'All'];
+  const kinds = KINDS[params.get('type') || 'All'];
   if (kinds === undefined) return 'invalid &type= param';
   const histograms = params.get('histogram_buckets') || 'none';
   if (!MODES.includes(histograms)) return MODE_USAGE;

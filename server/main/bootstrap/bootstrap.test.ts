@@ -77,10 +77,10 @@ describe('loading', () => {
     assert.throws(() => load('{admin: {socket_options: [{level: 1, name: 2, int_value: 3}]}}'), {
       path: 'admin.socket_options',
     });
-    const { inertFields } = load('{admin: {profile_path: /x}}');
+    const { inertFields } = load('{admin: {access_log_path: /x}}');
     assert.deepEqual(
       inertFields.map((field) => field.path),
-      ['admin.profile_path'],
+      ['admin.access_log_path'],
     );
   });
 });

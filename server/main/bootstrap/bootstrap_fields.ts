@@ -36,7 +36,7 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, Verdict>>>> = {
     address: HONOURED,
     access_log: { noEffect: 'requests to the admin port are not logged' },
     access_log_path: { noEffect: 'requests to the admin port are not logged' },
-    profile_path: { noEffect: 'profiles are sent to the client that asks for them' },
+    profile_path: HONOURED,
     ignore_global_conn_limit: { noEffect: 'the admin port is never limited' },
   },
   cluster_manager: {

@@ -16,6 +16,7 @@ import { configDumpSources } from './config_dump.ts';
 import type { ConfigStore } from './config_store.ts';
 
 const STARTED_AT = Date.UTC(2026, 10, 21);
+const NODE = create('envoy.config.core.v3.Node', { id: 'n', cluster: 'c', user_agent_name: 'envoy' });
 const TYPES = {
   bootstrap: 'BootstrapConfigDump',
   clusters: 'ClustersConfigDump',
@@ -27,7 +28,7 @@ const TYPES = {
 
 /** JSON of a section, without times. */
 function dump(store: ConfigStore, section: keyof typeof TYPES, matches = (_name: string) => true): unknown {
-  const message = configDumpSources(store, STARTED_AT).get(section)!(matches);
+  const message = configDumpSources(store, NODE, STARTED_AT).get(section)!(matches);
   const type: string = `envoy.admin.v3.${TYPES[section]}`;
   const json = toJson(type, create(type, message), { preserveProtoFieldNames: true });
   return JSON.parse(JSON.stringify(json, (key, value) => (/^last_/.test(key) ? undefined : value)));

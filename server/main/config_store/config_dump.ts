@@ -9,6 +9,7 @@ import type {
   RoutesConfigDump,
   SecretsConfigDump,
 } from '../../../xds-protos/generated/envoy/admin/v3.ts';
+import type { Node } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { Any } from '../../../xds-protos/generated/google/protobuf.ts';
 import { encode, type Init, typeUrlOf } from '../../../xds-protos/load.ts';
 import { timestampOf } from '../../../xds-protos/well_known.ts';
@@ -21,9 +22,9 @@ import { type ResourceKind, type ResourceVersion, TYPE_NAMES, type UpdateFailure
 type Matches = (name: string) => boolean;
 type DynamicCluster = NonNullable<Init<ClustersConfigDump>['dynamic_warming_clusters']>[number];
 
-/** The sections of /config_dump. `startedAt` in ms. */
-export function configDumpSources(store: ConfigStore, startedAt: number): ConfigTracker {
-  const { bootstrap } = store;
+/** The sections of /config_dump. `node` is the bootstrap's as control planes get it, `startedAt` in ms. */
+export function configDumpSources(store: ConfigStore, node: Node, startedAt: number): ConfigTracker {
+  const bootstrap = { ...store.bootstrap, node };
   const dump: Init<BootstrapConfigDump> = { bootstrap, last_updated: timestampOf(startedAt) };
   return new Map<ConfigDumpKey, ConfigDumpSource>([
     ['bootstrap', () => dump],

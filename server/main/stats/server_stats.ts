@@ -42,11 +42,13 @@ export interface ServerFacts {
 export class ServerStats {
   readonly #block: StatBlock<keyof typeof SERVER_STATS.offset>;
   readonly #facts: ServerFacts;
+  readonly #aggregator: StatAggregator;
   readonly #store: ThreadStatStore;
   readonly #expirations = new Map<string, Gauge>();
 
   constructor(store: ThreadStatStore, aggregator: StatAggregator, facts: ServerFacts) {
     this.#facts = facts;
+    this.#aggregator = aggregator;
     this.#store = store;
     this.#block = store.block(SERVER_STATS, 'server.');
     this.#set('concurrency', facts.concurrency);
@@ -79,6 +81,7 @@ export class ServerStats {
       this.#facts.secondsUntilFirstOcspResponseExpiring(),
     );
     this.#refreshExpirations();
+    this.#set('stats_recent_lookups', this.#aggregator.lookups.total);
     this.#set('total_connections', this.#facts.totalConnections());
     this.#set('parent_connections', this.#facts.parentConnections());
   }

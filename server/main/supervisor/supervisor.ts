@@ -154,6 +154,11 @@ export class Supervisor {
     });
   }
 
+  /** Those that run. */
+  get workers(): readonly WorkerThread[] {
+    return this.#workers.filter((one) => one !== undefined);
+  }
+
   addPiece(table: TablePiece['table'], index: number, memory: SharedArrayBuffer): void {
     for (const one of this.#workers) one?.addPiece({ table, index, memory });
   }

@@ -1,6 +1,7 @@
 // One worker thread as main sees it: the thread, what it was sent, and what it holds of the shared tables.
 // Envoy: source/server/worker_impl.cc.
 
+import type { HeapInfo, HeapProfileOptions } from 'node:v8';
 import { Worker as Thread } from 'node:worker_threads';
 import type { MainToWorker, WorkerOptions, WorkerToMain } from '../../messages.ts';
 import type { WorkerSocket } from './listen_sockets.ts';
@@ -29,7 +30,7 @@ export class WorkerThread {
 
   constructor(entry: URL, options: WorkerOptions, callbacks: WorkerThreadCallbacks) {
     this.index = options.index;
-    this.#thread = new Thread(entry, { workerData: options, name: `worker_${options.index}` });
+    this.#thread = new Thread(entry, { workerData: options, name: this.name });
     this.#thread.on('message', (message: WorkerToMain) => callbacks.onMessage(message));
     this.#thread.on('error', (error: Error) => callbacks.onError(error));
     this.#thread.on('exit', () => callbacks.onExit());
@@ -52,6 +53,22 @@ export class WorkerThread {
       const message: MainToWorker = { type: 'listen_socket', ...one };
       this.#thread.postMessage(message, 'socket' in one ? [one.socket as never] : []);
     }
+  }
+
+  get name(): string {
+    return `worker_${this.index}`;
+  }
+
+  startCpuProfile(): ReturnType<Thread['startCpuProfile']> {
+    return this.#thread.startCpuProfile();
+  }
+
+  startHeapProfile(options: HeapProfileOptions): ReturnType<Thread['startHeapProfile']> {
+    return this.#thread.startHeapProfile(options);
+  }
+
+  heapStatistics(): Promise<HeapInfo> {
+    return this.#thread.getHeapStatistics();
   }
 
   async terminate(): Promise<void> {

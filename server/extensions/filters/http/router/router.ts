@@ -393,6 +393,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.upstream = undefined;
     info.upstreamTransportFailureReason = transportFailure;
     if (host !== undefined) info.upstreamHost = host;
+    if (!upstream.headersReceived) upstream.host.add(HostSlot.RequestError, 1);
     if (
       !upstream.headersReceived &&
       this.scheduleRetry(this.retry?.shouldRetryReset(reason, upstream.sent), upstream.host, undefined)
