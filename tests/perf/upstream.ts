@@ -3,6 +3,7 @@
 
 import { once } from 'node:events';
 import net from 'node:net';
+import { acceptHandles, wrapHandle } from '../../server/common/network/socket.ts';
 import { serveCalls } from './http2_peer.ts';
 import { MessageReader } from './message_reader.ts';
 
@@ -18,14 +19,27 @@ export interface UpstreamPorts {
 }
 
 const ANSWER_BYTES = 1024;
-const ANSWER = Buffer.from(
-  `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${ANSWER_BYTES}\r\n\r\n${'x'.repeat(ANSWER_BYTES)}`,
-);
+const ANSWER = `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${ANSWER_BYTES}\r\n\r\n${'x'.repeat(ANSWER_BYTES)}`;
+
 const PIECE = Buffer.alloc(256 * 1024, 'x');
 
-function answer(socket: net.Socket): void {
-  const reader = new MessageReader(() => socket.write(ANSWER));
-  socket.on('data', (bytes) => reader.read(bytes as Buffer));
+/** Reads as the proxy does: an upstream that is slower than the proxy would be what is measured. */
+async function listenForRequests(): Promise<number> {
+  const server = net.createServer();
+  await once(server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }), 'listening');
+  acceptHandles(server, (handle) => {
+    const { socket, setReader, start } = wrapHandle(handle, ANSWER.length);
+    const reader = new MessageReader(() => socket.write(ANSWER, 'latin1'));
+    socket.on('error', () => socket.destroy()).on('end', () => socket.end());
+    setReader({
+      onRead: (bytes, from, to) => {
+        reader.read(Buffer.from(bytes.buffer, bytes.byteOffset + from, to - from));
+        return true;
+      },
+    });
+    start();
+  });
+  return (server.address() as net.AddressInfo).port;
 }
 
 function echo(socket: net.Socket): void {
@@ -62,7 +76,7 @@ async function listen(serve: (socket: net.Socket) => void): Promise<number> {
 }
 
 const ports: UpstreamPorts = {
-  http: await listen(answer),
+  http: await listenForRequests(),
   grpc: await listen(serveCalls),
   echo: await listen(echo),
   source: await listen(source),
