@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import net from 'node:net';
 import { after, before, test } from 'node:test';
 import tls from 'node:tls';
 import { ca, certificate, client } from '../fakes/tls.ts';
@@ -81,6 +82,7 @@ function bootstrap(sdsPort: number): object {
             {
               filters: [{ name: 'http', typed_config: manager }],
               transport_socket: { name: 'tls', typed_config: tlsContext },
+              transport_socket_connect_timeout: '0.5s',
             },
           ],
         },
@@ -203,4 +205,19 @@ test('a session begun with one worker is resumed by the other', async () => {
     counts.every((count) => count > 0),
     body,
   );
+});
+
+test('a client that does not get on with its handshake is sent away', async () => {
+  for (const said of ['', '\x16\x03\x01\x02']) {
+    const socket = net.connect(port, '127.0.0.1');
+    if (said !== '') socket.write(said, 'latin1');
+    socket.resume();
+    await once(socket, 'close');
+  }
+  const { body } = await proxy.admin('/stats?filter=transport_socket_connect_timeout');
+  assert.match(body, /downstream_cx_transport_socket_connect_timeout: 2/);
+  await eventually(async () => {
+    const { body: stats } = await proxy.admin('/stats?filter=listener.127.*downstream_cx_active');
+    return /\.downstream_cx_active: 0\n/.test(stats);
+  }, 'they are connections no more');
 });

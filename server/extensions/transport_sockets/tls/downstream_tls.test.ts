@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect as netConnect } from 'node:net';
+import { type AddressInfo, createServer, connect as netConnect } from 'node:net';
 import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import {
   ca,
@@ -10,6 +11,7 @@ import {
   mutual,
   nodeClient,
   type Outcome,
+  open,
   pem,
   serve,
   uri,
@@ -17,6 +19,30 @@ import {
 import { fromJson } from '../../../../xds-protos/json.ts';
 import type { Secret } from '../../../api/secret.ts';
 import { compileSecret } from '../../../common/secret/secret_config.ts';
+
+/** Passes on what clients send in pieces of 100 bytes, each in a turn of its own. */
+async function trickling(target: number): Promise<{ port: number }> {
+  const server = createServer((socket) => {
+    const upstream = netConnect(target, '127.0.0.1').setNoDelay(true);
+    for (const one of [socket, upstream]) {
+      open.add(one);
+      one.on('error', () => {});
+    }
+    upstream.pipe(socket);
+    socket.on('data', async (bytes: Buffer) => {
+      socket.pause();
+      for (let at = 0; at < bytes.length; at += 100) {
+        upstream.write(bytes.subarray(at, at + 100));
+        await sleep(1);
+      }
+      socket.resume();
+    });
+  });
+  open.add(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return server.address() as AddressInfo;
+}
 
 describe('downstream', () => {
   test('a mutual handshake and what is known of it', async () => {
@@ -141,6 +167,16 @@ describe('downstream', () => {
       const onlyRsa = { sigalgs: 'rsa_pss_rsae_sha256' };
       assert.equal(await subject('server.example.com', onlyRsa), 'server rsa');
     }
+  });
+
+  test('a ClientHello that comes in pieces', async () => {
+    const { port, outcome } = await serve({
+      common_tls_context: { tls_certificates: [certificate('server'), certificate('second')] },
+    });
+    const { port: slow } = await trickling(port);
+    const socket = (await nodeClient(slow, { servername: 'second.example.com' })) as TLSSocket;
+    assert.match(socket.getPeerX509Certificate()!.subject, /CN=second$/);
+    assert.equal((await outcome()).ssl!.sni, 'second.example.com');
   });
 
   test('ALPN without anything in common goes on without', async () => {
