@@ -16,6 +16,12 @@ const DETAILS = { subject: true, cert: true, chain: true, dns: true, uri: true }
 const SIGALGS = { sigalgs: 'not known with TLS 1.2 and RSA' };
 /** Whether the issuer is known of a certificate that has passed in part, or earlier. */
 const ISSUER = { DOWNSTREAM_PEER_ISSUER_: 'known whenever the certificate is trusted' };
+/** The policy stands in for the others. */
+const FIPS = {
+  compliance_policies: ['FIPS_202205'],
+  tls_maximum_protocol_version: 'TLSv1_2',
+  ecdh_curves: ['X25519'],
+};
 const MODES = ['SANITIZE', 'FORWARD_ONLY', 'APPEND_FORWARD', 'SANITIZE_SET', 'ALWAYS_FORWARD_ONLY'];
 
 export const DOWNSTREAM_CASES: readonly TlsCase[] = [
@@ -141,6 +147,24 @@ export const DOWNSTREAM_CASES: readonly TlsCase[] = [
       { tls: { servername: 'server.example.com' } },
       { tls: { servername: 'other.example.com' } },
       { tls: { servername: 'other.example.com', sigalgs: 'rsa_pss_rsae_sha256' } },
+    ],
+  },
+  {
+    name: 'FIPS_202205',
+    downstream: asks(ca(), { tls_params: FIPS }),
+    clients: [
+      {},
+      { tls: { ecdhCurve: 'X25519' } },
+      { tls: { ecdhCurve: 'P-256' } },
+      { tls: { ecdhCurve: 'P-384:P-256', maxVersion: 'TLSv1.2' } },
+      {
+        tls: {
+          maxVersion: 'TLSv1.2',
+          ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256',
+        },
+      },
+      { tls: { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-CHACHA20-POLY1305' } },
+      { tls: { sigalgs: 'ed25519:rsa_pss_rsae_sha256' } },
     ],
   },
   ...[false, true].map((prefer_client_ciphers) => ({
@@ -347,6 +371,12 @@ export const UPSTREAM_CASES: readonly TlsCase[] = [
     cluster: {
       typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
     },
+    clients: [{ tls: 'plain' }],
+  },
+  {
+    name: 'upstream by FIPS_202205',
+    upstream: { common_tls_context: { tls_params: FIPS } },
+    server: SERVER,
     clients: [{ tls: 'plain' }],
   },
   {

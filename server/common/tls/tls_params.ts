@@ -77,15 +77,38 @@ const SIGNATURE_ALGORITHMS = new Set([
   'ed25519',
 ]);
 
+/** In place of everything that is configured. Source: BoringSSL's ssl_compliance_policy_fips_202205. */
+const FIPS_202205: TlsParams = withKey({
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers: [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+  ].join(':'),
+  ecdhCurve: 'P-256:P-384',
+  sigalgs: [
+    'rsa_pkcs1_sha256',
+    'rsa_pkcs1_sha384',
+    'rsa_pkcs1_sha512',
+    'ecdsa_secp256r1_sha256',
+    'ecdsa_secp384r1_sha384',
+    'rsa_pss_rsae_sha256',
+    'rsa_pss_rsae_sha384',
+    'rsa_pss_rsae_sha512',
+  ].join(':'),
+});
+
 /** Throws ConfigError for names that BoringSSL would refuse, with Envoy's words. */
 export function compileTlsParams(
   config: TlsParameters | undefined,
   defaultMaxVersion: SecureVersion,
   path: string,
 ): TlsParams {
-  if (config !== undefined && config.compliance_policies.length > 0) {
-    throw new ConfigError(at(path, 'compliance_policies'), 'compliance policies are not supported');
-  }
+  if (config?.compliance_policies.includes('FIPS_202205')) return FIPS_202205;
   const minVersion = VERSIONS[String(config?.tls_minimum_protocol_version)] ?? MIN_VERSION;
   const maxVersion = VERSIONS[String(config?.tls_maximum_protocol_version)] ?? defaultMaxVersion;
   const params = {
@@ -95,6 +118,10 @@ export function compileTlsParams(
     ecdhCurve: curves(config?.ecdh_curves ?? [], at(path, 'ecdh_curves')),
     sigalgs: signatureAlgorithms(config?.signature_algorithms ?? [], at(path, 'signature_algorithms')),
   };
+  return withKey(params);
+}
+
+function withKey(params: Omit<TlsParams, 'key'>): TlsParams {
   return Object.freeze({ ...params, key: JSON.stringify(params) });
 }
 
