@@ -5,6 +5,7 @@ import type { ServerInfo } from './api/registry.ts';
 import type { LogLevel } from './common/log.ts';
 import type { RuntimeValues } from './common/runtime/runtime.ts';
 import type { StatsMessage } from './common/stats/messages.ts';
+import type { ConsecutiveError } from './common/upstream/outlier_monitor.ts';
 
 /** A resource for a worker: apply it now, what it refers to has already been sent. */
 export type ResourceUpdate =
@@ -28,6 +29,8 @@ export type ResourceUpdate =
       readonly bytes: Uint8Array | undefined;
       readonly hostSlots: Int32Array;
     }
+  /** The flags of the cluster's hosts in the shared table have changed. */
+  | { readonly kind: 'host_health'; readonly name: string }
   | { readonly kind: 'route'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
   /** A slot of the table `shared_counters`, for what asks for a counter of that name. */
   | { readonly kind: 'shared_counter'; readonly name: string; readonly slot: number }
@@ -108,6 +111,13 @@ export type WorkerToMain =
       readonly failures: readonly { readonly kind: string; readonly name: string; readonly reason: string }[];
       /** ms the thread spent on it. */
       readonly cpuMs: number;
+    }
+  /** Outlier detection: of the host in this slot of the table, enough errors were counted in a row. */
+  | {
+      readonly type: 'consecutive_error';
+      readonly cluster: string;
+      readonly slot: number;
+      readonly error: ConsecutiveError;
     }
   /** A new piece of this worker's stat slab, and blocks or names in it. */
   | { readonly type: 'stats'; readonly message: StatsMessage }

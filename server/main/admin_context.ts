@@ -15,7 +15,6 @@ import type { Options } from './bootstrap/command_line.ts';
 import { configDumpSources } from './config_store/config_dump.ts';
 import { TYPE_NAMES } from './config_store/resource.ts';
 import type { Control } from './control.ts';
-import type { LogOutput } from './log_output.ts';
 import type { CertificatesInUse } from './status/certificates_in_use.ts';
 import { clusterStatuses } from './status/cluster_status.ts';
 import { commandLineOptions } from './status/command_line_options.ts';
@@ -37,7 +36,8 @@ export interface ServerParts {
   readonly state: ServerState;
   readonly certificates: CertificatesInUse;
   readonly drain: ListenerDrain;
-  readonly logOutput: LogOutput;
+  /** Opens all log files anew. */
+  reopenLogs(): void;
   /** Ends the process in order. */
   quit(): void;
 }
@@ -69,10 +69,7 @@ export function adminContext(parts: ServerParts): AdminContext {
     failHealthChecks: (fail) => {
       state.live = !fail;
     },
-    reopenLogs: () => {
-      parts.logOutput.reopen();
-      supervisor.reopenLogs();
-    },
+    reopenLogs: () => parts.reopenLogs(),
     quit: () => parts.quit(),
   };
 }

@@ -3,8 +3,9 @@
 
 import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import type { Node } from '../../xds-protos/generated/envoy/config/core/v3.ts';
-import type { ServerInfo } from '../api/registry.ts';
+import type { LogFile, LogFileManager, ServerInfo } from '../api/registry.ts';
 import type { StatStore } from '../api/stats.ts';
+import { rejectOtherFields } from '../common/config/handled_fields.ts';
 import { compileListener } from '../common/listener/listener_config.ts';
 import { ExtensionRegistry } from '../common/registry.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
@@ -34,6 +35,8 @@ export interface ControlOutput {
   publish(updates: readonly ResourceUpdate[]): void;
   readonly onPiece: OnPiece;
   runtime(values: RuntimeValues): void;
+  /** Opens the logs of the main thread. Undefined where nothing is to be written. */
+  readonly logFiles?: LogFileManager;
   /** Undefined where nothing is to listen. */
   readonly sockets?: ListenSocketBinder;
 }
@@ -87,6 +90,7 @@ export function buildControl(
     unknownFields: options.unknownDynamicFields,
     publish: (updates) => output.publish(updates),
     onPiece: output.onPiece,
+    outlierLog: outlierLog(bootstrap, output.logFiles),
     sockets: output.sockets,
   });
   const close = (): void => {
@@ -118,4 +122,15 @@ export function buildControl(
 function workloadSecrets({ istiod }: Options, stats: StatStore): WorkloadSecrets | undefined {
   if (istiod?.identity === undefined) return undefined;
   return new WorkloadSecrets(identityOptions(istiod, istiod.identity), stats);
+}
+
+/** The log of ejections. Throws ConfigError. */
+function outlierLog(
+  { cluster_manager: manager }: Bootstrap,
+  files: LogFileManager | undefined,
+): LogFile | undefined {
+  const config = manager?.outlier_detection;
+  if (config === undefined) return undefined;
+  rejectOtherFields(config, new Set(['event_log_path']), 'cluster_manager.outlier_detection');
+  return config.event_log_path === '' ? undefined : files?.open(config.event_log_path);
 }

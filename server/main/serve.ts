@@ -2,6 +2,7 @@
 // Envoy: source/server/server.cc (InstanceBase::run).
 
 import { writeFileSync } from 'node:fs';
+import { FileLogManager } from '../common/access_log/file_log_manager.ts';
 import { crypto } from '../common/builtins.ts';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
 import { allLoggers, logger } from '../common/log.ts';
@@ -29,12 +30,20 @@ export async function serve(start: Start): Promise<number> {
   const { bootstrap, options, logOutput } = start;
   const aggregator = new StatAggregator();
   const stats = new ThreadStatStore((message) => aggregator.apply('main_thread', message));
+  const logFiles = new FileLogManager(
+    {
+      fileFlushMinSizeBytes: options.fileFlushMinSizeKb * 1024,
+      fileFlushIntervalMs: options.fileFlushIntervalMs,
+    },
+    stats,
+  );
   const sockets = new ListenSockets(options.concurrency);
   let supervisor: Supervisor | undefined;
   const control = buildControl(bootstrap, options, VERSION, stats, {
     publish: (updates) => supervisor?.publish(updates),
     onPiece: (table, index, memory) => supervisor?.addPiece(table, index, memory),
     runtime: (values) => supervisor?.runtime(values),
+    logFiles,
     sockets,
   });
   supervisor = new Supervisor(sockets, supervisorOptions(start, control, aggregator, stats));
@@ -48,13 +57,14 @@ export async function serve(start: Start): Promise<number> {
     state: new ServerState(control.store),
     certificates: new CertificatesInUse(control.store),
     drain: new ListenerDrain(supervisor, options.drainTimeS * 1000),
-    logOutput,
+    reopenLogs: () => {
+      logOutput.reopen();
+      logFiles.reopen();
+      supervisor.reopenLogs();
+    },
     quit: () => end('told to quit'),
   };
-  handleSignals(end, () => {
-    logOutput.reopen();
-    supervisor.reopenLogs();
-  });
+  handleSignals(end, parts.reopenLogs);
   if (options.baseIdPath !== '') writeFileSync(options.baseIdPath, String(options.baseId));
   new ClusterStats(control.store, aggregator, stats);
   const serverStats = serverStatsOf(parts, start.unknownFields, stats);
@@ -77,6 +87,7 @@ export async function serve(start: Start): Promise<number> {
   // The admin answers to the last: whoever told us to go may want to see how far we are.
   await supervisor.shutdown(options.shutdownGraceS * 1000);
   flusher.close();
+  logFiles.flushSync();
   // Not awaited: a client that reads slowly must not keep the process.
   void admin?.close();
   return 0;
@@ -111,6 +122,7 @@ function supervisorOptions(
       store.slotAllocators.flatMap(({ name: table, memory: pieces }) =>
         pieces.map((memory, index) => ({ table, index, memory })),
       ),
+    onConsecutiveError: (cluster, slot, error) => store.clusters.onConsecutiveError(cluster, slot, error),
     reclaim: (table, index, held) => store.reclaim(table, index, held),
     aggregator,
     stats,

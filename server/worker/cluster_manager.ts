@@ -7,6 +7,7 @@ import type { FactoryContext } from '../api/registry.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import { compileCluster } from '../common/upstream/cluster_config.ts';
 import { compileLoadAssignment } from '../common/upstream/load_assignment.ts';
+import type { ConsecutiveError } from '../common/upstream/outlier_monitor.ts';
 import { SharedTable } from '../common/upstream/shared_table.ts';
 import { type TableSlot, ThreadLocalCluster } from '../common/upstream/thread_local_cluster.ts';
 import type { MainToWorker, ResourceUpdate } from '../messages.ts';
@@ -34,6 +35,12 @@ export class WorkerClusterManager implements ClusterManager {
   private readonly breakers: Table = { shared: new SharedTable(), held: new SharedTable() };
   private readonly entries = new Map<string, Entry>();
   private context!: FactoryContext;
+  private readonly onConsecutiveError: (cluster: string, slot: number, error: ConsecutiveError) => void;
+
+  /** `onConsecutiveError` is told of the slots of hosts that outlier detection has to judge. */
+  constructor(onConsecutiveError: (cluster: string, slot: number, error: ConsecutiveError) => void) {
+    this.onConsecutiveError = onConsecutiveError;
+  }
 
   /** Must be called before the first update; the context refers back to this manager. */
   setContext(context: FactoryContext): void {
@@ -79,6 +86,11 @@ export class WorkerClusterManager implements ClusterManager {
     if (entry.cluster !== undefined) this.setHosts(entry, entry.cluster);
   }
 
+  /** Main has changed what the table says of hosts' health. A cluster that is still bytes will read it. */
+  updateHealth(name: string): void {
+    this.entries.get(name)?.cluster?.updateHealth();
+  }
+
   removeCluster(name: string): void {
     const entry = this.entries.get(name);
     if (entry === undefined) return;
@@ -94,6 +106,7 @@ export class WorkerClusterManager implements ClusterManager {
       config,
       this.context,
       tableSlot(this.breakers, entry.update.circuitBreakerSlot),
+      ({ slotNumber }, error) => this.onConsecutiveError(config.name, slotNumber, error),
     );
     entry.cluster = cluster;
     if (entry.previous !== undefined) {
@@ -119,5 +132,5 @@ export class WorkerClusterManager implements ClusterManager {
 }
 
 function tableSlot({ shared, held }: Table, slot: number): TableSlot {
-  return { table: shared.view(slot), held: held.view(slot), slot: SharedTable.offset(slot) };
+  return { table: shared.view(slot), held: held.view(slot), slot: SharedTable.offset(slot), number: slot };
 }

@@ -23,7 +23,9 @@ type Failures = { readonly kind: string; readonly name: string; readonly reason:
 
 export class Worker {
   private readonly port: MessagePort;
-  private readonly clusters = new WorkerClusterManager();
+  private readonly clusters = new WorkerClusterManager((cluster, slot, error) =>
+    this.post({ type: 'consecutive_error', cluster, slot, error }),
+  );
   private readonly sharedCounters = new WorkerSharedCounters();
   private readonly listeners: WorkerListenerManager;
   private readonly resources: WorkerResources;
@@ -118,6 +120,9 @@ export class Worker {
         break;
       case 'endpoints':
         this.clusters.applyEndpoints(update);
+        break;
+      case 'host_health':
+        this.clusters.updateHealth(update.name);
         break;
       case 'route':
         this.resources.applyRoute(update.name, update.bytes);

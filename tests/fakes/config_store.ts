@@ -60,7 +60,12 @@ export function testStore(bootstrap: object): TestStore {
       cluster: ({ name, alt_stat_name }, context, path) => {
         refuseBad(name);
         depend(alt_stat_name, context, path);
-        return { loadBalancer: compileRandom(undefined, ''), panicPercent: 50 };
+        return {
+          loadBalancer: compileRandom(undefined, ''),
+          panicPercent: 50,
+          outlierDetection: undefined,
+          updateMergeWindowMs: 0,
+        };
       },
       route: ({ virtual_hosts }) => refuseBad(virtual_hosts[0]?.name ?? ''),
     },

@@ -30,6 +30,7 @@ export function host(
     table,
     held: new Int32Array(HOST_SLOTS),
     slot: 0,
+    slotNumber: -1,
     ...options,
   });
 }

@@ -47,15 +47,19 @@ export class TcpListener {
     });
     for (const json of clusters) {
       const message = fromJson<ClusterMessage>('envoy.config.cluster.v3.Cluster', json as never);
-      const cluster = new ThreadLocalCluster(compileCluster(message, context, ''), context, {
+      const breakers = {
         table: new Int32Array(BREAKER_SLOTS),
         held: new Int32Array(BREAKER_SLOTS),
         slot: 0,
-      });
+        number: 0,
+      };
+      const config = compileCluster(message, context, '');
+      const cluster = new ThreadLocalCluster(config, context, breakers, () => undefined);
       cluster.updateHosts(compileLoadAssignment(message.load_assignment, 'load_assignment'), () => ({
         table: new Int32Array(HOST_SLOTS),
         held: new Int32Array(HOST_SLOTS),
         slot: 0,
+        number: 0,
       }));
       this.clusters.set(cluster.name, cluster);
     }

@@ -21,8 +21,6 @@ type Response = DiscoveryResponse | DeltaDiscoveryResponse;
 
 /** What the streams of meshes with policies hold and this version does not have yet: the reasons of all their NACKs. */
 const NOT_YET: readonly string[] = [
-  // Outlier detection.
-  'outlier_detection: this field is not supported',
   // Tracing.
   "tracing.provider: Didn't find a registered implementation for 'envoy.tracers.zipkin'",
   "tracing.provider: Didn't find a registered implementation for 'envoy.tracers.opentelemetry'",

@@ -16,6 +16,16 @@ export const HostSlot = {
   RequestSuccess: 6,
   RequestError: 7,
   RequestTimeout: 8,
+  /** Errors in a row, for outlier detection. */
+  Consecutive5xx: 9,
+  ConsecutiveGatewayFailure: 10,
+  ConsecutiveLocalOriginFailure: 11,
+  /** Answers, and those that were not 5xx; for outlier detection, as totals. */
+  ExternalTotal: 12,
+  ExternalSuccess: 13,
+  /** Attempts to connect and to get an answer in time, and those that went well. */
+  LocalOriginTotal: 14,
+  LocalOriginSuccess: 15,
 } as const;
 /** One cache line (64 bytes) a host, so that two hosts' counters never share one. */
 export const HOST_SLOTS = 16;

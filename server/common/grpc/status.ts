@@ -94,3 +94,12 @@ export function getGrpcStatus(
   if (explicit !== undefined) return explicit;
   return responseCode === 0 ? undefined : httpToGrpcStatus(responseCode);
 }
+
+const HTTP_CODES: readonly number[] = [
+  200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+];
+
+/** The HTTP code that a gRPC status comes nearest to. Source: Grpc::Utility::grpcToHttpStatus. */
+export function grpcToHttpStatus(status: number): number {
+  return HTTP_CODES[status] ?? 500;
+}

@@ -16,6 +16,7 @@ import { statefulFormatterResolver } from '../http/http1/stateful_formatter.ts';
 import { compileLoadBalancer, type LoadBalancerConfig } from '../load_balancing/load_balancer_config.ts';
 import { compileHttpOptions, type HttpOptions } from './http_protocol_options.ts';
 import { type FilterMetadata, filterMetadata } from './metadata.ts';
+import { compileOutlierDetection, type OutlierDetectionConfig } from './outlier_detection_config.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './resource_manager.ts';
 import { compileTransportSockets, type TransportSocketMatcher } from './transport_socket_matcher.ts';
 import {
@@ -30,6 +31,8 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 const DEFAULT_BUFFER_LIMIT_BYTES = 1_048_576;
 /** Source: Cluster.CommonLbConfig.healthy_panic_threshold, 50 %. */
 const DEFAULT_PANIC_PERCENT = 50;
+/** Source: Cluster.CommonLbConfig.update_merge_window. */
+const DEFAULT_UPDATE_MERGE_WINDOW_MS = 1000;
 /** Source: Cluster.cleanup_interval, 5 s. */
 const DEFAULT_CLEANUP_INTERVAL_MS = 5000;
 
@@ -73,12 +76,13 @@ const HANDLED = new Set([
   'ring_hash_lb_config',
   'maglev_lb_config',
   'lb_subset_config',
+  'outlier_detection',
   'original_dst_lb_config',
   'preconnect_policy',
 ]);
 const COMMON_LB_FIELDS = new Set([
   'healthy_panic_threshold',
-  // It merges what health checks report. What a control plane sends is applied at once, by Envoy too.
+  // It merges changes of health. What a control plane sends is applied at once.
   'update_merge_window',
   'close_connections_on_host_set_change',
   'zone_aware_lb_config',
@@ -124,6 +128,9 @@ export interface ClusterConfig {
   readonly tcpKeepalive: TcpKeepalive | undefined;
   /** Network filters of upstream connections (Cluster.filters). */
   readonly filters: readonly NetworkFilterConfig[];
+  /** ms in which changes of health become one; 0 = none do. */
+  readonly updateMergeWindowMs: number;
+  readonly outlierDetection: OutlierDetectionConfig | undefined;
   readonly metadata: FilterMetadata | undefined;
   readonly originalDst: OriginalDstConfig | undefined;
 }
@@ -200,6 +207,8 @@ export function compileCluster(
       );
       return resolved.factory.compile(resolved.config, context, at(where, 'typed_config'));
     }),
+    updateMergeWindowMs: durationMs(common?.update_merge_window) ?? DEFAULT_UPDATE_MERGE_WINDOW_MS,
+    outlierDetection: compileOutlierDetection(cluster.outlier_detection, at(path, 'outlier_detection')),
     metadata: filterMetadata(cluster.metadata),
     originalDst: type === 'ORIGINAL_DST' ? compileOriginalDst(cluster, path) : undefined,
   });

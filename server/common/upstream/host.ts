@@ -42,6 +42,8 @@ export interface HostOptions {
   /** This thread's share of `table`, see TableSlot. */
   readonly held: Int32Array;
   readonly slot: number;
+  /** What the main thread calls the slot; -1 for hosts that it does not know of. */
+  readonly slotNumber: number;
 }
 
 export class Host implements HostDescription {
@@ -56,6 +58,7 @@ export class Host implements HostDescription {
   readonly transportSocket: UpstreamTransportSocketFactory | undefined;
   readonly table: Int32Array;
   readonly slot: number;
+  readonly slotNumber: number;
   private readonly held: Int32Array;
   /** When slow start began to count for it, ms of the monotonic clock; 0 = not yet. Envoy: Host::lastHcPassTime. */
   slowStartSince = 0;
@@ -78,6 +81,7 @@ export class Host implements HostDescription {
     this.transportSocket = options.transportSocket;
     this.table = options.table;
     this.slot = options.slot;
+    this.slotNumber = options.slotNumber;
     this.held = options.held;
   }
 

@@ -51,6 +51,7 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
       table: new Int32Array(HOST_SLOTS),
       held: NOBODY_ASKS,
       slot: 0,
+      slotNumber: -1,
     });
     this.hosts.set(address.text, { host, used: true });
     this.cleaner ??= setInterval(

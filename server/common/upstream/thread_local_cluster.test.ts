@@ -24,8 +24,13 @@ function fixture() {
   };
   const context = fakeFactoryContext({ stats });
   const config = compileCluster(create('envoy.config.cluster.v3.Cluster', { name: 'c' }), context, '');
-  const slot = { table: new Int32Array(BREAKER_SLOTS), held: new Int32Array(BREAKER_SLOTS), slot: 0 };
-  return { released, cluster: () => new ThreadLocalCluster(config, context, slot) };
+  const slot = {
+    table: new Int32Array(BREAKER_SLOTS),
+    held: new Int32Array(BREAKER_SLOTS),
+    slot: 0,
+    number: 0,
+  };
+  return { released, cluster: () => new ThreadLocalCluster(config, context, slot, () => undefined) };
 }
 
 test('a retired cluster keeps its stats until its last user has let go', () => {

@@ -34,6 +34,7 @@ import type { HostSetOptions } from './host_set.ts';
 import type { CompiledEndpoint, CompiledLoadAssignment } from './load_assignment.ts';
 import type { FilterMetadata } from './metadata.ts';
 import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
+import { type OnConsecutiveError, OutlierMonitor } from './outlier_monitor.ts';
 import { DEFAULT_HOST_SET_OPTIONS, PrioritySet } from './priority_set.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
 import { transportSocketOptions } from './transport_socket_options.ts';
@@ -57,6 +58,8 @@ export interface TableSlot {
   /** What this thread alone has added to `table`, at the same places: main takes it back when the thread dies. */
   readonly held: Int32Array;
   readonly slot: number;
+  /** What the main thread calls it: its place in all pieces of the table together. */
+  readonly number: number;
 }
 
 export class ThreadLocalCluster implements Cluster {
@@ -71,6 +74,8 @@ export class ThreadLocalCluster implements Cluster {
   readonly http1Settings: Http1Settings;
   readonly http2Settings: Http2Settings;
   readonly preconnectRatio: number;
+  /** Undefined without outlier detection. */
+  readonly outlierMonitor: OutlierMonitor | undefined;
   prioritySet: PrioritySet;
   private balancer: LoadBalancer;
   private readonly context: FactoryContext;
@@ -88,7 +93,13 @@ export class ThreadLocalCluster implements Cluster {
   private canaryCodes: ResponseCodeStats | undefined = undefined;
   private retryCodes: ResponseCodeStats | undefined = undefined;
 
-  constructor(config: ClusterConfig, context: FactoryContext, breakerSlot: TableSlot) {
+  /** `onConsecutiveError` is told when outlier detection has counted enough errors of a host in a row. */
+  constructor(
+    config: ClusterConfig,
+    context: FactoryContext,
+    breakerSlot: TableSlot,
+    onConsecutiveError: OnConsecutiveError,
+  ) {
     this.config = config;
     this.context = context;
     this.name = config.name;
@@ -106,6 +117,9 @@ export class ThreadLocalCluster implements Cluster {
       new SharedResourceManager(config.circuitBreakers[0], table, held, slot),
       new SharedResourceManager(config.circuitBreakers[1], table, held, slot + BREAKER_SLOTS_PER_PRIORITY),
     ];
+    this.outlierMonitor =
+      config.outlierDetection &&
+      new OutlierMonitor(config.outlierDetection, context.runtime, onConsecutiveError);
     this.environment = this.loadBalancerEnvironment();
     this.prioritySet = this.createPrioritySet([], DEFAULT_HOST_SET_OPTIONS);
     this.balancer = this.createBalancer(undefined);
@@ -337,7 +351,7 @@ export class ThreadLocalCluster implements Cluster {
     this.retryCodes?.release();
   }
 
-  private createHost(endpoint: CompiledEndpoint, { table, held, slot }: TableSlot): Host {
+  private createHost(endpoint: CompiledEndpoint, { table, held, slot, number }: TableSlot): Host {
     return new Host({
       address: endpoint.address,
       hostname: endpoint.hostname,
@@ -351,6 +365,7 @@ export class ThreadLocalCluster implements Cluster {
       table,
       held,
       slot,
+      slotNumber: number,
     });
   }
 

@@ -68,10 +68,10 @@ function* textLines(statuses: Iterable<ClusterStatus>): Generator<string> {
     const name = cluster.name;
     let lines = `${name}::observability_name::${cluster.observabilityName}\n`;
     if (cluster.outlier !== undefined) {
-      lines += `${name}::outlier::success_rate_average::${cluster.outlier.successRateAverage}\n`;
-      lines += `${name}::outlier::success_rate_ejection_threshold::${cluster.outlier.successRateEjectionThreshold}\n`;
-      lines += `${name}::outlier::local_origin_success_rate_average::${cluster.outlier.localOriginSuccessRateAverage}\n`;
-      lines += `${name}::outlier::local_origin_success_rate_ejection_threshold::${cluster.outlier.localOriginSuccessRateEjectionThreshold}\n`;
+      lines += `${name}::outlier::success_rate_average::${general(cluster.outlier.successRateAverage)}\n`;
+      lines += `${name}::outlier::success_rate_ejection_threshold::${general(cluster.outlier.successRateEjectionThreshold)}\n`;
+      lines += `${name}::outlier::local_origin_success_rate_average::${general(cluster.outlier.localOriginSuccessRateAverage)}\n`;
+      lines += `${name}::outlier::local_origin_success_rate_ejection_threshold::${general(cluster.outlier.localOriginSuccessRateEjectionThreshold)}\n`;
     }
     lines += limitLines(`${name}::default_priority`, cluster.defaultPriority);
     lines += limitLines(`${name}::high_priority`, cluster.highPriority);
@@ -112,9 +112,14 @@ function hostLines(start: string, host: HostStatus): string {
     `${start}sub_zone::${description.locality.subZone}\n` +
     `${start}canary::${host.canary}\n` +
     `${start}priority::${description.priority}\n` +
-    `${start}success_rate::${host.successRate}\n` +
-    `${start}local_origin_success_rate::${host.localOriginSuccessRate}\n`
+    `${start}success_rate::${general(host.successRate)}\n` +
+    `${start}local_origin_success_rate::${general(host.localOriginSuccessRate)}\n`
   );
+}
+
+/** A number as Envoy's streams print it: six digits. */
+function general(value: number): number {
+  return Number(value.toPrecision(6));
 }
 
 function healthFlags(bits: number): string {

@@ -41,7 +41,7 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, Verdict>>>> = {
   },
   cluster_manager: {
     local_cluster_name: HONOURED,
-    outlier_detection: { noEffect: 'it names the log of ejections; clusters with outlier_detection decide whether there are any' },
+    outlier_detection: HONOURED,
     enable_deferred_cluster_creation: { noEffect: 'it only speeds Envoy up' },
   },
   dynamic_resources: { lds_config: HONOURED, cds_config: HONOURED, ads_config: HONOURED },

@@ -6,13 +6,16 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_config.ts';
+import type { ConsecutiveError } from '../../common/upstream/outlier_monitor.ts';
 import type { Thresholds } from '../../common/upstream/resource_manager.ts';
 import { dnsEndpoints } from '../dns/dns_endpoints.ts';
+import { ClusterOutliers } from '../outlier_detection/cluster_outliers.ts';
 import { ClusterHosts } from './cluster_hosts.ts';
 import { CollectionRecord, DiscoveredCollection } from './discovered_collection.ts';
 import { EdsEndpoints, type EndpointSource, StaticEndpoints } from './endpoint_source.ts';
 import { checkLoadAssignment } from './load_assignment.ts';
 import { mainFactoryContext } from './main_factory_context.ts';
+import { MergedHealthUpdates } from './merged_health_updates.ts';
 import { type ResourceVersion, TYPE_NAMES } from './resource.ts';
 import { type ClusterShape, type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import type { WatchedResources } from './watched_resources.ts';
@@ -39,6 +42,9 @@ export class ClusterRecord extends CollectionRecord<ClusterVersion> {
   endpointBytes: Uint8Array | undefined;
   readonly hosts = new ClusterHosts();
   stopObserving: (() => void) | undefined;
+  health: MergedHealthUpdates | undefined;
+  /** Undefined without outlier detection. */
+  outliers: ClusterOutliers | undefined;
 }
 
 const EVENTS = { added: AT.cluster_added, modified: AT.cluster_modified, removed: AT.cluster_removed };
@@ -84,8 +90,17 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   }
 
   override close(): void {
-    for (const record of this.records.values()) record.stopObserving?.();
+    for (const record of this.records.values()) {
+      record.stopObserving?.();
+      record.outliers?.close();
+      record.health?.close();
+    }
     super.close();
+  }
+
+  /** A worker has counted enough errors of a host in a row. */
+  onConsecutiveError(cluster: string, slot: number, error: ConsecutiveError): void {
+    this.records.get(cluster)?.outliers?.detector.onConsecutiveError(slot, error);
   }
 
   protected createRecord(name: string, isStatic: boolean): ClusterRecord {
@@ -105,6 +120,14 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     if (record.breakerSlot < 0) record.breakerSlot = this.services.breakerSlots.allocate();
     const { version, bytes, source } = next;
     const circuitBreakerSlot = record.breakerSlot;
+    const before = record.outliers;
+    record.health?.close();
+    record.health = new MergedHealthUpdates(
+      () => this.services.publisher.putHostHealth(record.name),
+      next.shape.updateMergeWindowMs,
+    );
+    record.outliers = this.#outliers(record, next);
+    before?.close();
     this.services.publisher.put({ kind: 'cluster', name: record.name, version, bytes, circuitBreakerSlot });
     record.stopObserving?.();
     record.stopObserving = source?.observe(() => {
@@ -117,6 +140,8 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
 
   protected retire(record: ClusterRecord): void {
     record.stopObserving?.();
+    record.outliers?.close();
+    record.health?.close();
     if (record.active !== undefined) {
       this.#dropEndpoints(record);
       this.services.publisher.remove('cluster', record.name);
@@ -167,12 +192,13 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   /** The dry run. Throws ConfigError. */
   #check(cluster: Cluster, isStatic: boolean, path: string) {
     const { context, dependencies } = mainFactoryContext(this.services.environment, isStatic);
-    const { loadBalancer, panicPercent } = this.services.compilers.cluster(cluster, context, path);
+    const compiled = this.services.compilers.cluster(cluster, context, path);
+    const { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs } = compiled;
     if (cluster.load_assignment !== undefined) {
       const names = cluster.type === 'STRICT_DNS' || cluster.type === 'LOGICAL_DNS';
       checkLoadAssignment(cluster.load_assignment, names, at(path, 'load_assignment'));
     }
-    return { dependencies, shape: { loadBalancer, panicPercent } };
+    return { dependencies, shape: { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs } };
   }
 
   #endpointSource(cluster: Cluster, bytes: Uint8Array, path: string): EndpointSource | undefined {
@@ -197,10 +223,18 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     }
   }
 
+  #outliers(record: ClusterRecord, { shape, statName, source }: ClusterVersion): ClusterOutliers | undefined {
+    // The main thread does not know the hosts of ORIGINAL_DST.
+    if (shape.outlierDetection === undefined || source === undefined) return undefined;
+    return new ClusterOutliers(record, shape.outlierDetection, `cluster.${statName}.`, this.services);
+  }
+
   #publishEndpoints(record: ClusterRecord, source: EndpointSource): void {
     const { bytes, version, assignment } = source.endpoints();
     record.hostSlots = record.hosts.update(assignment, this.services.hostSlots);
     record.endpointBytes = bytes;
+    record.outliers?.detector.setHosts(record.hostSlots);
+    record.health?.superseded();
     this.services.publisher.put({
       kind: 'endpoints',
       name: record.name,

@@ -5,7 +5,7 @@
 import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { encode } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
-import type { Registry, ServerInfo } from '../../api/registry.ts';
+import type { LogFile, Registry, ServerInfo } from '../../api/registry.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { StatStore } from '../../api/stats.ts';
 import { HOST_SLOTS, HostSlot } from '../../api/upstream/host.ts';
@@ -13,6 +13,7 @@ import { resourceKey } from '../../common/config/resource_key.ts';
 import { SERVER_STATS } from '../../common/stats/families/server.ts';
 import { BREAKER_SLOTS } from '../../common/upstream/resource_manager.ts';
 import type { ResourceUpdate } from '../../messages.ts';
+import { OutlierEventLogger } from '../outlier_detection/outlier_event_logger.ts';
 import { SecretStore } from '../secret/secret_store.ts';
 import type { SubscriptionFactory } from '../xds/subscription.ts';
 import { ClusterStore } from './cluster_store.ts';
@@ -45,6 +46,8 @@ export interface ConfigStoreOptions {
   publish(updates: readonly ResourceUpdate[]): void;
   /** Gets new pieces of the shared tables, before any update that uses them. */
   readonly onPiece: OnPiece;
+  /** The bootstrap's cluster_manager.outlier_detection.event_log_path, opened. */
+  readonly outlierLog?: LogFile | undefined;
   /** Undefined where nothing is to listen (`--mode validate`). */
   readonly sockets?: ListenSocketBinder | undefined;
 }
@@ -204,6 +207,7 @@ export class ConfigStore {
       history: this.history,
       hostSlots: this.hostSlots,
       breakerSlots: this.breakerSlots,
+      outlierLog: options.outlierLog && new OutlierEventLogger(options.outlierLog),
       sockets: options.sockets,
       lease: (dependency) => this.#lease(dependency),
     };

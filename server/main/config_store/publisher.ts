@@ -3,7 +3,7 @@
 
 import type { ResourceUpdate } from '../../messages.ts';
 
-type Change = Exclude<ResourceUpdate, { kind: 'remove' }>;
+type Change = Exclude<ResourceUpdate, { kind: 'remove' | 'host_health' }>;
 type Removal = Extract<ResourceUpdate, { kind: 'remove' }>;
 type Kind = Change['kind'];
 
@@ -24,6 +24,8 @@ export class Publisher {
   readonly #removals = new Map<Kind, Map<string, Removal>>(ORDER.map((kind) => [kind, new Map()]));
   /** Names of changes that the workers have no older version of: their removal is nothing to tell. */
   readonly #unseen = new Map<Kind, Set<string>>(ORDER.map((kind) => [kind, new Set()]));
+  /** Clusters whose hosts' health has changed. */
+  readonly #health = new Set<string>();
   readonly #send: (updates: readonly ResourceUpdate[]) => void;
   #scheduled: NodeJS.Immediate | undefined;
 
@@ -50,6 +52,12 @@ export class Publisher {
     this.#schedule();
   }
 
+  /** Workers must look at the health of a cluster's hosts. One that starts later does so anyway. */
+  putHostHealth(cluster: string): void {
+    this.#health.add(cluster);
+    this.#schedule();
+  }
+
   /** Everything current, in order. What is still to be flushed is in it. */
   snapshot(): ResourceUpdate[] {
     return ORDER.flatMap((kind) => [...this.#current.get(kind)!.values()]);
@@ -62,6 +70,8 @@ export class Publisher {
     this.#scheduled = undefined;
     const updates: ResourceUpdate[] = [];
     for (const kind of ORDER) for (const change of this.#changes.get(kind)!.values()) updates.push(change);
+    for (const name of this.#health) updates.push({ kind: 'host_health', name });
+    this.#health.clear();
     for (const kind of [...ORDER].reverse()) {
       for (const removal of this.#removals.get(kind)!.values()) updates.push(removal);
     }

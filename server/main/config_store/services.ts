@@ -6,6 +6,7 @@ import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/con
 import type { FactoryContext } from '../../api/registry.ts';
 import type { StatStore } from '../../api/stats.ts';
 import type { ClusterConfig } from '../../common/upstream/cluster_config.ts';
+import type { OutlierEventLogger } from '../outlier_detection/outlier_event_logger.ts';
 import type { SubscriptionFactory } from '../xds/subscription.ts';
 import type { ResourceHistory } from './history.ts';
 import type { CompileEnvironment, Dependency } from './main_factory_context.ts';
@@ -15,7 +16,10 @@ import type { SlotAllocator } from './slot_allocator.ts';
 import type { Warmable } from './warming.ts';
 
 /** What the main thread itself needs of a compiled cluster. The rest would hold secrets and TLS contexts for nothing. */
-export type ClusterShape = Pick<ClusterConfig, 'loadBalancer' | 'panicPercent'>;
+export type ClusterShape = Pick<
+  ClusterConfig,
+  'loadBalancer' | 'panicPercent' | 'outlierDetection' | 'updateMergeWindowMs'
+>;
 
 /** The pure compile functions of common/; main runs them to say ACK or NACK. */
 export interface ResourceCompilers {
@@ -51,6 +55,8 @@ export interface StoreServices {
   readonly stats: StatStore;
   readonly hostSlots: SlotAllocator;
   readonly breakerSlots: SlotAllocator;
+  /** Of ejections; undefined without one. */
+  readonly outlierLog: OutlierEventLogger | undefined;
   /** Undefined where nothing is to listen (`--mode validate`). */
   readonly sockets: ListenSocketBinder | undefined;
   /** Starts watching a dependency. Throws ConfigError when its source cannot be honoured. */

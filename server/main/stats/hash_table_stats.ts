@@ -107,6 +107,7 @@ function hostsOf(record: ClusterRecord, table: SharedTable): Host[] {
       // Main only reads: nothing is held here.
       held: view,
       slot: SharedTable.offset(slot),
+      slotNumber: slot,
     });
   });
 }

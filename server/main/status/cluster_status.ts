@@ -25,10 +25,21 @@ export function* clusterStatuses(store: ConfigStore): Generator<ClusterStatus> {
       addedViaApi: !record.isStatic,
       defaultPriority,
       highPriority,
-      outlier: undefined,
+      outlier: outlierStatus(record),
       hosts: hostStatuses(store.hostSlots.table, record),
     };
   }
+}
+
+function outlierStatus({ outliers }: ClusterRecord): ClusterStatus['outlier'] {
+  if (outliers === undefined) return undefined;
+  const { external, local } = outliers.detector.rates;
+  return {
+    successRateAverage: external.average,
+    successRateEjectionThreshold: external.threshold,
+    localOriginSuccessRateAverage: local.average,
+    localOriginSuccessRateEjectionThreshold: local.threshold,
+  };
 }
 
 function serviceName({ name, eds_cluster_config: eds }: Cluster): string {
@@ -45,6 +56,7 @@ function* hostStatuses(table: SharedTable, record: ClusterRecord): Generator<Hos
     const slot = record.hostSlots[index];
     // The endpoints of a version that is about to be published have no slots yet.
     if (slot === undefined) return;
+    const monitor = record.outliers?.detector.monitor(slot);
     const { address, hostname, region, zone, subZone, priority, weight, metadata } = endpoint;
     yield {
       description: {
@@ -61,8 +73,8 @@ function* hostStatuses(table: SharedTable, record: ClusterRecord): Generator<Hos
       pendingRequests: 0,
       canary: metadata?.['envoy.lb']?.['canary'] === true,
       edsHealthStatus: edsHealthStatus(statuses[index] as string),
-      successRate: -1,
-      localOriginSuccessRate: -1,
+      successRate: monitor?.successRate.external ?? -1,
+      localOriginSuccessRate: monitor?.successRate.local ?? -1,
     };
   }
 }

@@ -4,6 +4,7 @@
 import type { Counter, StatStore } from '../../api/stats.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import type { ConsecutiveError } from '../../common/upstream/outlier_monitor.ts';
 import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../../messages.ts';
 import { discard, type ListenSockets, type WorkerSocket } from './listen_sockets.ts';
 import { type TablePiece, WorkerThread } from './worker_thread.ts';
@@ -28,6 +29,8 @@ export interface SupervisorOptions {
   reclaim(table: TablePiece['table'], index: number, held: SharedArrayBuffer): void;
   readonly aggregator: StatAggregator;
   readonly stats: StatStore;
+  /** Outlier detection has something to judge. */
+  onConsecutiveError(cluster: string, slot: number, error: ConsecutiveError): void;
   /** A worker's log record. */
   onLog(record: LogRecord, worker: number): void;
 }
@@ -92,6 +95,9 @@ export class Supervisor {
         this.#settle();
         for (const { kind, name, reason } of message.failures)
           log.critical(`worker_${worker.index} could not apply ${kind} ${name}: ${reason}`);
+        break;
+      case 'consecutive_error':
+        this.#options.onConsecutiveError(message.cluster, message.slot, message.error);
         break;
       case 'log':
         this.#options.onLog(message, worker.index);

@@ -4,7 +4,10 @@
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
 import type { RequestStats } from '../../../../api/router.ts';
 import { HostSlot } from '../../../../api/upstream/host.ts';
+import { grpcStatusOf, grpcToHttpStatus } from '../../../../common/grpc/status.ts';
+import { isGrpc } from '../../../../common/http/local_reply.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
+import type { OutlierMonitor } from '../../../../common/upstream/outlier_monitor.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 
 /** `others`: who counts beside the cluster. `ms` is the time since the attempt began. */
@@ -47,4 +50,15 @@ export function chargeLocalResponse(
 ): void {
   cluster.chargeLocalResponse(status, request);
   for (const other of others) other.charge(status);
+}
+
+/** Tells outlier detection of an answer: by its gRPC status where the head has one. */
+export function putResponse(
+  monitor: OutlierMonitor,
+  host: Host,
+  request: RequestHeaderMap,
+  response: ResponseHeaderMap,
+): void {
+  const grpc = isGrpc(request) ? grpcStatusOf(response) : undefined;
+  monitor.putHttpResponseCode(host, grpc === undefined ? response.status : grpcToHttpStatus(grpc));
 }

@@ -148,7 +148,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const info = callbacks.streamInfo;
     info.upstreamRequestAttemptCount = this.attempts;
     this.attemptStart = monotonicNow();
-    const upstream = (this.upstream = new UpstreamRequest(this, host, info));
+    const upstream = new UpstreamRequest(this, host, info, this.headers, cluster.outlierMonitor);
+    this.upstream = upstream;
     if (this.responsePaused) upstream.readDisable(true);
     const maxDurationMs = this.timeouts.upstreamStreamDuration ?? cluster.features.maxStreamDurationMs;
     upstream.start(genericConnPool(cluster, host, this.entry, this.headers, info), maxDurationMs);
@@ -225,6 +226,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { stats } = this.cluster;
     stats.values[stats.base + CLUSTER_STAT.upstream_rq_timeout]++;
     for (const each of this.requestStats) each.count('upstream_rq_timeout');
+    this.upstream?.blameForTimeout();
     this.abandon();
     this.respondLocally(
       504,

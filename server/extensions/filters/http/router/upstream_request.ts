@@ -3,7 +3,7 @@
 
 import type { BytesMeter, ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { DownstreamWatermarkCallbacks } from '../../../../api/http/filter.ts';
-import type { ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { StreamInfo } from '../../../../api/stream_info.ts';
 import type {
   Cancellable,
@@ -18,6 +18,8 @@ import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
 import type { SocketConnection } from '../../../../common/network/connection.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
+import type { OutlierMonitor } from '../../../../common/upstream/outlier_monitor.ts';
+import { putResponse } from './response_stats.ts';
 import type { Router } from './router.ts';
 
 export class UpstreamRequest
@@ -30,6 +32,8 @@ export class UpstreamRequest
   sent = false;
   private readonly router: Router;
   private readonly info: StreamInfo;
+  private readonly headers: RequestHeaderMap;
+  private readonly outlierMonitor: OutlierMonitor | undefined;
   private connection: SocketConnection | undefined = undefined;
   /** Of an HTTP/2 stream; the bytes of an HTTP/1 connection are its stream's. */
   private meter: BytesMeter | undefined = undefined;
@@ -47,10 +51,19 @@ export class UpstreamRequest
   /** Also before there is a stream. */
   private readDisabled = false;
 
-  constructor(router: Router, host: Host, info: StreamInfo) {
+  /** `headers` are the request's; `outlierMonitor` is told how the host does. */
+  constructor(
+    router: Router,
+    host: Host,
+    info: StreamInfo,
+    headers: RequestHeaderMap,
+    outlierMonitor: OutlierMonitor | undefined,
+  ) {
     this.router = router;
     this.host = host;
     this.info = info;
+    this.headers = headers;
+    this.outlierMonitor = outlierMonitor;
   }
 
   /** `maxDurationMs`: what the upstream gets for all of it; 0 = no limit. */
@@ -72,8 +85,17 @@ export class UpstreamRequest
   }
 
   onTimeout(timer: Timer): void {
-    if (timer === this.durationTimer) this.router.onMaxStreamDurationReached(this);
-    else this.router.onPerTryTimeout(this, timer === this.perTryIdleTimer);
+    if (timer === this.durationTimer) {
+      this.router.onMaxStreamDurationReached(this);
+      return;
+    }
+    this.blameForTimeout();
+    this.router.onPerTryTimeout(this, timer === this.perTryIdleTimer);
+  }
+
+  /** Time is up for the attempt. A host that was never asked, or has begun to answer, is not to blame. */
+  blameForTimeout(): void {
+    if (this.sent && !this.headersReceived) this.outlierMonitor?.putTimeout(this.host);
   }
 
   // ---- pool ----------------------------------------------------------------------------------------------------------
@@ -96,6 +118,7 @@ export class UpstreamRequest
       (this.durationTimer = new Timer(this)).enable(this.maxDurationMs, monotonicNow());
     stream.setWatermarkCallbacks(this);
     if (this.readDisabled) stream.readDisable(true);
+    this.outlierMonitor?.putConnectSuccess(this.host);
     this.router.onUpstreamReady(this, upstream, protocol);
   }
 
@@ -103,6 +126,8 @@ export class UpstreamRequest
     this.pending = undefined;
     if (this.done) return;
     this.finish();
+    // Too many requests at once are no host's fault.
+    if (reason !== 'Overflow') this.outlierMonitor?.putConnectFailed(this.host);
     const reset = reason === 'Timeout' ? 'ConnectionTimeout' : reason;
     this.router.onUpstreamReset(this, reset, transportFailure, host);
   }
@@ -156,6 +181,7 @@ export class UpstreamRequest
     this.perTryTimer?.disable();
     this.perTryIdleTimer?.disable();
     if (endStream) this.finish();
+    if (this.outlierMonitor !== undefined) putResponse(this.outlierMonitor, this.host, this.headers, headers);
     this.router.onUpstreamHeaders(this, headers, endStream);
   }
 
@@ -174,6 +200,7 @@ export class UpstreamRequest
   onResetStream(reason: StreamResetReason, details: string): void {
     if (this.done) return;
     this.finish();
+    this.outlierMonitor?.putConnectFailed(this.host);
     this.router.onUpstreamReset(this, reason, details, this.host);
   }
 

@@ -21,6 +21,7 @@ import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
 import type { SocketConnection } from '../../../../common/network/connection.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import { TCP_PROXY_STATS } from '../../../../common/stats/families/tcp_proxy.ts';
+import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import type { TcpProxyConfig, TcpRoute } from './config.ts';
 import { Drainer } from './drainer.ts';
@@ -255,8 +256,10 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     const { info, config } = this;
     this.client = undefined;
     info.upstreamTransportFailureReason = transportFailure;
-    if (reason === 'RemoteConnectionFailure' || reason === 'Timeout')
+    if (reason === 'RemoteConnectionFailure' || reason === 'Timeout') {
       info.responseFlags |= ResponseFlag.UpstreamConnectionFailure;
+      this.blameHost(reason === 'Timeout');
+    }
     if (config.backoff === undefined || this.attempts >= config.maxConnectAttempts) {
       this.connect();
       return;
@@ -269,8 +272,18 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
   }
 
   /** `through`: where bytes go, `upstream.connection` or a stream on it. */
+  /** The host could not be reached: what outlier detection is to know. */
+  private blameHost(timeout: boolean): void {
+    const monitor = this.cluster?.outlierMonitor;
+    const host = this.info.upstreamHost as Host | undefined;
+    if (monitor === undefined || host === undefined) return;
+    if (timeout) monitor.putTimeout(host);
+    else monitor.putConnectFailed(host);
+  }
+
   onUpstreamReady(upstream: UpstreamConnection, through: GenericUpstream): void {
     const { info, config } = this;
+    this.cluster?.outlierMonitor?.putConnectSuccessFinal(info.upstreamHost as Host);
     const { connection } = upstream;
     this.upstream = through;
     info.upstreamLocalAddress = connection.info.localAddress;

@@ -1,0 +1,314 @@
+// Outlier detection beside Envoy: hosts that fail in the same way must be ejected and taken back in the same way, with the
+// same stats, the same /clusters and the same event log.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BalancedProxy, BalancedUpstreams, startBalancer } from './balanced_upstreams.ts';
+import { ENVOY_BIN, PILOTFISH } from './envoy_process.ts';
+
+const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
+const HOSTS = 6;
+/** Requests for rates to be judged: more than fit into one interval, so that one has enough whenever it begins. */
+const RATED = 250;
+/** Rates are judged once an interval, and hosts return at its end. */
+const INTERVAL_MS = 1000;
+/** Ejections are carried out a moment after the error: on a busy machine a request more may have failed. A real difference stays. */
+const TRIES = 3;
+
+type Json = Readonly<Record<string, unknown>>;
+
+interface Case {
+  readonly name: string;
+  readonly config: Json;
+  /** Instead of all hosts. */
+  readonly hosts?: readonly (number | 'closed')[];
+  /** Of each request. */
+  readonly headers?: Record<string, string>;
+  readonly requests?: number;
+  /** Hosts come back after one more interval. */
+  readonly returns?: boolean;
+  readonly cluster?: Json;
+  /** `update_merge_window`. */
+  readonly merge?: string;
+  /** Hosts are spread over so many. */
+  readonly priorities?: number;
+}
+
+const FAST = { interval: `${INTERVAL_MS / 1000}s`, base_ejection_time: '0.5s', max_ejection_percent: 100 };
+const SLOW = { ...FAST, base_ejection_time: '100s' };
+const NEVER = { enforcing_consecutive_5xx: 0, consecutive_5xx: 10_000, consecutive_gateway_failure: 10_000 };
+const fails = (hosts: string, status: number): Record<string, string> => ({
+  'x-fail-hosts': hosts,
+  'x-status': `${status}`,
+});
+
+const CASES: readonly Case[] = [
+  { name: 'consecutive_5xx', config: { ...SLOW, consecutive_5xx: 3 }, headers: fails('0', 500) },
+  {
+    name: 'consecutive_5xx_returns',
+    config: { ...FAST, consecutive_5xx: 3 },
+    headers: fails('0,3', 500),
+    returns: true,
+  },
+  {
+    name: 'not_enforced',
+    config: { ...SLOW, consecutive_5xx: 3, enforcing_consecutive_5xx: 0 },
+    headers: fails('0', 500),
+  },
+  { name: 'not_failures', config: { ...SLOW, consecutive_5xx: 3 }, headers: fails('0', 429) },
+  {
+    name: 'gateway',
+    config: { ...SLOW, ...NEVER, consecutive_gateway_failure: 4, enforcing_consecutive_gateway_failure: 100 },
+    headers: fails('1,2', 503),
+    requests: 40,
+  },
+  {
+    name: 'gateway_but_500',
+    config: { ...SLOW, ...NEVER, consecutive_gateway_failure: 4, enforcing_consecutive_gateway_failure: 100 },
+    headers: fails('1', 500),
+    requests: 40,
+  },
+  {
+    // One key: the hosts fail one after the other, in the order of the ring.
+    name: 'too_many',
+    config: { ...SLOW, consecutive_5xx: 2, max_ejection_percent: 34 },
+    headers: { ...fails('0,1,2,3,4,5', 502), 'x-key': 'k' },
+    cluster: { lb_policy: 'RING_HASH' },
+  },
+  {
+    // The second ejection is told to the workers at the end of the window: until then the host goes on failing.
+    name: 'merged',
+    config: { ...SLOW, consecutive_5xx: 2 },
+    headers: { ...fails('0,1,2,3,4,5', 502), 'x-key': 'k' },
+    cluster: { lb_policy: 'RING_HASH' },
+    merge: '1s',
+  },
+  {
+    name: 'ten_percent',
+    config: { ...SLOW, consecutive_5xx: 2, max_ejection_percent: 10 },
+    headers: fails('0', 502),
+  },
+  {
+    name: 'at_least_one',
+    config: { ...SLOW, consecutive_5xx: 2, max_ejection_percent: 10, always_eject_one_host: true },
+    headers: fails('0', 502),
+  },
+  {
+    name: 'success_rate',
+    config: { ...SLOW, ...NEVER, success_rate_minimum_hosts: 5, success_rate_request_volume: 10 },
+    headers: fails('4', 500),
+    requests: RATED,
+  },
+  {
+    name: 'success_rate_too_few_requests',
+    config: { ...SLOW, ...NEVER, success_rate_minimum_hosts: 5, success_rate_request_volume: 1000 },
+    headers: fails('4', 500),
+    requests: RATED,
+  },
+  {
+    name: 'failure_percentage',
+    config: {
+      ...SLOW,
+      ...NEVER,
+      enforcing_success_rate: 0,
+      enforcing_failure_percentage: 100,
+      failure_percentage_threshold: 60,
+      failure_percentage_request_volume: 10,
+      failure_percentage_minimum_hosts: 3,
+    },
+    headers: fails('2,5', 503),
+    requests: RATED,
+  },
+  { name: 'refused', config: { ...SLOW, consecutive_5xx: 3 }, hosts: [0, 1, 'closed'], requests: 20 },
+  {
+    name: 'refused_split',
+    config: { ...SLOW, split_external_local_origin_errors: true, consecutive_local_origin_failure: 3 },
+    hosts: [0, 1, 'closed'],
+    requests: 20,
+  },
+  {
+    name: 'answers_split',
+    config: { ...SLOW, split_external_local_origin_errors: true, consecutive_5xx: 3 },
+    headers: fails('0', 503),
+  },
+  {
+    name: 'local_success_rate',
+    config: {
+      ...SLOW,
+      split_external_local_origin_errors: true,
+      consecutive_local_origin_failure: 1000,
+      success_rate_minimum_hosts: 3,
+      success_rate_request_volume: 10,
+    },
+    hosts: [0, 1, 2, 3, 'closed'],
+    requests: RATED,
+  },
+  {
+    name: 'timeouts',
+    config: { ...SLOW, consecutive_5xx: 2 },
+    hosts: [0, 1],
+    headers: { 'x-hold': '1', 'x-route': 'short' },
+    requests: 6,
+  },
+  {
+    name: 'timeouts_split',
+    config: { ...SLOW, split_external_local_origin_errors: true, consecutive_local_origin_failure: 2 },
+    hosts: [0, 1],
+    headers: { 'x-hold': '1', 'x-route': 'short' },
+    requests: 6,
+  },
+  {
+    name: 'two_priorities',
+    config: { ...SLOW, consecutive_5xx: 2 },
+    headers: fails('0,1,2', 500),
+    priorities: 2,
+  },
+];
+
+describe('outlier detection is that of Envoy', { skip: SKIP, concurrency: false }, () => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'outliers-'));
+  const proxies: { proxy: BalancedProxy; log: string }[] = [];
+  let upstreams: BalancedUpstreams;
+
+  before(async () => {
+    upstreams = await BalancedUpstreams.start(HOSTS);
+    const closed = await closedPort();
+    const endpoint = (host: number | 'closed'): Json =>
+      host === 'closed'
+        ? { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: closed } } } }
+        : upstreams.endpoint(host);
+    const clusters = Object.fromEntries(
+      Array.from({ length: TRIES }, (_, attempt) =>
+        CASES.map((one) => ({ ...one, name: `${one.name}_${attempt}` })),
+      )
+        .flat()
+        .map(({ name, config, hosts = [0, 1, 2, 3, 4, 5], cluster, priorities, merge = '0s' }) => [
+          name,
+          {
+            outlier_detection: config,
+            common_lb_config: { healthy_panic_threshold: { value: 0 }, update_merge_window: merge },
+            load_assignment: {
+              cluster_name: name,
+              endpoints:
+                priorities === undefined
+                  ? [{ lb_endpoints: hosts.map(endpoint) }]
+                  : [0, 1].map((priority) => ({
+                      priority,
+                      lb_endpoints: hosts.slice(priority * 3, priority * 3 + 3).map(endpoint),
+                    })),
+            },
+            ...cluster,
+          },
+        ]),
+    );
+    for (const command of [undefined, PILOTFISH]) {
+      const log = path.join(directory, `${proxies.length}.log`);
+      const setup = {
+        clusters,
+        action: { hash_policy: [{ header: { header_name: 'x-key' } }] },
+        routes: { short: { timeout: '0.05s' } },
+        bootstrap: { cluster_manager: { outlier_detection: { event_log_path: log } } },
+      };
+      proxies.push({ proxy: await startBalancer(setup, command), log });
+    }
+  });
+  after(async () => {
+    for (const { proxy } of proxies) await proxy.stop();
+    await upstreams.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** What can be seen of a cluster after its requests. */
+  async function run({ proxy, log }: (typeof proxies)[number], one: Case): Promise<string> {
+    const rated = one.requests === RATED ? firstRates(proxy, one.name) : undefined;
+    for (let i = 0; i < (one.requests ?? 36); i++) {
+      await proxy.get(one.name, '/', one.headers);
+      // Errors are judged on another thread.
+      await sleep(2);
+    }
+    // Ejected for half a second, looked at once an interval.
+    if (one.returns) await sleep(2 * INTERVAL_MS + 500);
+    const seen = (await rated) ?? (await state(proxy, one.name));
+    upstreams.release();
+    const sum = (names: RegExp): number =>
+      [...seen.matchAll(names)].reduce((total, [, value]) => total + Number(value), 0);
+    const ejections = sum(/ejections_detected_\w+: (\d+)/g) - sum(/ejections_overflow: (\d+)/g);
+    return `${seen}\n---\n${await events(log, one.name, ejections)}`;
+  }
+
+  for (const one of CASES) {
+    test(one.name.replaceAll('_', ' '), async () => {
+      let seen: string[] = [];
+      for (let attempt = 0; attempt < TRIES; attempt++) {
+        const again = { ...one, name: `${one.name}_${attempt}` };
+        seen = (await Promise.all(proxies.map((proxy) => run(proxy, again)))).map(plain);
+        if (seen[0] === seen[1]) break;
+      }
+      assert.equal(seen[1], seen[0]);
+    });
+  }
+
+  /** Addresses are numbers of hosts, whatever the order of lines. */
+  function plain(text: string): string {
+    return upstreams.ports.reduce(
+      (result, port, i) => result.replaceAll(`127.0.0.1:${port}`, `host ${i}`),
+      text,
+    );
+  }
+});
+
+/** The state at the end of the first interval that had requests enough, or of the last. */
+async function firstRates(proxy: BalancedProxy, cluster: string): Promise<string> {
+  const end = performance.now() + 3 * INTERVAL_MS;
+  for (;;) {
+    const seen = await state(proxy, cluster);
+    if (performance.now() > end) return seen;
+    // Stats and hosts are two requests: once more, so that both are of after the end of the interval.
+    if (/::(?:local_origin_)?success_rate::\d/.test(seen)) return await state(proxy, cluster);
+    await sleep(20);
+  }
+}
+
+async function state(proxy: BalancedProxy, cluster: string): Promise<string> {
+  const stats = await proxy.stats(cluster, /^outlier_detection\.|^membership_healthy$|^membership_degraded$/);
+  const text = await (await fetch(`${proxy.process.admin}/clusters`)).text();
+  const lines = text
+    .split('\n')
+    .filter(
+      (line) =>
+        line.startsWith(`${cluster}::`) &&
+        /::(?:health_flags|outlier|success_rate|local_origin_success_rate)::/.test(line),
+    );
+  const counted = Object.entries(stats)
+    .filter(([, value]) => value !== 0)
+    .map(([name, value]) => `${name}: ${value}`);
+  return [...counted.sort(), ...lines.sort()].join('\n');
+}
+
+/** The cluster's events without their times, in an order that does not depend on which host came first. */
+async function events(log: string, cluster: string, ejections: number): Promise<string> {
+  for (const deadline = performance.now() + 3000; ; await sleep(50)) {
+    const lines = readFileSync(log, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(`"cluster_name":"${cluster}"`));
+    if (lines.length < ejections && performance.now() < deadline) continue;
+    return lines
+      .map((line) => line.replace(/("timestamp"|"secs_since_last_action"):"[^"]+"/g, '$1:""'))
+      .sort()
+      .join('\n');
+  }
+}
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = net.createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as net.AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
