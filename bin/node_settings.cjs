@@ -6,16 +6,10 @@ const os = require('node:os');
 const path = require('node:path');
 
 /**
- * A young generation of 4 MB stays in the processor's cache: measured as fast as 16 or 32 MB, and 20 MB smaller. With 2 MB,
- * what 500 streams under way hold does not fit and is taken for old: gRPC then costs 10 µs a call instead of 6, and 50 MB
- * more. It has this size from the start, since after the collection that ends the start V8 would not let it grow again.
- * The last flag makes RegExp linear on patterns that would backtrack without end.
+ * 2 MB of young generation are enough for the main thread; workers have more (server/main/supervisor/worker_thread.ts).
+ * The second flag makes RegExp linear on patterns that would backtrack without end.
  */
-const FLAGS = [
-  '--min-semi-space-size=4',
-  '--max-semi-space-size=4',
-  '--enable-experimental-regexp-engine-on-excessive-backtracks',
-];
+const FLAGS = ['--max-semi-space-size=2', '--enable-experimental-regexp-engine-on-excessive-backtracks'];
 
 /**
  * NODE_COMPILE_CACHE: with it, also worker threads find their stripped and compiled sources and never load the type

@@ -2,6 +2,7 @@
 // Envoy: source/server/worker_impl.cc.
 
 import type { HeapInfo, HeapProfileOptions } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
 import { Worker as Thread } from 'node:worker_threads';
 import type { MainToWorker, WorkerOptions, WorkerToMain } from '../../messages.ts';
 import type { WorkerSocket } from './listen_sockets.ts';
@@ -10,6 +11,13 @@ import type { WorkerSocket } from './listen_sockets.ts';
 export type TablePiece = Pick<Extract<MainToWorker, { type: 'table' }>, 'table' | 'index' | 'memory'>;
 /** What one worker has added to a piece of a shared table. */
 export type HeldPiece = Pick<Extract<MainToWorker, { type: 'table' }>, 'table' | 'index' | 'held'>;
+
+/**
+ * MB of a worker's young generation. 4 stay in the processor's cache: measured as fast as 16 or 32, and 20 smaller. With 2, what
+ * 500 streams under way hold does not fit and is taken for old: gRPC then costs 10 µs a call instead of 6, and 50 MB more. It
+ * has this size from the start, since after the collection that ends the start V8 would not let it grow again.
+ */
+const YOUNG_GENERATION_MB = 4;
 
 export interface WorkerThreadCallbacks {
   onMessage(message: WorkerToMain): void;
@@ -30,6 +38,9 @@ export class WorkerThread {
 
   constructor(entry: URL, options: WorkerOptions, callbacks: WorkerThreadCallbacks) {
     this.index = options.index;
+    // V8 reads these when a thread begins; those of the main thread stay as they were.
+    setFlagsFromString(`--min-semi-space-size=${YOUNG_GENERATION_MB}`);
+    setFlagsFromString(`--max-semi-space-size=${YOUNG_GENERATION_MB}`);
     this.#thread = new Thread(entry, { workerData: options, name: this.name });
     this.#thread.on('message', (message: WorkerToMain) => callbacks.onMessage(message));
     this.#thread.on('error', (error: Error) => callbacks.onError(error));
