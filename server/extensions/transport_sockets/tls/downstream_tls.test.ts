@@ -205,6 +205,25 @@ describe('downstream', () => {
     assert.match((await outcome()).error!, /SSL routines:OPENSSL_internal:UNSUPPORTED_PROTOCOL/);
   });
 
+  test('a compliance policy stands in for versions, suites and curves', async () => {
+    const { port, outcome } = await serve({
+      common_tls_context: {
+        tls_certificates: [certificate('server')],
+        tls_params: { compliance_policies: ['FIPS_202205'], tls_maximum_protocol_version: 'TLSv1_2' },
+      },
+    });
+    await nodeClient(port);
+    assert.equal((await outcome()).ssl!.tlsVersion, 'TLSv1.3');
+    for (const weak of [
+      { ecdhCurve: 'X25519' },
+      { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-CHACHA20-POLY1305' },
+      { ciphers: 'TLS_CHACHA20_POLY1305_SHA256' },
+    ] as const) {
+      await nodeClient(port, weak);
+      assert.match((await outcome()).error!, /NO_SHARED_(?:CIPHER|GROUP)/);
+    }
+  });
+
   /** A first connection, and one that offers its session: whether that was resumed. */
   async function resumes(port: number, options: ConnectionOptions, outcome: () => Promise<Outcome>) {
     const first = (await nodeClient(port, options)) as TLSSocket;
