@@ -17,6 +17,7 @@ export interface LeafOptions {
   /** Further lines of its extensions. */
   readonly extensions?: readonly string[];
   readonly key?: 'ec' | 'rsa';
+  readonly expired?: boolean;
   /** Whether it is an authority itself; its path length, or undefined for none. */
   readonly authority?: { readonly pathLength?: number };
 }
@@ -55,7 +56,14 @@ export class PublicKeyInfrastructure {
   }
 
   issue(name: string, issuer: string, options: LeafOptions = {}): void {
-    const { subject = `/O=Pilotfish/CN=${name}`, names, extensions = [], key = 'ec', authority } = options;
+    const {
+      subject = `/O=Pilotfish/CN=${name}`,
+      names,
+      extensions = [],
+      key = 'ec',
+      expired,
+      authority,
+    } = options;
     this.#makeKey(name, key);
     const length = authority?.pathLength === undefined ? '' : `,pathlen:${authority.pathLength}`;
     const usage = `keyUsage=critical,${authority ? 'keyCertSign,cRLSign' : 'digitalSignature'}`;
@@ -71,7 +79,16 @@ export class PublicKeyInfrastructure {
       ['-out', this.path(`${name}.csr`)],
     );
     this.#run(
-      ['x509', '-req', '-in', this.path(`${name}.csr`), '-days', '3650', '-out', this.path(`${name}.pem`)],
+      [
+        'x509',
+        '-req',
+        '-in',
+        this.path(`${name}.csr`),
+        '-days',
+        expired ? '-1' : '3650',
+        '-out',
+        this.path(`${name}.pem`),
+      ],
       ['-CA', this.path(`${issuer}.pem`), '-CAkey', this.path(`${issuer}.key`), '-CAcreateserial'],
       ['-extfile', this.path(`${name}.ext`)],
     );

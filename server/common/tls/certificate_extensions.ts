@@ -54,11 +54,21 @@ export function keyUsageOf(certificate: X509Certificate): number | undefined {
 /** Intermediate certificates that may follow below this authority: pathLenConstraint, or Infinity. */
 export function pathLengthOf(authority: X509Certificate): number {
   const extension = extensionOf(authority, ExtensionId.BasicConstraints);
-  if (extension === undefined) return Number.POSITIVE_INFINITY;
-  const constraints = new DerReader(extension).enter(DerTag.Sequence);
-  constraints.optional(DerTag.Boolean);
-  const length = constraints.optional(DerTag.Integer);
-  return length === undefined ? Number.POSITIVE_INFINITY : length.readUIntBE(0, Math.min(length.length, 6));
+  return extension === undefined ? Number.POSITIVE_INFINITY : parsePathLength(extension);
+}
+
+/** Of DER of BasicConstraints; 0 for what cannot be read. */
+export function parsePathLength(extension: Buffer): number {
+  try {
+    const constraints = new DerReader(extension).enter(DerTag.Sequence);
+    constraints.optional(DerTag.Boolean);
+    const length = constraints.optional(DerTag.Integer);
+    if (length === undefined) return Number.POSITIVE_INFINITY;
+    return length.length === 0 || length.length > 6 ? 0 : length.readUIntBE(0, length.length);
+  } catch (error) {
+    if (error instanceof DerError) return 0;
+    throw error;
+  }
 }
 
 /** True when the certificate must come with an OCSP response. */

@@ -58,8 +58,14 @@ export class TrustAnchors {
   }
 }
 
+/** False also where OpenSSL cannot use the issuer's key: anybody may send along whatever certificates he likes. */
 function issued(issuer: X509Certificate, certificate: X509Certificate): boolean {
-  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+  if (!issuer.ca || !certificate.checkIssued(issuer)) return false;
+  try {
+    return certificate.verify(issuer.publicKey);
+  } catch {
+    return false;
+  }
 }
 
 /**

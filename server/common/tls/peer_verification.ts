@@ -3,12 +3,13 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { reportConnectionFailure } from '../network/connection.ts';
 import { KeyUsage, keyUsageOf } from './certificate_extensions.ts';
 import type { PeerRole } from './certificate_path.ts';
 import type { CertificateValidator, ExpectedNames } from './certificate_validator.ts';
 import type { SslStats } from './ssl_stats.ts';
-import { tlsError } from './tls_error.ts';
-import type { ChainError } from './verify_failure.ts';
+import { tlsError, verifyError } from './tls_error.ts';
+import type { ChainError, VerifyFailure } from './verify_failure.ts';
 
 export interface PeerVerdict {
   /** Why the connection must end; undefined when it may go on. */
@@ -51,8 +52,18 @@ export function verifyPeer(
   }
   if (validator === undefined) return UNVERIFIED;
   const { ssl } = socket as unknown as { readonly ssl: VerifyingHandle };
-  const failure = validator.verify(peer, ssl.verifyError() ?? undefined, names);
+  const failure = verdict(() => validator.verify(peer, ssl.verifyError() ?? undefined, names));
   if (failure === undefined) return validator.validates ? VALIDATED : UNVERIFIED;
   stats.count(failure.stat);
   return validator.acceptUntrusted ? UNVERIFIED : { refusal: failure.reason, validated: false };
+}
+
+/** An exception in a verification is a bug of ours: it costs this connection, and lets nobody in. */
+function verdict(verify: () => VerifyFailure | undefined): VerifyFailure | undefined {
+  try {
+    return verify();
+  } catch (error) {
+    reportConnectionFailure(error);
+    return { stat: 'fail_verify_error', reason: verifyError('internal error') };
+  }
 }

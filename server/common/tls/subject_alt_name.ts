@@ -44,7 +44,11 @@ export function subjectAltNames(certificate: X509Certificate): readonly SubjectA
 
 function read(certificate: X509Certificate): readonly SubjectAltName[] {
   const extension = extensionOf(certificate, ExtensionId.SubjectAltName);
-  if (extension === undefined) return NO_NAMES;
+  return extension === undefined ? NO_NAMES : parseGeneralNames(extension);
+}
+
+/** The names in DER of GeneralNames. Whoever presents a certificate has written it: nothing makes this throw. */
+export function parseGeneralNames(extension: Buffer): readonly SubjectAltName[] {
   try {
     const names: SubjectAltName[] = [];
     for (const list = new DerReader(extension).enter(DerTag.Sequence); !list.done; ) {
@@ -77,6 +81,7 @@ function otherName(name: DerReader): SubjectAltName {
 
 /** Strings of every kind as they are. */
 function valueText(tag: number, content: Buffer): string {
+  if (content.length === 0) return '';
   if (tag === DerTag.Boolean) return content[0] === 0 ? 'false' : 'true';
   if (tag === DerTag.ObjectIdentifier) return oidText(content);
   if (tag === DerTag.Integer || tag === DerTag.Enumerated)

@@ -57,5 +57,7 @@ function labelLength(session: Buffer): number {
 }
 
 function groupName(integer: Buffer): string {
-  return integer.length > 4 ? '' : (GROUPS[integer.readUIntBE(0, integer.length)] ?? '');
+  return integer.length === 0 || integer.length > 4
+    ? ''
+    : (GROUPS[integer.readUIntBE(0, integer.length)] ?? '');
 }

@@ -1,6 +1,7 @@
 // Chains, revocation lists, trust domains and OCSP responses with real handshakes; the same as Envoy: tests/differential/tls.test.ts.
 
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { after, describe, test } from 'node:test';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { NO_OPENSSL, PublicKeyInfrastructure } from '../../../../tests/fakes/public_key_infrastructure.ts';
@@ -27,6 +28,7 @@ describe('verification', { skip: NO_OPENSSL }, () => {
     names: 'URI:spiffe://a/x',
     extensions: ['extendedKeyUsage=serverAuth'],
   });
+  pki.issue('late', 'upper', { names: 'URI:spiffe://a/x', expired: true });
   pki.issue('stapled', 'root', { names: 'DNS:stapled.example.com' });
   pki.issue('must_staple', 'root', { extensions: ['tlsfeature=status_request'] });
 
@@ -65,6 +67,20 @@ describe('verification', { skip: NO_OPENSSL }, () => {
     // An authority that may not have others below it, where it is we who walk the path.
     const limited = { ...roots, max_verify_depth: 5 };
     assert.notEqual((await verdicts(limited, [present('deep', 'below', 'narrow')]))[0], 'ok');
+  });
+
+  test('an authority with a key that nobody can use', async () => {
+    const issuer = new X509Certificate(pki.pem('upper')).raw;
+    // id-ecPublicKey becomes an algorithm that does not exist.
+    const at = issuer.indexOf(Buffer.from('2a8648ce3d0201', 'hex'));
+    issuer[at + 6] = 0x7f;
+    const pem = `-----BEGIN CERTIFICATE-----\n${issuer.toString('base64')}\n-----END CERTIFICATE-----\n`;
+    const odd = { key: pki.key('late'), cert: pki.pem('late') + pem, ciphers: 'DEFAULT:@SECLEVEL=0' };
+    assert.deepEqual(await verdicts(roots, [odd, present('late', 'upper'), present('direct')]), [
+      'depth 0: unable to get local issuer certificate',
+      'depth 0: certificate has expired',
+      'ok',
+    ]);
   });
 
   test('revocation lists', async () => {
