@@ -1,96 +1,20 @@
 // HTTP/2 through the proxy with node's own HTTP/2 on either side: protocols by ALPN and by preface, connections that go away,
-// readers that are slow, and clients that misbehave.
+// and clients that misbehave.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import http2 from 'node:http2';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
-import { after, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Fields, FrameParser, headers, settings } from '../fakes/http2_frames.ts';
 import { ca, certificate, pem } from '../fakes/tls.ts';
 import { DATA, FrameClient } from './frame_client.ts';
+import { type Answer, ask, closers, connect, type OnStream, proxy, stat, upstream } from './http2_harness.ts';
 import { HTTP1_OPTIONS, HTTP2_OPTIONS, http2Config } from './http2_resources.ts';
-import { eventually, ProxyProcess } from './proxy_process.ts';
+import { eventually } from './proxy_process.ts';
 import { namedBackend, portOf, TYPE } from './resources.ts';
-
-const MIB = 1024 * 1024;
-const closers: (() => unknown)[] = [];
-after(async () => {
-  for (const close of closers.reverse()) await close();
-});
-
-async function proxy(config: string, ...args: string[]): Promise<{ proxy: ProxyProcess; port: number }> {
-  const started = await ProxyProcess.start('--config-yaml', config, '--concurrency', '1', ...args);
-  closers.push(() => started.stop());
-  return { proxy: started, port: await started.port('in') };
-}
-
-type OnStream = (stream: http2.ServerHttp2Stream) => void;
-
-/** A server of HTTP/2 without TLS; `sessions` are those that were made. */
-async function upstream(onStream: OnStream, options: http2.ServerOptions = {}) {
-  const server = http2.createServer(options);
-  const sessions: http2.ServerHttp2Session[] = [];
-  server.on('session', (session) => {
-    sessions.push(session);
-    session.on('error', () => undefined);
-  });
-  server.on('stream', (stream: http2.ServerHttp2Stream) => {
-    stream.on('error', () => undefined);
-    onStream(stream);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closers.push(() => {
-    for (const session of sessions) session.destroy();
-    server.close();
-  });
-  return { port: portOf(server), sessions };
-}
-
-function connect(port: number, options: http2.SecureClientSessionOptions = {}): http2.ClientHttp2Session {
-  const scheme = 'ca' in options ? 'https' : 'http';
-  const session = http2.connect(`${scheme}://127.0.0.1:${port}`, options);
-  session.on('error', () => undefined);
-  closers.push(() => session.destroy());
-  return session;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly body: string;
-  readonly code: number;
-}
-
-function ask(
-  session: http2.ClientHttp2Session,
-  headers: http2.OutgoingHttpHeaders = { ':path': '/' },
-): Promise<Answer> {
-  return new Promise((resolve) => {
-    const stream = session.request(headers);
-    let status = 0;
-    let body = '';
-    stream.setEncoding('latin1');
-    stream.on('response', (response) => (status = response[':status'] ?? 0));
-    stream.on('data', (text: string) => (body += text));
-    stream.on('error', () => undefined);
-    stream.on('close', () => resolve({ status, body, code: stream.rstCode ?? 0 }));
-    stream.end();
-  });
-}
-
-/** The value of a stat. */
-async function stat(of: ProxyProcess, name: string): Promise<number> {
-  const { body } = await of.admin(`/stats?filter=^${name.replaceAll('.', '\\.')}$`);
-  return Number(/: (\d+)$/m.exec(body)?.[1] ?? 0);
-}
-
-function memory({ pid }: ProxyProcess): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
-}
 
 const hello: OnStream = (stream) => {
   stream.respond({ ':status': 200 });
@@ -327,118 +251,6 @@ describe('connections of HTTP/2 to the upstream', () => {
     assert.match(answer.body, /connection termination/);
     assert.equal(await stat(process, 'cluster.c.http2.keepalive_timeout'), 1);
   });
-});
-
-describe('slow readers', () => {
-  const BODY_BYTES = 64 * MIB;
-  /** All that is between the two ends: kernel buffers, windows, watermarks. Far less than the body. */
-  const BETWEEN_BYTES = 24 * MIB;
-  const chunk = Buffer.alloc(64 * 1024, 'x');
-
-  /** Writes `BODY_BYTES` as fast as they are taken. `sent` tells how many were. */
-  function pour(stream: NodeJS.WritableStream, progress: { sent: number }): void {
-    const more = (): void => {
-      while (progress.sent < BODY_BYTES) {
-        progress.sent += chunk.length;
-        if (!stream.write(chunk)) {
-          stream.once('drain', more);
-          return;
-        }
-      }
-      stream.end();
-    };
-    more();
-  }
-
-  /** Small windows, so that what is between the ends does not hide what the proxy holds. */
-  const windows = { initial_stream_window_size: 65_535, initial_connection_window_size: 65_535 };
-  const protocols = {
-    'HTTP/1': HTTP1_OPTIONS,
-    'HTTP/2': { explicit_http_config: { http2_protocol_options: windows } },
-  };
-
-  for (const [name, protocol] of Object.entries(protocols)) {
-    test(`of a response from ${name}: the upstream waits, memory stays, and all of it arrives`, async () => {
-      const progress = { sent: 0 };
-      let port: number;
-      if (name === 'HTTP/1') {
-        const server = net.createServer((socket) => {
-          socket.on('error', () => undefined);
-          socket.once('data', () => {
-            socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${BODY_BYTES}\r\n\r\n`);
-            pour(socket, progress);
-          });
-        });
-        server.listen(0, '127.0.0.1');
-        await once(server, 'listening');
-        closers.push(() => server.close());
-        port = portOf(server);
-      } else {
-        port = (
-          await upstream((stream) => {
-            stream.respond({ ':status': 200 });
-            pour(stream, progress);
-          })
-        ).port;
-      }
-      const { proxy: process, port: listener } = await proxy(http2Config([port], { protocol }));
-      const session = connect(listener);
-      const before = memory(process);
-      const stream = session.request({ ':path': '/' });
-      stream.on('error', () => undefined);
-      await once(stream, 'response');
-      await sleep(800);
-      const stalled = progress.sent;
-      assert.ok(stalled < BETWEEN_BYTES, `${stalled / MIB} MiB taken from the upstream`);
-      await sleep(300);
-      assert.ok(progress.sent - stalled < MIB, 'it goes on although nobody reads');
-      assert.ok(memory(process) - before < BETWEEN_BYTES, `${(memory(process) - before) / MIB} MiB more`);
-      let received = 0;
-      stream.on('data', (bytes: Buffer) => (received += bytes.length));
-      await once(stream, 'close');
-      assert.equal(received, BODY_BYTES);
-    });
-
-    test(`of a request to ${name}: the client waits, memory stays, and all of it arrives`, async () => {
-      let received = 0;
-      let go: () => void = () => undefined;
-      let port: number;
-      if (name === 'HTTP/1') {
-        const server = net.createServer((socket) => {
-          socket.on('error', () => undefined);
-          socket.pause();
-          go = () => {
-            socket.on('data', (bytes: Buffer) => (received += bytes.length));
-            socket.resume();
-          };
-        });
-        server.listen(0, '127.0.0.1');
-        await once(server, 'listening');
-        closers.push(() => server.close());
-        port = portOf(server);
-      } else {
-        port = (
-          await upstream((stream) => {
-            go = () => stream.on('data', (bytes: Buffer) => (received += bytes.length));
-          })
-        ).port;
-      }
-      const { proxy: process, port: listener } = await proxy(
-        http2Config([port], { protocol, manager: { http2_protocol_options: windows } }),
-      );
-      const session = connect(listener);
-      const before = memory(process);
-      const progress = { sent: 0 };
-      const stream = session.request({ ':path': '/', ':method': 'POST', 'content-length': BODY_BYTES });
-      stream.on('error', () => undefined);
-      pour(stream, progress);
-      await sleep(1000);
-      assert.ok(progress.sent < BETWEEN_BYTES, `${progress.sent / MIB} MiB taken from the client`);
-      assert.ok(memory(process) - before < BETWEEN_BYTES, `${(memory(process) - before) / MIB} MiB more`);
-      go();
-      await eventually(async () => received >= BODY_BYTES, 'the whole body');
-    });
-  }
 });
 
 describe('clients that misbehave', () => {

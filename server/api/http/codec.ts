@@ -70,6 +70,8 @@ export interface StreamCallbacks {
   /** The peer's flow-control window is closed and what waits for it grew too long: pause whoever fills it. */
   onAboveWriteBufferHighWatermark(): void;
   onBelowWriteBufferLowWatermark(): void;
+  /** A server's stream has written its last byte; more often than not within the call that ends the response. */
+  onCodecEncodeComplete?(): void;
 }
 
 /** Bytes of one stream on the wire. Envoy: BytesMeter. */

@@ -4,7 +4,7 @@
 
 import type { AccessLogType, LogContext } from '../../api/access_log.ts';
 import type { CodecError, RequestDecoder, ResponseEncoder, StreamResetReason } from '../../api/http/codec.ts';
-import type { DownstreamWatermarkCallbacks, LocalReplyOptions } from '../../api/http/filter.ts';
+import type { LocalReplyOptions } from '../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
 import type { Route, RouteConfig } from '../../api/router.ts';
 import { ResponseFlag } from '../../api/stream_info.ts';
@@ -53,10 +53,8 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   private durationTimer: Timer | undefined = undefined;
   private logTimer: Timer | undefined = undefined;
   private idleTimeoutMs: number;
-  private watermarkCallbacks: DownstreamWatermarkCallbacks | undefined = undefined;
-  private moreWatermarkCallbacks: DownstreamWatermarkCallbacks[] | undefined = undefined;
-  /** How many have asked to pause the response: the connection, and filters that hold it back. */
-  private highWatermarks = 0;
+  /** HTTP/2: `ended` while the end of the response waits for the client's windows. */
+  private encoding: 'open' | 'ended' | 'complete' = 'open';
 
   constructor(manager: ConnectionManager, encoder: ResponseEncoder, position: number) {
     super();
@@ -226,7 +224,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
     const info = this.streamInfo;
     info.responseFlags |= downstreamResetFlag(reason);
-    info.responseCodeDetails = details;
+    if (details !== '') info.responseCodeDetails = details;
     this.finish();
   }
 
@@ -337,8 +335,22 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       // Whatever is left of the request is refused, which counts as its reset.
       const { stats } = this.manager.config;
       stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
-      if (this.manager.isHttp2) this.encoder.resetStream('LocalReset');
     }
+    if (!this.manager.isHttp2 || this.encoding === 'complete') {
+      this.finish();
+      return;
+    }
+    this.encoding = 'ended';
+    // From now on the codec watches over it.
+    this.idleTimer?.disable();
+  }
+
+  /** HTTP/2: the last byte of the response has gone to the connection, and the rest of the request is refused. */
+  onCodecEncodeComplete(): void {
+    const { encoding } = this;
+    this.encoding = 'complete';
+    if (encoding !== 'ended') return;
+    this.streamInfo.downstreamTxLastByte = monotonicNow();
     this.finish();
   }
 
@@ -424,7 +436,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
 
   /** Something moved: the idle timeout starts anew. */
   private touch(): void {
-    if (this.idleTimeoutMs === 0 || this.destroyed) return;
+    if (this.idleTimeoutMs === 0 || this.destroyed || this.encoding === 'ended') return;
     this.idleTimer ??= new Timer(this);
     this.idleTimer.enable(this.idleTimeoutMs, monotonicNow());
   }
@@ -465,31 +477,6 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
 
   readDisable(disable: boolean): void {
     this.encoder.readDisable(disable);
-  }
-
-  protected pauseResponse(pause: boolean): void {
-    if (pause) this.onAboveWriteBufferHighWatermark();
-    else this.onBelowWriteBufferLowWatermark();
-  }
-
-  addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void {
-    if (this.watermarkCallbacks === undefined) this.watermarkCallbacks = callbacks;
-    else (this.moreWatermarkCallbacks ??= []).push(callbacks);
-    if (this.highWatermarks > 0) callbacks.onAboveWriteBufferHighWatermark();
-  }
-
-  onAboveWriteBufferHighWatermark(): void {
-    if (++this.highWatermarks > 1) return;
-    this.watermarkCallbacks?.onAboveWriteBufferHighWatermark();
-    if (this.moreWatermarkCallbacks !== undefined)
-      for (const one of this.moreWatermarkCallbacks) one.onAboveWriteBufferHighWatermark();
-  }
-
-  onBelowWriteBufferLowWatermark(): void {
-    if (this.highWatermarks === 0 || --this.highWatermarks > 0) return;
-    this.watermarkCallbacks?.onBelowWriteBufferLowWatermark();
-    if (this.moreWatermarkCallbacks !== undefined)
-      for (const one of this.moreWatermarkCallbacks) one.onBelowWriteBufferLowWatermark();
   }
 
   /** A filter threw: that is our bug, and it costs this stream only. */

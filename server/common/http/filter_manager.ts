@@ -26,7 +26,6 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   abstract clearRouteCache(): void;
   abstract resetStream(details: string): void;
   abstract encodeInformationalHeaders(headers: ResponseHeaderMap): void;
-  abstract addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void;
 
   requestHeaders!: RequestHeaderMap;
   requestTrailers: TrailerMap | undefined = undefined;
@@ -47,6 +46,10 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   /** A filter keeps body to itself and will inject what it makes of it: the end has come to us, but not to those behind it. */
   private decodingWithheld = false;
   private encodingWithheld = false;
+  private watermarkCallbacks: DownstreamWatermarkCallbacks | undefined = undefined;
+  private moreWatermarkCallbacks: DownstreamWatermarkCallbacks[] | undefined = undefined;
+  /** How many have asked to pause the response: the connection, its stream, and filters that hold it back. */
+  private highWatermarks = 0;
 
   /** Bytes of body that are held back at most. */
   abstract readonly bufferLimit: number;
@@ -62,8 +65,6 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   protected abstract encodeTrailersToCodec(trailers: TrailerMap): void;
   /** Stops or resumes reading the request body. */
   abstract readDisable(disable: boolean): void;
-  /** The response body is held back above the limit: pause (or resume) whoever produces it. Calls nest. */
-  protected abstract pauseResponse(pause: boolean): void;
 
   protected createFilterChain(
     entries: readonly HttpFilterEntry[],
@@ -386,6 +387,34 @@ export abstract class FilterManager implements FilterManagerCallbacks {
       this.encodingPaused = true;
       this.pauseResponse(true);
     }
+  }
+
+  // ---- backpressure --------------------------------------------------------------------------------------------------
+
+  addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void {
+    if (this.watermarkCallbacks === undefined) this.watermarkCallbacks = callbacks;
+    else (this.moreWatermarkCallbacks ??= []).push(callbacks);
+    if (this.highWatermarks > 0) callbacks.onAboveWriteBufferHighWatermark();
+  }
+
+  /** The response body is held back above the limit: pause (or resume) whoever produces it. Calls nest. */
+  private pauseResponse(pause: boolean): void {
+    if (pause) this.onAboveWriteBufferHighWatermark();
+    else this.onBelowWriteBufferLowWatermark();
+  }
+
+  onAboveWriteBufferHighWatermark(): void {
+    if (++this.highWatermarks > 1) return;
+    this.watermarkCallbacks?.onAboveWriteBufferHighWatermark();
+    if (this.moreWatermarkCallbacks !== undefined)
+      for (const one of this.moreWatermarkCallbacks) one.onAboveWriteBufferHighWatermark();
+  }
+
+  onBelowWriteBufferLowWatermark(): void {
+    if (this.highWatermarks === 0 || --this.highWatermarks > 0) return;
+    this.watermarkCallbacks?.onBelowWriteBufferLowWatermark();
+    if (this.moreWatermarkCallbacks !== undefined)
+      for (const one of this.moreWatermarkCallbacks) one.onBelowWriteBufferLowWatermark();
   }
 
   // ---- end -----------------------------------------------------------------------------------------------------------

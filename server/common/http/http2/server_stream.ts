@@ -75,9 +75,11 @@ export class Http2ServerStream extends Http2Stream implements ResponseEncoder {
   }
 
   protected override finishLocal(): void {
+    const { callbacks } = this;
     this.decoder = undefined;
     this.callbacks = undefined;
     super.finishLocal();
+    callbacks?.onCodecEncodeComplete?.();
   }
 
   protected override onLocalEndSent(): void {
