@@ -55,6 +55,15 @@ export const PATH_CASES: readonly Scenario[] = [
     connections: [[get('/a%2fb'), get('/a%2f%2e%2e%2fb')]],
   },
   {
+    name: 'fragments',
+    connections: [[get('/a#b')], [get('/a?x#y')], [get('/#')], [get('/a%23b')]],
+  },
+  {
+    name: 'fragments, with paths normalized and escaped slashes rejected',
+    manager: { normalize_path: true, path_with_escaped_slashes_action: 'REJECT_REQUEST' },
+    connections: [[get('/a/../b#c')], [get('/a%2fb#c')]],
+  },
+  {
     name: 'strip_any_host_port',
     manager: { strip_any_host_port: true },
     virtualHost: { domains: ['h', '[::1]'] },

@@ -22,7 +22,7 @@ import { grpcDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
 import { isUpgrade, reasonPhrase, shouldCloseConnection } from './headers.ts';
 import { DEADLINE_EXCEEDED } from './local_reply.ts';
-import { normalizeRequestPath, unescapeSlashes } from './path_utility.ts';
+import { needsNormalization, normalizeRequestPath } from './path_utility.ts';
 import { reportStreamFailure } from './stream_failure.ts';
 
 const STAT = HTTP_STATS.offset;
@@ -119,7 +119,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       );
       return;
     }
-    if (config.pathNormalization !== undefined && headers.path !== '' && !this.normalizePath(headers)) return;
+    if (needsNormalization(headers.path, config.pathNormalization) && !this.normalizePath(headers)) return;
     normalizeHost(headers, config, connection.info);
     mutateRequestHeaders(headers, info, config, connection.info, this.routeConfig);
     this.upgrade = isUpgrade(headers)
@@ -166,13 +166,11 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   /** False when the request has been answered. */
   private normalizePath(headers: RequestHeaderMap): boolean {
     const { stats, pathNormalization } = this.manager.config;
-    const { path, redirect } = normalizeRequestPath(headers.path, pathNormalization!);
+    const { path, redirect, refused } = normalizeRequestPath(headers.path, pathNormalization);
     if (path === undefined) {
       this.manager.closeAfterStream();
       stats.values[stats.base + STAT.downstream_rq_failed_path_normalization]++;
-      // The log shows what the escapes would have hidden.
-      if (pathNormalization!.escapedSlashes === 'REJECT_REQUEST')
-        headers.path = unescapeSlashes(headers.path);
+      if (refused !== undefined) headers.path = refused;
       this.sendLocalReply(400, '', 'path_normalization_failed');
       return false;
     }

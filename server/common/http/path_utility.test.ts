@@ -65,7 +65,11 @@ describe('path normalization', () => {
         mergeSlashes: true,
       });
     assert.deepEqual(act('KEEP_UNCHANGED'), { path: '/a%2f..%5Cb?%2F', redirect: false });
-    assert.deepEqual(act('REJECT_REQUEST'), { path: undefined, redirect: false });
+    assert.deepEqual(act('REJECT_REQUEST'), {
+      path: undefined,
+      redirect: false,
+      refused: '/a/%2e%2e\\b?%2F',
+    });
     assert.deepEqual(act('UNESCAPE_AND_REDIRECT'), { path: '/b?%2F', redirect: true });
     assert.deepEqual(act('UNESCAPE_AND_FORWARD'), { path: '/b?%2F', redirect: false });
   });

@@ -18,16 +18,27 @@ export interface PathNormalization {
 export interface NormalizedPath {
   readonly path: string | undefined;
   readonly redirect: boolean;
+  /** What the log shows of a refused path: escaped slashes are not to hide what was asked for. */
+  readonly refused?: string;
 }
 
-/** The steps in Envoy's order: escaped slashes, normalization, merging. */
-export function normalizeRequestPath(path: string, options: PathNormalization): NormalizedPath {
+/** True also for a fragment, which is refused whatever is configured: it could hide from a route what an upstream sees. */
+export function needsNormalization(path: string, options: PathNormalization | undefined): boolean {
+  return path !== '' && (options !== undefined || path.includes('#'));
+}
+
+/** The steps in Envoy's order: fragments, escaped slashes, normalization, merging. */
+export function normalizeRequestPath(path: string, options: PathNormalization | undefined): NormalizedPath {
+  // Source: runtime guard envoy.reloadable_features.http_reject_path_with_fragment, on by default.
+  if (path.includes('#')) return { path: undefined, redirect: false };
+  if (options === undefined) return { path, redirect: false };
   let result: string | undefined = path;
   let redirect = false;
   if (options.escapedSlashes !== 'KEEP_UNCHANGED') {
     const unescaped = unescapeSlashes(path);
     if (unescaped !== path) {
-      if (options.escapedSlashes === 'REJECT_REQUEST') return { path: undefined, redirect: false };
+      if (options.escapedSlashes === 'REJECT_REQUEST')
+        return { path: undefined, redirect: false, refused: unescaped };
       redirect = options.escapedSlashes === 'UNESCAPE_AND_REDIRECT';
       result = unescaped;
     }
