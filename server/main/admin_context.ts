@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { create, decode } from '../../xds-protos/load.ts';
 import { ConfigError } from '../api/config_error.ts';
+import type { StatStore } from '../api/stats.ts';
 import type { Address } from '../api/stream_info.ts';
 import { allLoggers, LOG_LEVELS, logger, parseLogLevel, setLogLevel } from '../common/log.ts';
 import { parseAddress } from '../common/network/address.ts';
@@ -32,6 +33,8 @@ export interface ServerParts {
   readonly control: Control;
   readonly supervisor: Supervisor;
   readonly aggregator: StatAggregator;
+  /** The main thread's. */
+  readonly stats: StatStore;
   readonly statsSettings: StatsSettings;
   readonly state: ServerState;
   readonly certificates: CertificatesInUse;
@@ -47,6 +50,7 @@ export function adminContext(parts: ServerParts): AdminContext {
   const { store, runtime } = control;
   return {
     stats: parts.aggregator,
+    ownStats: parts.stats,
     statsSettings: parts.statsSettings,
     configTracker: configDumpSources(store, control.node, state.startedAt),
     server: {

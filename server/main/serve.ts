@@ -5,9 +5,17 @@ import { writeFileSync } from 'node:fs';
 import { FileLogManager } from '../common/access_log/file_log_manager.ts';
 import { crypto } from '../common/builtins.ts';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
+import { watchEventLoop } from '../common/event/watchdog.ts';
 import { allLoggers, logger } from '../common/log.ts';
 import { StatAggregator } from '../common/stats/aggregator.ts';
 import { LISTENER_STATS } from '../common/stats/families/listener.ts';
+import { THREAD_LOCAL_CLUSTER_MANAGER_STATS } from '../common/stats/families/managers.ts';
+import { ROUTER_STATS } from '../common/stats/families/router.ts';
+import {
+  FILESYSTEM_STATS,
+  OVERLOAD_ACTION_STATS,
+  OVERLOAD_MANAGER_STATS,
+} from '../common/stats/families/server.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
 import { type ServerParts, startAdmin, statsSettings } from './admin_context.ts';
 import { buildControl, type Control } from './control.ts';
@@ -53,6 +61,7 @@ export async function serve(start: Start): Promise<number> {
     control,
     supervisor,
     aggregator,
+    stats,
     statsSettings: statsSettings(control, options),
     state: new ServerState(control.store),
     certificates: new CertificatesInUse(control.store),
@@ -66,6 +75,8 @@ export async function serve(start: Start): Promise<number> {
   };
   handleSignals(end, parts.reopenLogs);
   if (options.baseIdPath !== '') writeFileSync(options.baseIdPath, String(options.baseId));
+  listAlways(aggregator);
+  watchEventLoop(stats, ['main_thread.', 'server.main_thread.']);
   new ClusterStats(control.store, aggregator, stats);
   const serverStats = serverStatsOf(parts, start.unknownFields, stats);
   const flusher = new StatsFlusher(bootstrap, aggregator);
@@ -91,6 +102,15 @@ export async function serve(start: Start): Promise<number> {
   // Not awaited: a client that reads slowly must not keep the process.
   void admin?.close();
   return 0;
+}
+
+/** What a start of Envoy lists whether it is used or not, and threads here make with the first use, or never. */
+function listAlways(aggregator: StatAggregator): void {
+  aggregator.declare(FILESYSTEM_STATS, 'filesystem.');
+  aggregator.declare(OVERLOAD_MANAGER_STATS, 'overload.');
+  aggregator.declare(OVERLOAD_ACTION_STATS, 'envoy.overload_actions.reset_high_memory_stream.');
+  aggregator.declare(ROUTER_STATS, 'http.async-client.');
+  aggregator.declare(THREAD_LOCAL_CLUSTER_MANAGER_STATS, 'thread_local_cluster_manager.main_thread.');
 }
 
 function supervisorOptions(

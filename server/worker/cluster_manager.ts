@@ -4,7 +4,9 @@
 import type { ClusterLoadAssignment } from '../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { decode } from '../../xds-protos/load.ts';
 import type { FactoryContext } from '../api/registry.ts';
+import type { StatBlock } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
+import { THREAD_LOCAL_CLUSTER_MANAGER_STATS } from '../common/stats/families/managers.ts';
 import { compileCluster } from '../common/upstream/cluster_config.ts';
 import { compileLoadAssignment } from '../common/upstream/load_assignment.ts';
 import type { ConsecutiveError } from '../common/upstream/outlier_monitor.ts';
@@ -35,6 +37,7 @@ export class WorkerClusterManager implements ClusterManager {
   private readonly breakers: Table = { shared: new SharedTable(), held: new SharedTable() };
   private readonly entries = new Map<string, Entry>();
   private context!: FactoryContext;
+  private stats!: StatBlock;
   private readonly onConsecutiveError: (cluster: string, slot: number, error: ConsecutiveError) => void;
 
   /** `onConsecutiveError` is told of the slots of hosts that outlier detection has to judge. */
@@ -43,8 +46,12 @@ export class WorkerClusterManager implements ClusterManager {
   }
 
   /** Must be called before the first update; the context refers back to this manager. */
-  setContext(context: FactoryContext): void {
+  setContext(context: FactoryContext, workerIndex: number): void {
     this.context = context;
+    this.stats = context.stats.block(
+      THREAD_LOCAL_CLUSTER_MANAGER_STATS,
+      `thread_local_cluster_manager.worker_${workerIndex}.`,
+    );
   }
 
   addPiece({ table, index, memory, held }: Extract<MainToWorker, { type: 'table' }>): void {
@@ -73,6 +80,7 @@ export class WorkerClusterManager implements ClusterManager {
     }
     entry.update = update;
     if (entry.cluster === undefined) return;
+    this.countInflated(-1);
     entry.cluster.drain();
     entry.previous?.retire();
     entry.previous = entry.cluster;
@@ -95,8 +103,15 @@ export class WorkerClusterManager implements ClusterManager {
     const entry = this.entries.get(name);
     if (entry === undefined) return;
     this.entries.delete(name);
+    if (entry.cluster !== undefined) this.countInflated(-1);
     entry.cluster?.retire();
     entry.previous?.retire();
+  }
+
+  private countInflated(change: 1 | -1): void {
+    const { values, base } = this.stats;
+    const slot = base + THREAD_LOCAL_CLUSTER_MANAGER_STATS.offset.clusters_inflated;
+    values[slot] = (values[slot] as number) + change;
   }
 
   private inflate(entry: Entry): ThreadLocalCluster {
@@ -109,6 +124,7 @@ export class WorkerClusterManager implements ClusterManager {
       ({ slotNumber }, error) => this.onConsecutiveError(config.name, slotNumber, error),
     );
     entry.cluster = cluster;
+    this.countInflated(1);
     if (entry.previous !== undefined) {
       cluster.keepStatsOf(entry.previous);
       entry.previous.retire();

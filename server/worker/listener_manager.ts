@@ -3,6 +3,7 @@
 
 import { decode } from '../../xds-protos/load.ts';
 import type { FactoryContext } from '../api/registry.ts';
+import type { StatBlock } from '../api/stats.ts';
 import type { Address } from '../api/stream_info.ts';
 import { listenSocketKey } from '../common/listener/listen_socket_key.ts';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../common/listener/listener_config.ts';
 import { formatAddress } from '../common/network/address.ts';
 import type { SocketHandle } from '../common/network/socket.ts';
+import { LISTENER_MANAGER_STATS } from '../common/stats/families/managers.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import { ActiveListener, type ListenerLookup } from './active_listener.ts';
 import { ConnectionExchange } from './connection_exchange.ts';
@@ -28,6 +30,7 @@ export interface DrainOptions {
   readonly exchange: string;
 }
 
+const AT = LISTENER_MANAGER_STATS.offset;
 /** Why a connection was closed (%CONNECTION_TERMINATION_DETAILS% has no word of Envoy's for it). */
 const DRAINED = 'drain_time_exceeded';
 /** ms between looks for idle connections while everything drains. */
@@ -37,6 +40,7 @@ export class WorkerListenerManager implements ListenerLookup {
   private readonly context: FactoryContext;
   private readonly workerIndex: number;
   private readonly options: DrainOptions;
+  private readonly stats: StatBlock;
   private readonly listeners = new Map<string, ActiveListener>();
   /** Replaced or removed listeners with connections. */
   private readonly draining = new Set<ActiveListener>();
@@ -55,6 +59,7 @@ export class WorkerListenerManager implements ListenerLookup {
     this.context = context;
     this.workerIndex = workerIndex;
     this.options = options;
+    this.stats = context.stats.block(LISTENER_MANAGER_STATS, 'listener_manager.');
     this.exchange = new ConnectionExchange(workerIndex, options.exchange, (key, handle) =>
       this.onGiven(key, handle),
     );
@@ -66,6 +71,20 @@ export class WorkerListenerManager implements ListenerLookup {
   }
 
   apply(update: ListenerUpdate): void {
+    try {
+      this.applyListener(update);
+      this.count(AT.listener_create_success);
+    } catch (error) {
+      this.count(AT.listener_create_failure);
+      throw error;
+    }
+  }
+
+  private count(offset: number): void {
+    this.stats.values[this.stats.base + offset] = (this.stats.values[this.stats.base + offset] as number) + 1;
+  }
+
+  private applyListener(update: ListenerUpdate): void {
     const before = this.listeners.get(update.name);
     const message = decode('envoy.config.listener.v3.Listener', update.bytes);
     const config = compileListener(message, this.context, '', before?.config);

@@ -4,6 +4,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { FileLogManager } from '../common/access_log/file_log_manager.ts';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
+import { watchEventLoop } from '../common/event/watchdog.ts';
 import { onStreamFailure } from '../common/http/stream_failure.ts';
 import { logger, setLogLevel, setLogSink } from '../common/log.ts';
 import { onConnectionFailure, setConnectionIdRange } from '../common/network/connection.ts';
@@ -41,6 +42,7 @@ export class Worker {
     onConnectionFailure((error) => log.critical(`exception on a connection: ${describe(error)}`));
     onStreamFailure((error) => log.critical(`exception in a filter: ${describe(error)}`));
     const stats = new ThreadStatStore((message) => this.post({ type: 'stats', message }));
+    watchEventLoop(stats, ['workers.', `server.worker_${options.index}.`]);
     for (const [name, level] of Object.entries(options.logLevels)) setLogLevel(name, level);
     const { server } = options;
     this.logFiles = new FileLogManager(server, stats);
@@ -54,7 +56,7 @@ export class Worker {
       sharedCounter: (name) => this.sharedCounters.get(name),
       logFiles: this.logFiles,
     });
-    this.clusters.setContext(this.resources.context);
+    this.clusters.setContext(this.resources.context, options.index);
     this.listeners = new WorkerListenerManager(this.resources.context, options.index, options);
     port.on('message', (message: MainToWorker) => this.onMessage(message));
     this.post({ type: 'ready' });

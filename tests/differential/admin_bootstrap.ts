@@ -40,7 +40,12 @@ export function adminBootstrap(port: number): Record<string, unknown> {
         {
           name: 'h1_cluster',
           connect_timeout: '1s',
-          load_assignment: assignment('h1_cluster', [port, 1], { region: 'r1', zone: 'z1' }),
+          load_assignment: assignment('h1_cluster', [port], { region: 'r1', zone: 'z1' }),
+        },
+        {
+          name: 'dead_cluster',
+          connect_timeout: '1s',
+          load_assignment: assignment('dead_cluster', [1], { region: 'r1', zone: 'z2' }),
         },
         {
           name: 'h2_cluster',
@@ -100,13 +105,14 @@ function httpListener(): object {
           direct_response: { status: 418, body: { inline_string: 'teapot\n' } },
         },
         {
-          match: { prefix: '/' },
+          match: { prefix: '/dead' },
           route: {
-            cluster: 'h1_cluster',
+            cluster: 'dead_cluster',
             timeout: '2s',
             retry_policy: { retry_on: 'connect-failure', num_retries: 2 },
           },
         },
+        { match: { prefix: '/' }, route: { cluster: 'h1_cluster' } },
       ],
     },
   ];
@@ -183,7 +189,7 @@ export function adminUpstream(): Promise<ScriptedUpstream> {
 /** The same requests to each proxy: answered, redirected, direct, refused, over TLS and over TCP. */
 export async function drive({ ports }: EnvoyProcess): Promise<void> {
   const plain = ports.get('http_listener')!;
-  for (const target of ['/', '/redirect', '/direct', '/']) await get(plain, 'a.test', target);
+  for (const target of ['/', '/redirect', '/direct', '/dead', '/']) await get(plain, 'a.test', target);
   await get(plain, 'nobody.test', '/');
   await talk(net.connect(plain, '127.0.0.1'), 'GET / HTTP/1.1\r\nbad header\r\n\r\n');
   const ca = readFileSync(path.join(CERTIFICATES, 'ca.pem'));

@@ -207,7 +207,6 @@ class Run {
  */
 const NOT_COMPARED = new RegExp(
   [
-    'default\\.total_match_count',
     'max_host_weight',
     'upstream_cx_rx_bytes_buffered',
     'cx_tx_bytes_total',

@@ -19,6 +19,8 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
   const done: string[] = [];
   return {
     store,
+    // Nowhere: tests look at stats of their own.
+    ownStats: new ThreadStatStore(() => undefined),
     done,
     stats,
     statsSettings: compileStatsConfig(undefined, 'stats_config'),

@@ -5,17 +5,8 @@
 import { closeSync, openSync, write, writeSync } from 'node:fs';
 import type { LogFile } from '../../api/registry.ts';
 import type { StatBlock } from '../../api/stats.ts';
-import { statSchema } from '../stats/schema.ts';
+import { FILESYSTEM_STATS } from '../stats/families/server.ts';
 
-export const FILESYSTEM_STATS = statSchema('filesystem', {
-  flushed_by_timer: 'counter',
-  reopen_failed: 'counter',
-  write_buffered: 'counter',
-  write_completed: 'counter',
-  write_dropped: 'counter',
-  write_failed: 'counter',
-  write_total_buffered: 'gauge',
-});
 const STAT = FILESYSTEM_STATS.offset;
 
 /** Lines are dropped (and counted) rather than kept beyond this, when the disk or the reader of stdout stalls. */

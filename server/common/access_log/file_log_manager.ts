@@ -3,7 +3,8 @@
 import { ConfigError } from '../../api/config_error.ts';
 import type { LogFile, LogFileManager } from '../../api/registry.ts';
 import type { StatStore } from '../../api/stats.ts';
-import { AccessLogFile, FILESYSTEM_STATS } from './access_log_file.ts';
+import { FILESYSTEM_STATS } from '../stats/families/server.ts';
+import { AccessLogFile } from './access_log_file.ts';
 
 /** Files stay open as long as the thread lives: the next configuration usually names the same ones. */
 export class FileLogManager implements LogFileManager {

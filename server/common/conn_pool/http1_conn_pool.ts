@@ -48,7 +48,7 @@ export class Http1ActiveClient
     const { values, base } = cluster.stats;
     values[base + STAT.upstream_cx_http1_total]++;
     const { connection } = this.upstream;
-    this.codec = new Http1ClientConnection(connection, this, cluster.http1Settings);
+    this.codec = new Http1ClientConnection(connection, this, cluster.http1Settings, cluster.http1Stats);
     const reader = new CodecReader(this.codec);
     connection.reader = reader;
     connection.addConnectionCallbacks({

@@ -20,13 +20,14 @@ import type { HttpConnPool, PoolOptions } from '../conn_pool/http_conn_pool.ts';
 import { Http1ConnPool } from '../conn_pool/http1_conn_pool.ts';
 import { Http2ConnPool } from '../conn_pool/http2_conn_pool.ts';
 import { MixedConnPool } from '../conn_pool/mixed_conn_pool.ts';
+import type { Http1CodecStats } from '../http/http1/message_head.ts';
 import type { Http1Settings } from '../http/http1/settings.ts';
 import type { Http2Settings } from '../http/http2/settings.ts';
 import { createLoadBalancer } from '../load_balancing/create_load_balancer.ts';
 import type { BalancingConfig } from '../load_balancing/load_balancer_config.ts';
 import type { LoadBalancerEnvironment } from '../load_balancing/load_balancer_environment.ts';
 import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
-import { HTTP2_CODEC_STATS } from '../stats/families/codec.ts';
+import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../stats/families/codec.ts';
 import { ResponseCodeStats } from '../stats/response_code_stats.ts';
 import type { ClusterConfig } from './cluster_config.ts';
 import { Host } from './host.ts';
@@ -85,12 +86,14 @@ export class ThreadLocalCluster implements Cluster {
   private retired = false;
   private draining = false;
   private trafficStats: StatBlock | undefined = undefined;
+  private http1CodecStats: Http1CodecStats | undefined = undefined;
   private http2CodecStats: StatBlock | undefined = undefined;
   private lbStats: StatBlock | undefined = undefined;
   private codes: ResponseCodeStats | undefined = undefined;
   private externalCodes: ResponseCodeStats | undefined = undefined;
   private internalCodes: ResponseCodeStats | undefined = undefined;
   private canaryCodes: ResponseCodeStats | undefined = undefined;
+  private readonly zoneCodes = new Map<string, ResponseCodeStats>();
   private retryCodes: ResponseCodeStats | undefined = undefined;
 
   /** `onConsecutiveError` is told when outlier detection has counted enough errors of a host in a row. */
@@ -132,6 +135,13 @@ export class ThreadLocalCluster implements Cluster {
       `cluster.${this.statName}.`,
     ));
   }
+  /** `http1.` of its connections. */
+  get http1Stats(): Http1CodecStats {
+    return (this.http1CodecStats ??= this.context.stats.block(
+      HTTP1_CODEC_STATS,
+      `cluster.${this.statName}.http1.`,
+    ));
+  }
   /** `http2.` of its connections. */
   get http2Stats(): StatBlock {
     return (this.http2CodecStats ??= this.context.stats.block(
@@ -162,6 +172,18 @@ export class ThreadLocalCluster implements Cluster {
       this.context.stats,
       `cluster.${this.statName}.canary.`,
     ));
+  }
+
+  /** Responses of hosts in `zone`; undefined where it or the zone of this proxy is not known. */
+  zoneResponseCodes(zone: string): ResponseCodeStats | undefined {
+    const from = this.context.server.locality.zone;
+    if (zone === '' || from === '') return undefined;
+    let codes = this.zoneCodes.get(zone);
+    if (codes === undefined) {
+      codes = new ResponseCodeStats(this.context.stats, `cluster.${this.statName}.zone.${from}.${zone}.`);
+      this.zoneCodes.set(zone, codes);
+    }
+    return codes;
   }
 
   /** Responses that were not passed on because the request was tried again. */
@@ -333,21 +355,25 @@ export class ThreadLocalCluster implements Cluster {
   /** Takes up the stats of the version before, so that they do not begin at zero when that one lets them go. */
   keepStatsOf(previous: ThreadLocalCluster): void {
     if (previous.trafficStats !== undefined) void this.stats;
+    if (previous.http1CodecStats !== undefined) void this.http1Stats;
     if (previous.http2CodecStats !== undefined) void this.http2Stats;
     if (previous.codes !== undefined) void this.responseCodes;
     if (previous.externalCodes !== undefined) void this.externalResponseCodes;
     if (previous.internalCodes !== undefined) void this.internalResponseCodes;
     if (previous.canaryCodes !== undefined) void this.canaryResponseCodes;
+    for (const zone of previous.zoneCodes.keys()) this.zoneResponseCodes(zone);
   }
 
   private releaseStats(): void {
     if (this.trafficStats !== undefined) this.context.stats.release(this.trafficStats);
+    if (this.http1CodecStats !== undefined) this.context.stats.release(this.http1CodecStats);
     if (this.http2CodecStats !== undefined) this.context.stats.release(this.http2CodecStats);
     if (this.lbStats !== undefined) this.context.stats.release(this.lbStats);
     this.codes?.release();
     this.externalCodes?.release();
     this.internalCodes?.release();
     this.canaryCodes?.release();
+    for (const codes of this.zoneCodes.values()) codes.release();
     this.retryCodes?.release();
   }
 

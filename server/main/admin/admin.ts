@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { Address } from '../../api/stream_info.ts';
 import { logger } from '../../common/log.ts';
 import { ipAddress, pipeAddress } from '../../common/network/address.ts';
+import { AdminStats } from './admin_stats.ts';
 import type { AdminContext } from './context.ts';
 
 const log = logger('admin');
@@ -24,6 +25,7 @@ export class AdminServer {
         (error: Error) => response.destroy(error),
       );
     });
+    new AdminStats(context.ownStats).observe(this.#server);
     // Monitoring keeps its connections for long; node's 5 s would cut them between two scrapes. Envoy's idle timeout: 1 h.
     this.#server.keepAliveTimeout = 3_600_000;
   }

@@ -5,6 +5,7 @@ import type {
   CommandLineOptions,
   ServerInfo_State,
 } from '../../../xds-protos/generated/envoy/admin/v3.ts';
+import type { StatStore } from '../../api/stats.ts';
 import type { Address } from '../../api/stream_info.ts';
 import type { HostDescription } from '../../api/upstream/host.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
@@ -12,6 +13,8 @@ import type { StatsSettings } from '../../common/stats/stats_config.ts';
 
 export interface AdminContext {
   readonly stats: StatAggregator;
+  /** Where the admin port counts its own traffic. */
+  readonly ownStats: StatStore;
   readonly statsSettings: StatsSettings;
   readonly configTracker: ConfigTracker;
   readonly server: ServerStatus;

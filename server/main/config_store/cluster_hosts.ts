@@ -11,6 +11,8 @@ export class ClusterHosts {
   #slots = new Map<string, number>();
   /** How often hosts came or went. */
   changes = 0;
+  /** Endpoints of all updates: a transport socket is chosen for each. */
+  matched = 0;
 
   get size(): number {
     return this.#slots.size;
@@ -34,6 +36,7 @@ export class ClusterHosts {
         setEdsHealth(allocator.table, slot, edsHealthFlags(endpoint));
       }
     }
+    this.matched += order.length;
     // Of `before` only those that left are still there.
     if (before.size > 0 || after.size > sizeBefore) this.changes++;
     for (const slot of before.values()) allocator.free(slot);

@@ -16,6 +16,7 @@ const log = logger('runtime');
 
 const RUNTIME_STATS = statSchema('runtime', {
   admin_overrides_active: 'gauge',
+  deprecated_feature_seen_since_process_start: 'gauge',
   deprecated_feature_use: 'counter',
   load_error: 'counter',
   load_success: 'counter',
@@ -91,6 +92,8 @@ export class RuntimeLoader {
 
   /** Subscribes the RTDS layers; `ready` is called once each of them has answered or timed out. Throws ConfigError. */
   startRtds(subscriptions: SubscriptionFactory, ready: () => void): void {
+    // Once more when everything is there, as Envoy does: values may have changed on disk.
+    this.#merge();
     const waiting = new Set<Layer>();
     const done = (layer: Layer): void => {
       if (waiting.delete(layer) && waiting.size === 0) ready();
@@ -179,6 +182,9 @@ export class RuntimeLoader {
     this.snapshot.update(values);
     const { base } = this.#stats;
     this.#stats.values[base + AT.load_success]!++;
+    // Envoy's word for a second directory over the first.
+    const overridden = this.#disks.length > 1;
+    this.#stats.values[base + (overridden ? AT.override_dir_exists : AT.override_dir_not_exists)]!++;
     this.#stats.values[base + AT.num_layers] = this.#layers.length;
     this.#stats.values[base + AT.num_keys] = Object.keys(values).length;
     this.#publish(values);

@@ -12,6 +12,8 @@ import {
   type Thresholds,
 } from '../../common/upstream/resource_manager.ts';
 
+/** What Envoy shows of a limit that is not configured: the largest number. max_connection_pools never is. */
+const UNLIMITED = 2 ** 64;
 const OPEN = CLUSTER_CIRCUIT_BREAKER_STATS.offset;
 const LEFT = CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS.offset;
 
@@ -59,6 +61,7 @@ function isOpen({ used, limit }: BreakerUse[keyof BreakerUse]): boolean {
 }
 
 function writeRemaining({ values, base }: StatBlock, { cx, pending, rq, retries }: BreakerUse): void {
+  values[base + LEFT.remaining_cx_pools] = UNLIMITED;
   values[base + LEFT.remaining_cx] = Math.max(0, cx.limit - cx.used);
   values[base + LEFT.remaining_pending] = Math.max(0, pending.limit - pending.used);
   values[base + LEFT.remaining_rq] = Math.max(0, rq.limit - rq.used);

@@ -54,6 +54,9 @@ export class ServerStats {
     this.#set('concurrency', facts.concurrency);
     this.#set('hot_restart_epoch', facts.hotRestartEpoch);
     this.#set('static_unknown_fields', facts.staticUnknownFields);
+    // Nothing was found so far, which is something to show.
+    this.#set('wip_protos', 0);
+    this.#set('dynamic_unknown_fields', 0);
     const compilation = store.block(COMPILATION_SETTINGS_STATS, 'server.compilation_settings.');
     compilation.values[compilation.base + COMPILATION_SETTINGS_STATS.offset.fips_mode] = crypto.getFips();
     aggregator.beforeRead(() => this.#refresh());

@@ -202,6 +202,11 @@ export const CLUSTER_REQUEST_RESPONSE_SIZE_STATS = statSchema('cluster_request_r
   upstream_rs_headers_size: 'histogram:bytes',
 });
 
+/** Below `cluster.<name>.`: of RESPONSE_CODE_STATS the one that is there before the first response. */
+export const CLUSTER_RESPONSE_STATS = statSchema('cluster_response', {
+  upstream_rq_completed: 'counter',
+});
+
 /** Below `cluster.<name>.<transport socket match>.` (`default` where no match applies). */
 export const TRANSPORT_SOCKET_MATCH_STATS = statSchema('transport_socket_match', {
   total_match_count: 'counter',

@@ -3,8 +3,7 @@
 
 import { statSchema } from '../schema.ts';
 
-/** Below `listener.<address or stat_prefix>.`. */
-export const LISTENER_STATS = statSchema('listener', {
+const CONNECTION_STATS = {
   connections_accepted_per_socket_event: 'histogram:none',
   downstream_cx_active: 'gauge',
   downstream_cx_destroy: 'counter',
@@ -18,10 +17,18 @@ export const LISTENER_STATS = statSchema('listener', {
   downstream_listener_filter_remote_close: 'counter',
   downstream_pre_cx_active: 'gauge',
   downstream_pre_cx_timeout: 'counter',
+  no_filter_chain_match: 'counter',
+} as const;
+
+/** Below `listener.<address or stat_prefix>.`. */
+export const LISTENER_STATS = statSchema('listener', {
+  ...CONNECTION_STATS,
   extension_config_missing: 'counter',
   network_extension_config_missing: 'counter',
-  no_filter_chain_match: 'counter',
 });
+
+/** Below `listener.admin.`, which has no extensions. */
+export const ADMIN_LISTENER_STATS = statSchema('admin_listener', CONNECTION_STATS);
 
 /** Below `listener.<address>.worker_<n>.`. */
 export const PER_HANDLER_LISTENER_STATS = statSchema('per_handler_listener', {

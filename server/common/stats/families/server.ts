@@ -46,8 +46,19 @@ export const FILESYSTEM_STATS = statSchema('filesystem', {
   reopen_failed: 'counter',
   write_buffered: 'counter',
   write_completed: 'counter',
+  write_dropped: 'counter:unlisted',
   write_failed: 'counter',
   write_total_buffered: 'gauge',
+});
+
+/** Below `overload.`. */
+export const OVERLOAD_MANAGER_STATS = statSchema('overload', {
+  refresh_interval_delay: 'histogram:ms',
+});
+
+/** Below `envoy.overload_actions.reset_high_memory_stream.`. */
+export const OVERLOAD_ACTION_STATS = statSchema('overload_action', {
+  count: 'counter',
 });
 
 /** Below `dns.cares.`. */

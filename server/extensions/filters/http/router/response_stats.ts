@@ -3,7 +3,7 @@
 
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
 import type { RequestStats } from '../../../../api/router.ts';
-import { HostSlot } from '../../../../api/upstream/host.ts';
+import { type HostDescription, HostSlot } from '../../../../api/upstream/host.ts';
 import { grpcStatusOf, grpcToHttpStatus } from '../../../../common/grpc/status.ts';
 import { isGrpc } from '../../../../common/http/local_reply.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
@@ -35,19 +35,26 @@ export function chargeResponse(
       : cluster.externalResponseCodes;
   part.charge(status);
   part.recordTime(ms);
+  const zone = cluster.zoneResponseCodes(host.locality.zone);
+  if (zone !== undefined) {
+    zone.charge(status);
+    zone.recordTime(ms);
+  }
   if (response.get('x-envoy-upstream-canary') === 'true' || host.metadata?.['envoy.lb']?.canary === true) {
     cluster.canaryResponseCodes.charge(status);
     cluster.canaryResponseCodes.recordTime(ms);
   }
 }
 
-/** An answer of the router's own, for what the upstream did not do. */
+/** An answer of the router's own, for what `host`, if there was one, did not do. */
 export function chargeLocalResponse(
   cluster: ThreadLocalCluster,
   others: readonly RequestStats[],
   status: number,
   request: RequestHeaderMap,
+  host?: HostDescription,
 ): void {
+  if (host !== undefined) cluster.zoneResponseCodes(host.locality.zone)?.charge(status);
   cluster.chargeLocalResponse(status, request);
   for (const other of others) other.charge(status);
 }

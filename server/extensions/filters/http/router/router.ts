@@ -442,12 +442,12 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     overloaded: boolean,
     counted = true,
   ): void {
-    const { callbacks, config } = this;
+    const { callbacks, cluster, config } = this;
     callbacks.streamInfo.responseFlags |= flag;
     this.retry?.release();
     this.responseTimer?.disable();
     if (counted && config.dynamicStats && !this.responseStarted)
-      chargeLocalResponse(this.cluster, this.requestStats, code, this.headers);
+      chargeLocalResponse(cluster, this.requestStats, code, this.headers, callbacks.streamInfo.upstreamHost);
     callbacks.sendLocalReply(code, body, details, {
       modifyHeaders: (headers) => {
         if (overloaded && !config.suppressEnvoyHeaders) headers.set('x-envoy-overloaded', 'true');

@@ -21,7 +21,7 @@ import { compileHttp2Settings } from '../../../../common/http/http2/settings.ts'
 import type { PathNormalization } from '../../../../common/http/path_utility.ts';
 import { optionalMilliseconds } from '../../../../common/router/durations.ts';
 import { compileRouteConfiguration } from '../../../../common/router/route_config.ts';
-import { HTTP2_CODEC_STATS } from '../../../../common/stats/families/codec.ts';
+import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../../../../common/stats/families/codec.ts';
 import {
   HTTP_LISTENER_STATS,
   HTTP_STATS,
@@ -115,6 +115,7 @@ function compile(
     { ...limits, streamErrorOnInvalidHttpMessage: streamError },
     at(path, 'http2_protocol_options'),
   );
+  let http1Stats: StatBlock<keyof typeof HTTP1_CODEC_STATS.offset> | undefined;
   let http2Stats: StatBlock | undefined;
   const streamIdleTimeoutMs =
     time(config.stream_idle_timeout, 'stream_idle_timeout') ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS;
@@ -139,7 +140,10 @@ function compile(
         'access_log_flush_interval',
       ) ?? 0,
     codecType: config.codec_type === 'HTTP1' || config.codec_type === 'HTTP2' ? config.codec_type : 'AUTO',
-    createHttp1Codec: (sink, callbacks) => new Http1ServerConnection(sink, callbacks, http1),
+    createHttp1Codec: (sink, callbacks) => {
+      http1Stats ??= context.stats.block(HTTP1_CODEC_STATS, 'http1.');
+      return new Http1ServerConnection(sink, callbacks, http1, http1Stats);
+    },
     createHttp2Codec: (sink, callbacks) => {
       // Made with the first connection: most listeners never see one.
       http2Stats ??= context.stats.block(HTTP2_CODEC_STATS, 'http2.');
