@@ -91,7 +91,7 @@ export class Http2ActiveClient
   }
 
   protected override endStreams(): void {
-    if (this.activeStreams > 0) this.countDestroyWithActiveRequest();
+    if (this.activeStreams > 0 && !this.protocolError) this.countDestroyWithActiveRequest();
     const reason = this.protocolError ? 'ProtocolError' : 'ConnectionTermination';
     this.codec?.onConnectionClosed(reason, this.upstream.connection.transportFailureReason);
   }
