@@ -4,6 +4,7 @@
 import type { RequestHeaderMap, ResponseHeaderMap } from './http/header_map.ts';
 import type { StreamInfo } from './stream_info.ts';
 import type { Priority } from './upstream/cluster.ts';
+import type { HostDescription } from './upstream/host.ts';
 
 /** Names of `retry_on` conditions as bits. */
 export const RetryOn = {
@@ -33,6 +34,11 @@ export interface ResetHeader {
   readonly format: 'SECONDS' | 'UNIX_TIMESTAMP';
 }
 
+/** Which hosts a retry would rather not go to (retry_host_predicate). */
+export interface RetryHostPredicate {
+  shouldSelectAnotherHost(host: HostDescription): boolean;
+}
+
 export interface RetryPolicy {
   readonly retryOn: number;
   readonly numRetries: number;
@@ -47,6 +53,8 @@ export interface RetryPolicy {
   readonly hostSelectionMaxAttempts: number;
   /** previous_hosts predicate configured. */
   readonly rejectPreviousHosts: boolean;
+  /** All others. */
+  readonly hostPredicates: readonly RetryHostPredicate[];
   /** previous_priorities: update frequency, 0 = not configured. */
   readonly previousPrioritiesUpdateFrequency: number;
   /** Tried in order; empty = the ordinary back-off also for rate-limited responses. */
@@ -55,6 +63,7 @@ export interface RetryPolicy {
   readonly rateLimitedMaxIntervalMs: number;
 }
 
+/** A copy of requests for another cluster (RouteAction.RequestMirrorPolicy). */
 export interface ShadowPolicy {
   /** Cluster name, or '' when `clusterHeader` says. */
   readonly cluster: string;
@@ -63,6 +72,10 @@ export interface ShadowPolicy {
   fraction(streamId: number): boolean;
   readonly traceSampled: boolean | undefined;
   readonly disableShadowHostSuffix: boolean;
+  /** The copy's host, without a suffix; '' = the request's. */
+  readonly hostRewriteLiteral: string;
+  /** request_headers_mutations, on the copy's headers. */
+  mutateRequestHeaders(headers: RequestHeaderMap, info: StreamInfo): void;
 }
 
 /** RouteAction.UpgradeConfig.ConnectConfig. */

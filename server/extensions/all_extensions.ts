@@ -43,6 +43,8 @@ import { subsetFactory } from './load_balancing_policies/subset/config.ts';
 import { uriTemplateMatcherFactory } from './path/match/uri_template/config.ts';
 import { uriTemplateRewriterFactory } from './path/rewrite/uri_template/config.ts';
 import { uuidRequestIdFactory } from './request_id/uuid/config.ts';
+import { omitCanaryHostsFactory } from './retry/host/omit_canary_hosts/config.ts';
+import { omitHostMetadataFactory } from './retry/host/omit_host_metadata/config.ts';
 import { previousHostsFactory } from './retry/host/previous_hosts/config.ts';
 import { previousPrioritiesFactory } from './retry/priority/previous_priorities/config.ts';
 import { upstreamProxyProtocolFactory } from './transport_sockets/proxy_protocol/config.ts';
@@ -98,6 +100,8 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   uriTemplateMatcherFactory,
   uriTemplateRewriterFactory,
   uuidRequestIdFactory,
+  omitCanaryHostsFactory,
+  omitHostMetadataFactory,
   previousHostsFactory,
   previousPrioritiesFactory,
   upstreamProxyProtocolFactory,

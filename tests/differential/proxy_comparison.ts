@@ -259,6 +259,8 @@ function normalize(text: string, place: Place, upstreams: readonly Upstream[]): 
     result
       .replace(/(date|Date): [^\n]+GMT/g, '$1: <date>')
       .replace(/(x-envoy-upstream-service-time): \d+/gi, '$1: <ms>')
+      // Made of the client's port.
+      .replace(/session="[0-9a-f]{16}"/g, 'session="<hash>"')
       // What is left of a timeout at a second try.
       .replace(/(x-envoy-expected-rq-timeout-ms): (?:15000|149\d\d)/g, '$1: <15 s>')
       .replace(/(x-envoy-expected-rq-timeout-ms): (?:5000|49\d\d)/g, '$1: <5 s>')

@@ -72,6 +72,8 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'grpc',
     'tls_context',
     'dynamic_metadata',
+    'filter_state',
+    'cookies',
   ]),
   RouteAction: new Set([
     'cluster',
@@ -98,7 +100,13 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'max_stream_duration',
     'upgrade_configs',
   ]),
-  WeightedCluster: new Set(['clusters', 'total_weight', 'runtime_key_prefix', 'header_name']),
+  WeightedCluster: new Set([
+    'clusters',
+    'total_weight',
+    'runtime_key_prefix',
+    'header_name',
+    'use_hash_policy',
+  ]),
   'WeightedCluster.ClusterWeight': new Set([
     'name',
     'cluster_header',
@@ -116,6 +124,8 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'runtime_fraction',
     'trace_sampled',
     'disable_shadow_host_suffix_append',
+    'request_headers_mutations',
+    'host_rewrite_literal',
   ]),
   RetryPolicy: new Set([
     'retry_on',

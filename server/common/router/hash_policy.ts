@@ -9,6 +9,7 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import { xxHash64, xxHash64All } from '../hash/xx_hash_64.ts';
+import { cookieValue } from '../http/cookie.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { queryParameter } from '../matcher/query_parameter_matcher.ts';
@@ -91,7 +92,7 @@ class CookieHashMethod implements HashMethod {
     info: StreamInfo,
     setCookies: string[] | undefined,
   ): bigint | undefined {
-    let value = cookieValue(headers, this.name);
+    let value = cookieValue(headers, this.name) ?? '';
     if (value === '' && this.suffix !== undefined && setCookies !== undefined) {
       // The same for all streams of a connection, so that streams that race get one cookie.
       const { remoteAddress, localAddress } = info.connection;
@@ -110,22 +111,6 @@ function cookieSuffix(config: RouteAction_HashPolicy_Cookie, maxAge: bigint): st
   for (const { name, value } of config.attributes)
     suffix += value === '' ? `; ${name}` : `; ${name}=${value}`;
   return latin1Of(`${suffix}; HttpOnly`);
-}
-
-/** A cookie's value without quotes around it, '' when there is none. */
-export function cookieValue(headers: RequestHeaderMap, name: string): string {
-  if (!headers.has('cookie')) return '';
-  const list = headers.list;
-  for (let i = 0; i < list.length; i += 2) {
-    if (list[i] !== 'cookie') continue;
-    for (const part of list[i + 1].split(';')) {
-      const cookie = part.replace(/^ +/, '');
-      if (!cookie.startsWith(name) || cookie[name.length] !== '=') continue;
-      const value = cookie.slice(name.length + 1);
-      return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
-    }
-  }
-  return '';
 }
 
 class IpHashMethod implements HashMethod {

@@ -6,7 +6,7 @@ import type { PreviousPrioritiesConfig } from '../../../xds-protos/generated/env
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../api/http/header_map.ts';
 import type { FactoryContext } from '../../api/registry.ts';
-import { type ResetHeader, RetryOn, type RetryPolicy } from '../../api/router.ts';
+import { type ResetHeader, type RetryHostPredicate, RetryOn, type RetryPolicy } from '../../api/router.ts';
 import {
   compileHeaderMatchers,
   type HeaderMatcher,
@@ -21,6 +21,8 @@ const DEFAULT_BASE_INTERVAL_MS = 25;
 /** rate_limited_retry_back_off.max_interval. */
 const DEFAULT_RATE_LIMITED_MAX_INTERVAL_MS = 300_000;
 
+const PREVIOUS_HOSTS = 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
+
 type Settings = Omit<RetryPolicy, 'retriableHeaders' | 'retriableRequestHeaders'>;
 
 class CompiledRetryPolicy implements RetryPolicy {
@@ -33,6 +35,7 @@ class CompiledRetryPolicy implements RetryPolicy {
   readonly retriableStatusCodes: readonly number[];
   readonly hostSelectionMaxAttempts: number;
   readonly rejectPreviousHosts: boolean;
+  readonly hostPredicates: readonly RetryHostPredicate[];
   readonly previousPrioritiesUpdateFrequency: number;
   readonly resetHeaders: readonly ResetHeader[];
   readonly rateLimitedMaxIntervalMs: number;
@@ -49,6 +52,7 @@ class CompiledRetryPolicy implements RetryPolicy {
     this.retriableStatusCodes = settings.retriableStatusCodes;
     this.hostSelectionMaxAttempts = settings.hostSelectionMaxAttempts;
     this.rejectPreviousHosts = settings.rejectPreviousHosts;
+    this.hostPredicates = settings.hostPredicates;
     this.previousPrioritiesUpdateFrequency = settings.previousPrioritiesUpdateFrequency;
     this.resetHeaders = settings.resetHeaders;
     this.rateLimitedMaxIntervalMs = settings.rateLimitedMaxIntervalMs;
@@ -91,7 +95,7 @@ export function compileRetryPolicy(
     ...compileBackOff(config, path),
     retriableStatusCodes: Object.freeze([...config.retriable_status_codes]),
     hostSelectionMaxAttempts: Number(config.host_selection_retry_max_attempts) || 1,
-    rejectPreviousHosts: compileHostPredicates(config, context, path),
+    ...compileHostPredicates(config, context, path),
     previousPrioritiesUpdateFrequency: compileRetryPriority(config, context, path),
     ...compileRateLimitedBackOff(config, path),
   };
@@ -141,22 +145,26 @@ function compileRateLimitedBackOff(
   };
 }
 
-function compileHostPredicates(config: RetryPolicyConfig, context: FactoryContext, path: string): boolean {
-  let previousHosts = false;
+function compileHostPredicates(
+  config: RetryPolicyConfig,
+  context: FactoryContext,
+  path: string,
+): Pick<Settings, 'rejectPreviousHosts' | 'hostPredicates'> {
+  let rejectPreviousHosts = false;
+  const hostPredicates: RetryHostPredicate[] = [];
   config.retry_host_predicate.forEach((predicate, i) => {
     const inside = at(at(path, 'retry_host_predicate'), i);
-    const { typeName } = context.registry.resolve(
+    const { typeName, factory, config } = context.registry.resolve(
       'envoy.retry_host_predicates',
       predicate.name,
       predicate.typed_config,
       inside,
     );
-    if (typeName !== 'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate') {
-      throw new ConfigError(inside, `${typeName} is not supported`);
-    }
-    previousHosts = true;
+    // What was tried is known of a request only.
+    if (typeName === PREVIOUS_HOSTS) rejectPreviousHosts = true;
+    else hostPredicates.push(factory.compile(config, context, inside) as RetryHostPredicate);
   });
-  return previousHosts;
+  return { rejectPreviousHosts, hostPredicates: Object.freeze(hostPredicates) };
 }
 
 function compileRetryPriority(config: RetryPolicyConfig, context: FactoryContext, path: string): number {

@@ -83,7 +83,7 @@ export class RouteRule {
   }
 
   /** The route for a request that matched. */
-  choose(headers: RequestHeaderMap, streamId: number): CompiledRoute | undefined {
-    return this.route ?? this.weighted!.choose(headers, streamId);
+  choose(headers: RequestHeaderMap, info: StreamInfo, streamId: number): CompiledRoute | undefined {
+    return this.route ?? this.weighted!.choose(headers, info, streamId);
   }
 }

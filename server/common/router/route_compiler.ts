@@ -280,5 +280,6 @@ function compileWeighted(
   const prefix = config.runtime_key_prefix;
   const keys = prefix === '' ? [] : config.clusters.map((cluster) => `${prefix}.${cluster.name}`);
   const header = headerName(config.header_name ?? '');
-  return new WeightedChoice(routes, weights, header, keys, context.runtime, route.name, path);
+  const hashPolicy = config.use_hash_policy?.value ? entry.hashPolicy : undefined;
+  return new WeightedChoice(routes, weights, header, hashPolicy, keys, context.runtime, route.name, path);
 }

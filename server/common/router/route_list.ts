@@ -42,7 +42,8 @@ export class RouteList {
     if (this.byExactPath.size > 0) return this.findByIndex(path, headers, info, streamId);
     const rules = this.rules;
     for (let i = 0; i < rules.length; i++) {
-      if (rules[i].match.match(path, headers, info, streamId)) return rules[i].choose(headers, streamId);
+      if (rules[i].match.match(path, headers, info, streamId))
+        return rules[i].choose(headers, info, streamId);
     }
     return undefined;
   }
@@ -62,7 +63,7 @@ export class RouteList {
       const isExact =
         nextOther >= others.length || (nextExact < exact.length && exact[nextExact] < others[nextOther]);
       const rule = rules[isExact ? exact[nextExact++] : others[nextOther++]];
-      if (rule.match.match(path, headers, info, streamId)) return rule.choose(headers, streamId);
+      if (rule.match.match(path, headers, info, streamId)) return rule.choose(headers, info, streamId);
     }
     return undefined;
   }

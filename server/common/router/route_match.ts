@@ -10,7 +10,9 @@ import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { ExplainNode } from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
+import { type CookieMatcher, compileCookieMatcher } from '../matcher/cookie_matcher.ts';
 import { allOf, leaf } from '../matcher/explain.ts';
+import { compileFilterStateMatcher, type FilterStateMatcher } from '../matcher/filter_state_matcher.ts';
 import { compileHeaderMatchers, type HeaderMatcher, matchHeaders } from '../matcher/header_matcher.ts';
 import { PathKind, PathMatcher, type PathTemplateMatcher, withoutQuery } from '../matcher/path_matcher.ts';
 import {
@@ -33,6 +35,8 @@ interface Conditions {
   readonly grpc: boolean;
   readonly tls: RouteMatch_TlsContextMatchOptions | undefined;
   readonly dynamicMetadata: readonly MetadataMatcher[];
+  readonly filterState: readonly FilterStateMatcher[];
+  readonly cookies: readonly CookieMatcher[];
 }
 
 export class RouteMatch {
@@ -43,6 +47,8 @@ export class RouteMatch {
   private readonly grpc: boolean;
   private readonly tls: RouteMatch_TlsContextMatchOptions | undefined;
   private readonly dynamicMetadata: readonly MetadataMatcher[];
+  private readonly filterState: readonly FilterStateMatcher[];
+  private readonly cookies: readonly CookieMatcher[];
   /** The path is all there is to match: true for nearly every route of a mesh. */
   private readonly pathOnly: boolean;
   private readonly connectOnly: boolean;
@@ -57,6 +63,8 @@ export class RouteMatch {
     this.grpc = conditions.grpc;
     this.tls = conditions.tls;
     this.dynamicMetadata = conditions.dynamicMetadata;
+    this.filterState = conditions.filterState;
+    this.cookies = conditions.cookies;
     this.connectOnly = conditions.path.kind === PathKind.Connect;
     this.templateOnly = conditions.path.kind === PathKind.Template;
     this.pathOnly =
@@ -64,7 +72,8 @@ export class RouteMatch {
       !this.grpc &&
       this.runtimeFraction === undefined &&
       this.tls === undefined &&
-      this.headers.length + this.queryParameters.length + this.dynamicMetadata.length === 0;
+      this.headers.length + this.queryParameters.length + this.dynamicMetadata.length === 0 &&
+      this.filterState.length + this.cookies.length === 0;
   }
 
   /** `path` is the request's path as far as routes look at it: without query, fragment and ignored parameters. */
@@ -85,6 +94,12 @@ export class RouteMatch {
     if (this.tls !== undefined && !matchTls(this.tls, info)) return false;
     for (let i = 0; i < this.dynamicMetadata.length; i++) {
       if (!this.dynamicMetadata[i].match(info.dynamicMetadata)) return false;
+    }
+    for (let i = 0; i < this.filterState.length; i++) {
+      if (!this.filterState[i].match(info)) return false;
+    }
+    for (let i = 0; i < this.cookies.length; i++) {
+      if (!this.cookies[i].match(headers)) return false;
     }
     return true;
   }
@@ -119,6 +134,8 @@ export class RouteMatch {
       parts.push(leaf('TLS context', matchTls(this.tls, info), `the peer ${certificate} certificate`));
     }
     for (const matcher of this.dynamicMetadata) parts.push(matcher.explain(info.dynamicMetadata));
+    for (const matcher of this.filterState) parts.push(matcher.explain(info));
+    for (const matcher of this.cookies) parts.push(matcher.explain(headers));
     return allOf(what, parts);
   }
 }
@@ -156,6 +173,10 @@ export function compileRouteMatch(
     dynamicMetadata: config.dynamic_metadata.map((matcher, i) =>
       compileMetadataMatcher(matcher, at(at(path, 'dynamic_metadata'), i)),
     ),
+    filterState: config.filter_state.map((matcher, i) =>
+      compileFilterStateMatcher(matcher, at(at(path, 'filter_state'), i)),
+    ),
+    cookies: config.cookies.map((matcher, i) => compileCookieMatcher(matcher, at(at(path, 'cookies'), i))),
   });
 }
 

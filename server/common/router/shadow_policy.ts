@@ -2,10 +2,14 @@
 
 import type { RouteAction_RequestMirrorPolicy } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { ShadowPolicy } from '../../api/router.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
 import { headerName } from '../matcher/header_matcher.ts';
+import { latin1Of } from '../matcher/latin1.ts';
 import { checkFields } from './handled_fields.ts';
+import { compileHeaderMutations, type HeaderMutations } from './header_mutations.ts';
 import { compileRuntimeFraction, type RuntimeFraction } from './runtime_fraction.ts';
 
 class CompiledShadowPolicy implements ShadowPolicy {
@@ -13,19 +17,31 @@ class CompiledShadowPolicy implements ShadowPolicy {
   readonly clusterHeader: string;
   readonly traceSampled: boolean | undefined;
   readonly disableShadowHostSuffix: boolean;
+  readonly hostRewriteLiteral: string;
+  private readonly mutations: HeaderMutations;
   private readonly runtimeFraction: RuntimeFraction | undefined;
 
-  constructor(config: RouteAction_RequestMirrorPolicy, fraction: RuntimeFraction | undefined) {
+  constructor(
+    config: RouteAction_RequestMirrorPolicy,
+    mutations: HeaderMutations,
+    fraction: RuntimeFraction | undefined,
+  ) {
     this.cluster = config.cluster;
     this.clusterHeader = headerName(config.cluster_header);
     this.traceSampled = config.trace_sampled?.value;
     this.disableShadowHostSuffix = config.disable_shadow_host_suffix_append;
+    this.hostRewriteLiteral = latin1Of(config.host_rewrite_literal);
+    this.mutations = mutations;
     this.runtimeFraction = fraction;
     Object.freeze(this);
   }
 
   fraction(streamId: number): boolean {
     return this.runtimeFraction === undefined || this.runtimeFraction.enabled(streamId);
+  }
+
+  mutateRequestHeaders(headers: RequestHeaderMap, info: StreamInfo): void {
+    this.mutations.evaluateRequestHeaders(headers, info);
   }
 }
 
@@ -50,6 +66,7 @@ function compileShadowPolicy(
   const fraction = config.runtime_fraction;
   return new CompiledShadowPolicy(
     config,
+    compileHeaderMutations(config.request_headers_mutations, context, at(path, 'request_headers_mutations')),
     fraction && compileRuntimeFraction(fraction, context.runtime, at(path, 'runtime_fraction')),
   );
 }

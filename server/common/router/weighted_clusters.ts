@@ -1,9 +1,12 @@
-// weighted_clusters: one compiled route per cluster, and the choice among them by the stream's random value.
+// weighted_clusters: one compiled route per cluster, and the choice among them by the stream's random value, that of a header,
+// or the route's hash policy.
 // Envoy: source/common/router/weighted_cluster_specifier.cc.
 
 import { ConfigError } from '../../api/config_error.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { Runtime } from '../../api/runtime.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import type { HashPolicy } from './hash_policy.ts';
 
 const MAX_TOTAL_WEIGHT = 0xffffffff;
 const MAX_UINT64 = 0xffffffffffffffffn;
@@ -16,14 +19,19 @@ export class WeightedChoice<T> {
   /** Sum of the weights up to and with each entry. */
   private readonly sums: readonly number[];
   private readonly headerName: string;
+  private readonly hashPolicy: HashPolicy | undefined;
   private readonly runtimeKeys: readonly string[];
   private readonly runtime: Runtime;
 
-  /** `runtimeKeys` is empty where weights are not in the runtime; `headerName` '' where no header gives the random value. */
+  /**
+   * `runtimeKeys` is empty where weights are not in the runtime; `headerName` '' where no header gives the random value;
+   * `hashPolicy` undefined where it does not decide.
+   */
   constructor(
     entries: readonly T[],
     weights: readonly number[],
     headerName: string,
+    hashPolicy: HashPolicy | undefined,
     runtimeKeys: readonly string[],
     runtime: Runtime,
     routeName: string,
@@ -33,6 +41,7 @@ export class WeightedChoice<T> {
     this.sums = cumulative(weights);
     const total = this.sums[this.sums.length - 1] ?? 0;
     this.headerName = headerName;
+    this.hashPolicy = hashPolicy;
     this.runtimeKeys = runtimeKeys;
     this.runtime = runtime;
     if (total > MAX_TOTAL_WEIGHT) {
@@ -47,10 +56,12 @@ export class WeightedChoice<T> {
   }
 
   /** Undefined only when the runtime sets all weights to zero. */
-  choose(headers: RequestHeaderMap, streamId: number): T | undefined {
+  choose(headers: RequestHeaderMap, info: StreamInfo, streamId: number): T | undefined {
     const sums = this.runtimeKeys.length === 0 ? this.sums : this.runtimeSums();
     const total = sums[sums.length - 1];
     if (total === 0) return undefined;
+    const hash = this.hashPolicy?.generateHash(headers, info);
+    if (hash !== undefined) return this.entries[indexOf(sums, Number(hash % BigInt(total)))];
     const value =
       this.headerName === '' ? streamId % total : randomOf(headers, this.headerName, streamId, total);
     return this.entries[indexOf(sums, value)];

@@ -1,16 +1,21 @@
 // What a balancer may know of a request. Envoy: Router::Filter as LoadBalancerContext (source/common/router/router.h).
 
 import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
-import type { RouteEntry } from '../../../../api/router.ts';
+import type { RetryHostPredicate, RouteEntry } from '../../../../api/router.ts';
 import type { ConnectionInfo, StreamInfo } from '../../../../api/stream_info.ts';
 import type { LoadBalancerContext } from '../../../../api/upstream/cluster.ts';
 import type { HostDescription } from '../../../../api/upstream/host.ts';
+
+const NO_PREDICATES: readonly RetryHostPredicate[] = [];
 
 export class RequestLoadBalancerContext implements LoadBalancerContext {
   readonly downstreamHeaders: RequestHeaderMap;
   readonly downstreamConnection: ConnectionInfo;
   readonly requestStreamInfo: StreamInfo;
+  /** `set-cookie` values that the hash policy made, for the response. */
+  setCookies: string[] | undefined = undefined;
   private readonly entry: RouteEntry;
+  private isRetry = false;
   /** Addresses that were tried, kept only where a retry predicate wants to know. */
   private attempted: string[] | undefined = undefined;
   private attemptedPriorities: number[] | undefined = undefined;
@@ -33,18 +38,25 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
 
   /** Only during a retry may the choice be repeated. */
   get hostSelectionRetryCount(): number {
-    return this.attempted === undefined ? 0 : (this.entry.retryPolicy?.hostSelectionMaxAttempts ?? 1);
+    return this.isRetry ? (this.entry.retryPolicy?.hostSelectionMaxAttempts ?? 1) : 0;
   }
 
+  /** Asked anew for each attempt, and so are cookies made: Envoy adds one for each, too. */
   hashKey(): bigint | undefined {
-    return this.entry.hashKey(this.downstreamHeaders, this.requestStreamInfo);
+    return this.entry.hashKey(this.downstreamHeaders, this.requestStreamInfo, (this.setCookies ??= []));
   }
 
   shouldSelectAnotherHost(host: HostDescription): boolean {
-    return this.attempted?.includes(host.address.text) === true;
+    if (this.attempted?.includes(host.address.text) === true) return true;
+    const predicates = this.entry.retryPolicy?.hostPredicates ?? NO_PREDICATES;
+    for (let i = 0; i < predicates.length; i++) {
+      if (predicates[i].shouldSelectAnotherHost(host)) return true;
+    }
+    return false;
   }
 
   onHostAttempted(host: HostDescription): void {
+    this.isRetry = true;
     const policy = this.entry.retryPolicy;
     if (policy?.rejectPreviousHosts === true) (this.attempted ??= []).push(host.address.text);
     const frequency = policy?.previousPrioritiesUpdateFrequency ?? 0;

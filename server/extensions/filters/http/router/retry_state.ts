@@ -34,7 +34,6 @@ export class RetryState {
   private readonly statusCodes: readonly number[];
   /** x-envoy-retriable-header-names, lower-case. */
   private readonly headerNames: readonly string[];
-  private readonly allowed: number;
   private remaining: number;
   private attempts = 0;
   private holdsBreaker = false;
@@ -54,7 +53,6 @@ export class RetryState {
     this.requestStats = requestStats;
     this.priority = priority;
     this.retryOn = retryOn;
-    this.allowed = retries;
     this.remaining = retries;
     this.statusCodes = statusCodes;
     this.headerNames = headerNames;
@@ -93,13 +91,9 @@ export class RetryState {
       ];
     const names = headers.get('x-envoy-retriable-header-names')?.toLowerCase().split(',') ?? NO_NAMES;
     removeRetryHeaders(headers);
-    return retryOn === 0 || retries === 0
+    return retryOn === 0
       ? undefined
       : new RetryState(policy, cluster, requestStats, priority, retryOn, retries, codes, names);
-  }
-
-  get enabled(): boolean {
-    return this.remaining > 0;
   }
 
   /** A response's head came. */
@@ -147,7 +141,7 @@ export class RetryState {
     this.release();
     if (!would) return 'no';
     if (this.remaining === 0) {
-      if (this.allowed > 0) this.count('upstream_rq_retry_limit_exceeded');
+      this.count('upstream_rq_retry_limit_exceeded');
       return 'limit';
     }
     if (!this.cluster.resourceManager(this.priority).tryAcquireRetry()) {

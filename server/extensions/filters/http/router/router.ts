@@ -70,7 +70,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   private responseTimer: Timer | undefined = undefined;
   private retryTimer: Timer | undefined = undefined;
   private destroyed = false;
-  private setCookies: string[] | undefined = undefined;
 
   constructor(config: RouterConfig) {
     this.config = config;
@@ -358,8 +357,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     info.responseCodeDetails = 'via_upstream';
     info.responseCode = headers.status;
-    if (this.setCookies !== undefined)
-      for (const cookie of this.setCookies) headers.append('set-cookie', cookie);
+    const { setCookies } = this.balancing;
+    if (setCookies !== undefined) for (const cookie of setCookies) headers.append('set-cookie', cookie);
     this.route.finalizeResponseHeaders(headers, this.headers, info);
     if (endStream) this.onUpstreamComplete();
     callbacks.encodeHeaders(headers, endStream);

@@ -42,6 +42,7 @@ export function shadowRequest(
     headers.scheme,
     [...headers.list],
   );
+  policy.mutateRequestHeaders(copy, callbacks.streamInfo);
   // The copy is a request of this proxy's own.
   copy.set('x-envoy-internal', 'true');
   appendValue(copy, 'x-forwarded-for', localIp);
@@ -56,6 +57,7 @@ export function shadowRequest(
 
 /** `example.com:80` becomes `example.com-shadow:80`. */
 function shadowHost(host: string | undefined, policy: ShadowPolicy): string | undefined {
+  if (policy.hostRewriteLiteral !== '') return policy.hostRewriteLiteral;
   if (host === undefined || policy.disableShadowHostSuffix) return host;
   const colon = host.lastIndexOf(':');
   return colon < 0 || host.endsWith(']')
