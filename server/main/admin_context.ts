@@ -21,6 +21,7 @@ import { clusterStatuses } from './status/cluster_status.ts';
 import { commandLineOptions } from './status/command_line_options.ts';
 import type { ListenerDrain } from './status/drain_listeners.ts';
 import { V8Profiler } from './status/profiler.ts';
+import { resourceView } from './status/resource_status.ts';
 import type { ServerState } from './status/server_state.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
 import { HOT_RESTART_VERSION, VERSION_LINE } from './version.ts';
@@ -65,6 +66,9 @@ export function adminContext(parts: ServerParts): AdminContext {
     logging: loggingOf(supervisor),
     runtime,
     profiler: new V8Profiler(() => supervisor.workers, control.bootstrap.admin?.profile_path ?? ''),
+    resources: resourceView(store),
+    history: store.history,
+    xdsStreams: () => control.subscriptions.streams,
     clusters: () => clusterStatuses(store),
     listeners: () => listenerStatuses(control, supervisor),
     unreadyTargets: () => store.unreadyTargets(),

@@ -5,6 +5,7 @@ import { StatAggregator } from '../../server/common/stats/aggregator.ts';
 import { compileStatsConfig } from '../../server/common/stats/stats_config.ts';
 import { ThreadStatStore } from '../../server/common/stats/store.ts';
 import type { AdminContext } from '../../server/main/admin/context.ts';
+import { ResourceHistory } from '../../server/main/config_store/history.ts';
 import { create } from '../../xds-protos/load.ts';
 
 export interface FakeAdminContext extends AdminContext {
@@ -41,6 +42,9 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     },
     runtime: { layerNames: [], entries: [], modify: () => false },
     profiler: { start: async () => true, stop: async () => undefined, heaps: async () => new Map() },
+    resources: { all: () => [] },
+    history: new ResourceHistory(),
+    xdsStreams: () => [],
     clusters: () => [],
     listeners: () => [],
     unreadyTargets: () => [],

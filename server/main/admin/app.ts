@@ -6,6 +6,7 @@ import { pipeline, type Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import express, { type Express, type Request, type Response } from 'express';
 import { logger } from '../../common/log.ts';
+import { API_ENDPOINTS, apiAnswer, unknownApiPath } from './api/api.ts';
 import type { AdminContext } from './context.ts';
 import { type AdminAnswer, type AdminHandler, text } from './handler.ts';
 import { HANDLERS } from './handlers.ts';
@@ -42,6 +43,13 @@ export function adminApp(context: AdminContext): Express {
       send(request, response, await respond(handler, request, context)),
     );
   }
+  for (const endpoint of API_ENDPOINTS) {
+    app.all(endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
+      const { method, params } = request;
+      await send(request, response, apiAnswer(endpoint, method, params, queryOf(request), context));
+    });
+  }
+  app.all(/^\/api(?:\/|$)/, (request, response) => send(request, response, unknownApiPath()));
   app.use(async (request: Request, response: Response) => {
     await send(request, response, text(`invalid path. ${helpText(HANDLERS)}`, 404));
   });
@@ -59,11 +67,15 @@ async function respond(handler: AdminHandler, request: Request, context: AdminCo
     log.error(`admin path "${request.originalUrl}" mutates state, method=${request.method} rather than POST`);
     return text(`Method ${request.method} not allowed, POST required.`, 405);
   }
-  let query = new URL(request.originalUrl, 'http://admin').searchParams;
+  let query = queryOf(request);
   if (query.size === 0 && request.is('application/x-www-form-urlencoded')) {
     query = new URLSearchParams(await readForm(request));
   }
   return handler.handle({ method: request.method, query }, context);
+}
+
+function queryOf(request: Request): URLSearchParams {
+  return new URL(request.originalUrl, 'http://admin').searchParams;
 }
 
 async function readForm(request: IncomingMessage): Promise<string> {
@@ -90,6 +102,10 @@ async function send(request: Request, response: ServerResponse, answer: AdminAns
     return;
   }
   const sink = compressed ? gzipTo(response) : response;
+  if (typeof answer.body === 'object' && Symbol.asyncIterator in answer.body) {
+    await sendEvents(sink, answer.body);
+    return;
+  }
   const pieces = typeof answer.body === 'string' ? [answer.body] : answer.body;
   let gathered = '';
   let count = 0;
@@ -109,7 +125,25 @@ async function send(request: Request, response: ServerResponse, answer: AdminAns
   sink.end(gathered);
 }
 
+/** Each as it comes, until the client goes. */
+async function sendEvents(sink: Writable, events: AsyncIterable<string>): Promise<void> {
+  const iterator = events[Symbol.asyncIterator]();
+  const gone = new Promise<undefined>((resolve) => sink.once('close', () => resolve(undefined)));
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), gone]);
+      if (next === undefined || next.done === true) break;
+      if (!sink.write(next.value) && !(await drained(sink))) break;
+    }
+  } finally {
+    // Not awaited: it may be waiting for an event that never comes.
+    void iterator.return?.();
+  }
+  sink.end();
+}
+
 function wantsGzip(request: Request, { body }: AdminAnswer): boolean {
+  if (typeof body === 'object' && Symbol.asyncIterator in body) return false;
   if (typeof body === 'string' && body.length < MIN_GZIP_CHARS) return false;
   return request.acceptsEncodings('gzip', 'identity') === 'gzip';
 }

@@ -10,6 +10,9 @@ import type { Address } from '../../api/stream_info.ts';
 import type { HostDescription } from '../../api/upstream/host.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { StatsSettings } from '../../common/stats/stats_config.ts';
+import type { ResourceHistory } from '../config_store/history.ts';
+import type { ResourceKind, ResourceVersion, UpdateFailure } from '../config_store/resource.ts';
+import type { StreamSnapshot } from '../xds/stream_state.ts';
 
 export interface AdminContext {
   readonly stats: StatAggregator;
@@ -21,6 +24,10 @@ export interface AdminContext {
   readonly logging: Logging;
   readonly runtime: AdminRuntime;
   readonly profiler: Profiler;
+  /** For /api/. */
+  readonly resources: ResourceView;
+  readonly history: ResourceHistory;
+  xdsStreams(): readonly StreamSnapshot[];
   clusters(): Iterable<ClusterStatus>;
   /** Those that are active or warming, in the order they came. */
   listeners(): Iterable<{ readonly name: string; readonly localAddress: Address }>;
@@ -88,6 +95,23 @@ export interface AdminRuntime {
   }[];
   /** Sets keys of the admin layer, '' takes one back. False when there is no admin layer. */
   modify(values: ReadonlyMap<string, string>): boolean;
+}
+
+/** A resource of any kind, whatever its state. */
+export interface ResourceStatus {
+  readonly kind: ResourceKind;
+  readonly name: string;
+  /** Of the bootstrap. */
+  readonly isStatic: boolean;
+  readonly active: ResourceVersion | undefined;
+  readonly warming: ResourceVersion | undefined;
+  /** The last update that was refused, until a good one comes. */
+  readonly failure: UpdateFailure | undefined;
+}
+
+export interface ResourceView {
+  /** Of the kind, or all. */
+  all(kind: ResourceKind | undefined): Iterable<ResourceStatus>;
 }
 
 /** `heap`: objects alive; `allocation`: all that were made. */

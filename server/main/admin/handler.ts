@@ -28,7 +28,7 @@ export interface AdminAnswer {
   readonly status: number;
   readonly contentType: string;
   /** Pieces are made while they are sent, so that a big answer is never in memory as a whole. */
-  readonly body: string | Iterable<string>;
+  readonly body: string | Iterable<string> | AsyncIterable<string>;
   /** To be done once the answer is sent. */
   readonly afterwards?: () => void;
 }

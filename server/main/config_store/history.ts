@@ -2,7 +2,7 @@
 // It answers "what changed, when, and was it taken?" for the dashboard and for the tests.
 
 import { type ResourceKind, TYPE_NAMES } from './resource.ts';
-import { type Difference, diffResources } from './resource_diff.ts';
+import { type Difference, diffRedacted } from './resource_diff.ts';
 
 /** Versions kept of one resource. */
 const PER_RESOURCE = 20;
@@ -12,6 +12,8 @@ const TOTAL_BYTES = 64 * 1024 * 1024;
 const ENTRY_BYTES = 256;
 
 export interface HistoryEntry {
+  /** Counts all entries since the start, from 1. */
+  readonly id: number;
   readonly kind: ResourceKind;
   readonly name: string;
   readonly version: string;
@@ -30,8 +32,17 @@ export class ResourceHistory {
   /** Superseded entries, oldest first: what is dropped when the total is exceeded. */
   #superseded: HistoryEntry[] = [];
   #supersededBytes = 0;
+  #added = 0;
+  readonly #observers = new Set<(entry: HistoryEntry) => void>();
 
-  add(entry: HistoryEntry): void {
+  /** Calls `observer` with each entry to come. Returns what ends it. */
+  observe(observer: (entry: HistoryEntry) => void): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
+  }
+
+  add(unnumbered: Omit<HistoryEntry, 'id'>): void {
+    const entry: HistoryEntry = { id: ++this.#added, ...unnumbered };
     const key = `${entry.kind}/${entry.name}`;
     const versions = this.#entries.get(key);
     if (versions === undefined) {
@@ -44,6 +55,7 @@ export class ResourceHistory {
     }
     // A removal is the last of its name, maybe for ever: it must not stay for ever.
     if (entry.bytes === undefined) this.#supersede(entry);
+    for (const observer of this.#observers) observer(entry);
   }
 
   /** Oldest first. */
@@ -56,6 +68,12 @@ export class ResourceHistory {
     for (const versions of this.#entries.values()) yield* versions;
   }
 
+  /** The entry of this id, if it is still there. */
+  get(id: number): HistoryEntry | undefined {
+    for (const entry of this.all()) if (entry.id === id) return entry;
+    return undefined;
+  }
+
   /** What an entry changed against the last accepted version before it; undefined when that one is gone. */
   diff(entry: HistoryEntry): readonly Difference[] | undefined {
     const versions = this.versions(entry.kind, entry.name);
@@ -63,7 +81,7 @@ export class ResourceHistory {
       .slice(0, versions.indexOf(entry))
       .findLast((other) => other.error === undefined && other.bytes !== undefined);
     if (before?.bytes === undefined || entry.bytes === undefined) return undefined;
-    return diffResources(TYPE_NAMES[entry.kind], before.bytes, entry.bytes);
+    return diffRedacted(TYPE_NAMES[entry.kind], before.bytes, entry.bytes);
   }
 
   #supersede(entry: HistoryEntry): void {

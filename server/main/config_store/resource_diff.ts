@@ -2,7 +2,8 @@
 // are compared by their `name` where all have one, so that an inserted route does not make every later one look changed.
 
 import { toJson } from '../../../xds-protos/json.ts';
-import { decode } from '../../../xds-protos/load.ts';
+import { decode, encode } from '../../../xds-protos/load.ts';
+import { redact } from '../../../xds-protos/redact.ts';
 import type { Json } from '../../../xds-protos/well_known.ts';
 import { at } from '../../api/config_error.ts';
 
@@ -27,6 +28,23 @@ export function diffResources(typeName: string, before: Uint8Array, after: Uint8
     differences,
   );
   return differences;
+}
+
+/** As `diffResources`, with what is sensitive shown as `[redacted]`: it is said that a key changed, not from what to what. */
+export function diffRedacted(typeName: string, before: Uint8Array, after: Uint8Array): Difference[] {
+  const differences = diffResources(typeName, before, after);
+  if (differences.length === 0) return differences;
+  const redacted = (bytes: Uint8Array): Uint8Array =>
+    encode(typeName, redact(typeName, decode(typeName, bytes)));
+  const shown = new Map<string, Difference>();
+  for (const each of diffResources(typeName, redacted(before), redacted(after))) shown.set(each.path, each);
+  return differences.map(({ path, before: old, after: young }) => {
+    const safe = shown.get(path);
+    if (safe !== undefined) return safe;
+    const hidden = (value: Json | undefined): Json | undefined =>
+      value === undefined ? undefined : '[redacted]';
+    return { path, before: hidden(old), after: hidden(young) };
+  });
 }
 
 function compare(before: Json | undefined, after: Json | undefined, path: string, into: Difference[]): void {

@@ -1,0 +1,159 @@
+// /api/history: every version of every resource that came, taken or refused, and what each changed; /api/events: the same as
+// it happens.
+
+import type { Json } from '../../../../xds-protos/json.ts';
+import type { HistoryEntry, ResourceHistory } from '../../config_store/history.ts';
+import { type ApiEndpoint, ApiError, type Schema } from './endpoint.ts';
+import { listParams, pageOf, pageSchema } from './listing.ts';
+import { KINDS, resourceJson } from './resources.ts';
+
+const VERDICTS = ['accepted', 'rejected', 'removed'] as const;
+/** Events that a slow reader has not taken yet; beyond that it is cut off, and comes back for the rest with /api/history. */
+const MAX_QUEUED_EVENTS = 1000;
+/** ms between comments that keep a silent stream alive through proxies. */
+const HEARTBEAT_MS = 15_000;
+
+const ENTRY = {
+  id: { type: 'integer', description: 'Counts all entries since the start' },
+  kind: { type: 'string', enum: KINDS },
+  name: { type: 'string' },
+  version: { type: 'string' },
+  source: { type: 'string', description: 'Who sent it: ads, a path, a cluster' },
+  at: { type: 'integer', description: 'ms since 1970' },
+  verdict: { type: 'string', enum: VERDICTS },
+  path: { type: 'string', description: 'Of a rejected one: the field' },
+  reason: { type: 'string', description: 'Of a rejected one: why' },
+} as const satisfies Record<string, Schema>;
+const REQUIRED = ['id', 'kind', 'name', 'version', 'source', 'at', 'verdict'];
+
+export const HISTORY_SCHEMAS: Readonly<Record<string, Schema>> = {
+  HistoryEntry: { type: 'object', required: REQUIRED, additionalProperties: false, properties: ENTRY },
+  HistoryDetail: {
+    type: 'object',
+    required: REQUIRED,
+    additionalProperties: false,
+    properties: {
+      ...ENTRY,
+      changes: {
+        type: 'array',
+        description: 'Against the last version before it that was accepted; absent where there is none',
+        items: { $ref: '#/components/schemas/Change' },
+      },
+      resource: { type: 'object', description: 'As proto3 JSON without secrets, where it could be read' },
+    },
+  },
+  Change: {
+    type: 'object',
+    required: ['path'],
+    additionalProperties: false,
+    properties: {
+      path: { type: 'string', description: 'Elements with a name are given by it: virtual_hosts[reviews]' },
+      before: { description: 'Absent when the field was added' },
+      after: { description: 'Absent when the field was removed' },
+    },
+  },
+};
+
+export const HISTORY_ENDPOINTS: readonly ApiEndpoint[] = [
+  {
+    path: '/api/history',
+    summary: 'Versions of resources that came, the latest first',
+    params: [
+      { name: 'kind', in: 'query', description: 'Only of this kind', schema: ENTRY.kind },
+      { name: 'name', in: 'query', description: 'Only of this name', schema: { type: 'string' } },
+      { name: 'verdict', in: 'query', description: 'Only with this verdict', schema: ENTRY.verdict },
+      ...listParams(['id', 'name'], '-id'),
+    ],
+    response: pageSchema({ $ref: '#/components/schemas/HistoryEntry' }),
+    handle: (params, { history }) => {
+      const [kind, name, verdict] = ['kind', 'name', 'verdict'].map((each) => params.text(each));
+      const wanted = [...history.all()].filter(
+        (entry) =>
+          (kind === undefined || entry.kind === kind) &&
+          (name === undefined || entry.name === name) &&
+          (verdict === undefined || verdictOf(entry) === verdict),
+      );
+      const page = pageOf(wanted, params, (entry, by) => (by === 'name' ? entry.name : entry.id));
+      return { json: { ...page, items: page.items.map(entryJson) } };
+    },
+  },
+  {
+    path: '/api/history/{id}',
+    summary: 'One version, with what it changed',
+    params: [
+      { name: 'id', in: 'path', description: 'Of the entry', schema: { type: 'integer', minimum: 1 } },
+    ],
+    response: { $ref: '#/components/schemas/HistoryDetail' },
+    handle: (params, { history }) => {
+      const entry = history.get(params.integer('id'));
+      if (entry === undefined) throw new ApiError(404, `no entry ${params.integer('id')}, or none any more`);
+      return { json: detailJson(entry, history) };
+    },
+  },
+  {
+    path: '/api/events',
+    summary: 'A stream of server-sent events, `config` with an entry of the history each, as they happen',
+    params: [],
+    response: undefined,
+    handle: (_params, { history }) => ({ events: configEvents(history) }),
+  },
+];
+
+function verdictOf({ bytes, error }: HistoryEntry): (typeof VERDICTS)[number] {
+  if (bytes === undefined) return 'removed';
+  return error === undefined ? 'accepted' : 'rejected';
+}
+
+function entryJson(entry: HistoryEntry): { [key: string]: Json } {
+  const { id, kind, name, version, source, at, error } = entry;
+  return { id, kind, name, version, source, at, verdict: verdictOf(entry), ...error };
+}
+
+function detailJson(entry: HistoryEntry, history: ResourceHistory): Json {
+  const resource = entry.bytes && resourceJson(entry.kind, entry.bytes);
+  // What cannot be read can be compared with nothing.
+  const changes = resource === undefined ? undefined : history.diff(entry);
+  return {
+    ...entryJson(entry),
+    ...(changes !== undefined && {
+      changes: changes.map(({ path, before, after }) => ({
+        path,
+        ...(before !== undefined && { before }),
+        ...(after !== undefined && { after }),
+      })),
+    }),
+    ...(resource !== undefined && { resource }),
+  };
+}
+
+/** Ends when its reader goes or is too slow. */
+async function* configEvents(history: ResourceHistory): AsyncGenerator<string> {
+  const queue: HistoryEntry[] = [];
+  let overflowed = false;
+  let wake: () => void = () => undefined;
+  const end = history.observe((entry) => {
+    if (queue.length < MAX_QUEUED_EVENTS) queue.push(entry);
+    else overflowed = true;
+    wake();
+  });
+  try {
+    // A first comment, so that the reader knows that from now on nothing is missed.
+    yield ': connected\n\n';
+    while (!overflowed) {
+      const entry = queue.shift();
+      if (entry !== undefined) {
+        yield `event: config\nid: ${entry.id}\ndata: ${JSON.stringify(entryJson(entry))}\n\n`;
+        continue;
+      }
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const timer = setTimeout(() => resolve(true), HEARTBEAT_MS);
+      timer.unref();
+      wake = () => resolve(false);
+      const silent = await promise;
+      clearTimeout(timer);
+      if (silent) yield ': silent\n\n';
+    }
+  } finally {
+    end();
+  }
+}

@@ -1,0 +1,49 @@
+// Every resource of the store in one form, for the admin's JSON: what serves, what warms, what was refused last.
+
+import { encode } from '../../../xds-protos/load.ts';
+import type { ResourceStatus, ResourceView } from '../admin/context.ts';
+import type { ConfigStore } from '../config_store/config_store.ts';
+import type { CollectionRecord } from '../config_store/discovered_collection.ts';
+import { type ResourceKind, type ResourceVersion, TYPE_NAMES } from '../config_store/resource.ts';
+import type { WatchedResources } from '../config_store/watched_resources.ts';
+
+export function resourceView(store: ConfigStore): ResourceView {
+  const sources: Readonly<Record<ResourceKind, () => Iterable<ResourceStatus>>> = {
+    listener: () => collected('listener', store.listeners.all),
+    route: () => watched('route', store.routes),
+    cluster: () => collected('cluster', store.clusters.all),
+    endpoints: () => watched('endpoints', store.assignments),
+    secret: () => secrets(store),
+    extension: () => watched('extension', store.extensions),
+  };
+  return {
+    *all(kind) {
+      if (kind !== undefined) yield* sources[kind]();
+      else for (const source of Object.values(sources)) yield* source();
+    },
+  };
+}
+
+function* collected(
+  kind: 'listener' | 'cluster',
+  records: Iterable<CollectionRecord<ResourceVersion>>,
+): Generator<ResourceStatus> {
+  for (const { name, isStatic, active, warming, failure } of records) {
+    yield { kind, name, isStatic, active, warming, failure };
+  }
+}
+
+/** One that several sources are asked for is there several times. */
+function* watched(kind: ResourceKind, resources: WatchedResources): Generator<ResourceStatus> {
+  for (const { resourceName: name, active, failure } of resources.all) {
+    yield { kind, name, isStatic: false, active, warming: undefined, failure };
+  }
+}
+
+function* secrets(store: ConfigStore): Generator<ResourceStatus> {
+  for (const { name, message, receivedAt } of store.secrets.static) {
+    const active = { bytes: encode(TYPE_NAMES.secret, message), version: '', receivedAt };
+    yield { kind: 'secret', name, isStatic: true, active, warming: undefined, failure: undefined };
+  }
+  yield* watched('secret', store.sdsSecrets);
+}
