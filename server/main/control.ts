@@ -90,6 +90,7 @@ export function buildControl(
     unknownFields: options.unknownDynamicFields,
     publish: (updates) => output.publish(updates),
     onPiece: output.onPiece,
+    logFiles: output.logFiles,
     outlierLog: outlierLog(bootstrap, output.logFiles),
     sockets: output.sockets,
   });

@@ -65,6 +65,7 @@ export function testStore(bootstrap: object): TestStore {
           panicPercent: 50,
           outlierDetection: undefined,
           updateMergeWindowMs: 0,
+          healthCheck: undefined,
         };
       },
       route: ({ virtual_hosts }) => refuseBad(virtual_hosts[0]?.name ?? ''),

@@ -14,6 +14,7 @@ import { rejectOtherFields } from '../config/handled_fields.ts';
 import { compileHttp1Settings, type Http1Settings } from '../http/http1/settings.ts';
 import { statefulFormatterResolver } from '../http/http1/stateful_formatter.ts';
 import { compileLoadBalancer, type LoadBalancerConfig } from '../load_balancing/load_balancer_config.ts';
+import { compileHealthCheck, type HealthCheckConfig } from './health_check_config.ts';
 import { compileHttpOptions, type HttpOptions } from './http_protocol_options.ts';
 import { type FilterMetadata, filterMetadata } from './metadata.ts';
 import { compileOutlierDetection, type OutlierDetectionConfig } from './outlier_detection_config.ts';
@@ -77,6 +78,8 @@ const HANDLED = new Set([
   'maglev_lb_config',
   'lb_subset_config',
   'outlier_detection',
+  'health_checks',
+  'ignore_health_on_host_removal',
   'original_dst_lb_config',
   'preconnect_policy',
 ]);
@@ -84,6 +87,7 @@ const COMMON_LB_FIELDS = new Set([
   'healthy_panic_threshold',
   // It merges changes of health. What a control plane sends is applied at once.
   'update_merge_window',
+  'ignore_new_hosts_until_first_hc',
   'close_connections_on_host_set_change',
   'zone_aware_lb_config',
   'locality_weighted_lb_config',
@@ -131,6 +135,7 @@ export interface ClusterConfig {
   /** ms in which changes of health become one; 0 = none do. */
   readonly updateMergeWindowMs: number;
   readonly outlierDetection: OutlierDetectionConfig | undefined;
+  readonly healthCheck: HealthCheckConfig | undefined;
   readonly metadata: FilterMetadata | undefined;
   readonly originalDst: OriginalDstConfig | undefined;
 }
@@ -208,6 +213,7 @@ export function compileCluster(
       return resolved.factory.compile(resolved.config, context, at(where, 'typed_config'));
     }),
     updateMergeWindowMs: durationMs(common?.update_merge_window) ?? DEFAULT_UPDATE_MERGE_WINDOW_MS,
+    healthCheck: compileHealthCheck(cluster, http.features.upstreamProtocol !== 'http1', path),
     outlierDetection: compileOutlierDetection(cluster.outlier_detection, at(path, 'outlier_detection')),
     metadata: filterMetadata(cluster.metadata),
     originalDst: type === 'ORIGINAL_DST' ? compileOriginalDst(cluster, path) : undefined,

@@ -62,6 +62,7 @@ export class Host implements HostDescription {
   private readonly held: Int32Array;
   /** When slow start began to count for it, ms of the monotonic clock; 0 = not yet. Envoy: Host::lastHcPassTime. */
   slowStartSince = 0;
+  private failedActiveHc: boolean;
   /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
   http1Pool: HostPool | undefined = undefined;
   /** Of HTTP/2, or of whichever of the two the host agrees to. */
@@ -83,6 +84,7 @@ export class Host implements HostDescription {
     this.slot = options.slot;
     this.slotNumber = options.slotNumber;
     this.held = options.held;
+    this.failedActiveHc = this.hasFailedActiveHc;
   }
 
   get activeRequests(): number {
@@ -94,6 +96,18 @@ export class Host implements HostDescription {
     const flags = Atomics.load(this.table, this.slot + HostSlot.HealthFlags);
     if ((flags & UNHEALTHY_FLAGS) !== 0) return 'unhealthy';
     return (flags & DEGRADED_FLAGS) !== 0 ? 'degraded' : 'healthy';
+  }
+
+  /** Its checks say something new: slow start begins again for a host that has passed. */
+  noteHealth(): void {
+    const failed = this.hasFailedActiveHc;
+    if (this.failedActiveHc && !failed) this.slowStartSince = 0;
+    this.failedActiveHc = failed;
+  }
+
+  private get hasFailedActiveHc(): boolean {
+    const flags = Atomics.load(this.table, this.slot + HostSlot.HealthFlags);
+    return (flags & HostHealthFlag.FailedActiveHc) !== 0;
   }
 
   get isExcluded(): boolean {

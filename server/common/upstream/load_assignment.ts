@@ -3,6 +3,7 @@
 
 import type {
   ClusterLoadAssignment,
+  Endpoint_HealthCheckConfig,
   LbEndpoint,
   LocalityLbEndpoints,
 } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
@@ -44,6 +45,16 @@ export interface CompiledEndpoint {
   readonly localityWeight: number;
   readonly metadata: FilterMetadata | undefined;
   readonly localityMetadata: FilterMetadata | undefined;
+  readonly healthCheck: EndpointHealthCheck;
+}
+
+/** Endpoint.health_check_config. */
+export interface EndpointHealthCheck {
+  /** 0: that of the cluster's checks, or the endpoint's. */
+  readonly port: number;
+  readonly hostname: string;
+  readonly address: Address | undefined;
+  readonly disabled: boolean;
 }
 
 export interface CompiledLoadAssignment {
@@ -107,5 +118,29 @@ function compileEndpoint(
     localityWeight: wrapperValue(group.load_balancing_weight) ?? 0,
     metadata: filterMetadata(lb.metadata),
     localityMetadata,
+    healthCheck: compileEndpointHealthCheck(
+      endpoint.health_check_config,
+      at(path, 'endpoint.health_check_config'),
+    ),
+  };
+}
+
+const CHECKED_AS_ITSELF: EndpointHealthCheck = Object.freeze({
+  port: 0,
+  hostname: '',
+  address: undefined,
+  disabled: false,
+});
+
+function compileEndpointHealthCheck(
+  config: Endpoint_HealthCheckConfig | undefined,
+  path: string,
+): EndpointHealthCheck {
+  if (config === undefined) return CHECKED_AS_ITSELF;
+  return {
+    port: config.port_value,
+    hostname: config.hostname,
+    address: config.address && parseAddress(config.address, at(path, 'address')),
+    disabled: config.disable_active_health_check,
   };
 }

@@ -304,6 +304,7 @@ export class ThreadLocalCluster implements Cluster {
 
   /** Checks changed the health of hosts: they are sorted anew. */
   updateHealth(): void {
+    for (const host of this.prioritySet.hosts) host.noteHealth();
     this.setHosts(this.prioritySet.hosts, this.prioritySet.options);
   }
 

@@ -4,6 +4,7 @@
 import type { ClusterLoadAssignment } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { HostSlot } from '../../api/upstream/host.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
+import { ACTIVE_HC_FLAGS } from '../health_checks/cluster_health_checks.ts';
 import { addressKey, EDS_HEALTH_FLAGS, edsHealthFlags } from './load_assignment.ts';
 import type { SlotAllocator } from './slot_allocator.ts';
 
@@ -18,8 +19,15 @@ export class ClusterHosts {
     return this.#slots.size;
   }
 
-  /** Slots of the endpoints in the order of the message; health from EDS is written into them. */
-  update(assignment: ClusterLoadAssignment, allocator: SlotAllocator): Int32Array {
+  /**
+   * Slots of the endpoints in the order of the message; health from EDS is written into them, and what checks say of the
+   * i-th endpoint (bits of ACTIVE_HC_FLAGS).
+   */
+  update(
+    assignment: ClusterLoadAssignment,
+    allocator: SlotAllocator,
+    checkedFlags: (index: number) => number,
+  ): Int32Array {
     const before = this.#slots;
     const sizeBefore = before.size;
     const after = new Map<string, number>();
@@ -32,8 +40,9 @@ export class ClusterHosts {
         const slot = before.get(key) ?? allocator.allocate();
         before.delete(key);
         after.set(key, slot);
+        const flags = edsHealthFlags(endpoint) | checkedFlags(order.length);
         order.push(slot);
-        setEdsHealth(allocator.table, slot, edsHealthFlags(endpoint));
+        setHealth(allocator.table, slot, flags);
       }
     }
     this.matched += order.length;
@@ -50,9 +59,12 @@ export class ClusterHosts {
   }
 }
 
-function setEdsHealth(table: SharedTable, slot: number, flags: number): void {
+/** The rest of the bits is outlier detection's. */
+const FLAGS = EDS_HEALTH_FLAGS | ACTIVE_HC_FLAGS;
+
+function setHealth(table: SharedTable, slot: number, flags: number): void {
   const view = table.view(slot);
   const index = SharedTable.offset(slot) + HostSlot.HealthFlags;
-  const now = Atomics.load(view, index) & EDS_HEALTH_FLAGS;
+  const now = Atomics.load(view, index) & FLAGS;
   if (now !== flags) Atomics.xor(view, index, now ^ flags);
 }

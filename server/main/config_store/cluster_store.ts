@@ -9,6 +9,7 @@ import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_
 import type { ConsecutiveError } from '../../common/upstream/outlier_monitor.ts';
 import type { Thresholds } from '../../common/upstream/resource_manager.ts';
 import { dnsEndpoints } from '../dns/dns_endpoints.ts';
+import { ClusterHealthChecks } from '../health_checks/cluster_health_checks.ts';
 import { ClusterOutliers } from '../outlier_detection/cluster_outliers.ts';
 import { ClusterHosts } from './cluster_hosts.ts';
 import { CollectionRecord, DiscoveredCollection } from './discovered_collection.ts';
@@ -29,8 +30,15 @@ export interface ClusterVersion extends ResourceVersion {
   readonly circuitBreakers: readonly [Thresholds, Thresholds];
   readonly shape: ClusterShape;
   readonly leases: readonly Lease[];
+  readonly healthChecks: ClusterHealthChecks | undefined;
   /** Undefined for ORIGINAL_DST: its hosts appear as connections come. */
   readonly source: EndpointSource | undefined;
+}
+
+/** The parts of a version that its hosts come from. */
+interface ServingVersion {
+  readonly source: EndpointSource;
+  readonly healthChecks: ClusterHealthChecks | undefined;
 }
 
 /** Everything known of a cluster name. */
@@ -118,7 +126,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   protected activate(record: ClusterRecord, next: ClusterVersion): void {
     if (record.active === undefined) this.#active++;
     if (record.breakerSlot < 0) record.breakerSlot = this.services.breakerSlots.allocate();
-    const { version, bytes, source } = next;
+    const { version, bytes, source, healthChecks } = next;
     const circuitBreakerSlot = record.breakerSlot;
     const before = record.outliers;
     record.health?.close();
@@ -131,10 +139,10 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     this.services.publisher.put({ kind: 'cluster', name: record.name, version, bytes, circuitBreakerSlot });
     record.stopObserving?.();
     record.stopObserving = source?.observe(() => {
-      this.#publishEndpoints(record, source);
+      this.#publishEndpoints(record, { source, healthChecks });
       this.#bump(AT.cluster_updated);
     });
-    if (source !== undefined) this.#publishEndpoints(record, source);
+    if (source !== undefined) this.#publishEndpoints(record, { source, healthChecks });
     else this.#dropEndpoints(record);
   }
 
@@ -152,8 +160,9 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
 
   protected abandonWarming(): void {}
 
-  protected closeVersion({ leases, source }: ClusterVersion): void {
+  protected closeVersion({ leases, source, healthChecks }: ClusterVersion): void {
     releaseAll(leases);
+    healthChecks?.close();
     source?.close();
   }
 
@@ -171,21 +180,26 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     const { dependencies, shape } = this.#check(cluster, record.isStatic, path);
     const leases = leaseAll(this.services, dependencies);
     let next: ClusterVersion;
+    let source: EndpointSource | undefined;
     try {
+      source = this.#endpointSource(cluster, version.bytes, path);
       next = {
         ...version,
         statName: statName(cluster),
         circuitBreakers: compileCircuitBreakers(cluster, path),
         shape,
         leases,
-        source: this.#endpointSource(cluster, version.bytes, path),
+        source,
+        healthChecks: this.#healthChecks(cluster, shape, source),
       };
     } catch (error) {
+      source?.close();
       releaseAll(leases);
       throw error;
     }
     const targets = leases.map((lease) => lease.target);
     if (next.source !== undefined) targets.push(next.source);
+    if (next.healthChecks !== undefined) targets.push(next.healthChecks);
     this.enter(record, next, targets);
   }
 
@@ -193,12 +207,15 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   #check(cluster: Cluster, isStatic: boolean, path: string) {
     const { context, dependencies } = mainFactoryContext(this.services.environment, isStatic);
     const compiled = this.services.compilers.cluster(cluster, context, path);
-    const { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs } = compiled;
+    const { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs, healthCheck } = compiled;
     if (cluster.load_assignment !== undefined) {
       const names = cluster.type === 'STRICT_DNS' || cluster.type === 'LOGICAL_DNS';
       checkLoadAssignment(cluster.load_assignment, names, at(path, 'load_assignment'));
     }
-    return { dependencies, shape: { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs } };
+    return {
+      dependencies,
+      shape: { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs, healthCheck },
+    };
   }
 
   #endpointSource(cluster: Cluster, bytes: Uint8Array, path: string): EndpointSource | undefined {
@@ -223,15 +240,37 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     }
   }
 
+  #healthChecks(
+    cluster: Cluster,
+    { healthCheck }: ClusterShape,
+    source: EndpointSource | undefined,
+  ): ClusterHealthChecks | undefined {
+    if (healthCheck === undefined || source === undefined) return undefined;
+    const { stats, logFiles, environment } = this.services;
+    return new ClusterHealthChecks(cluster.name, `cluster.${statName(cluster)}.`, healthCheck, source, {
+      stats,
+      logFiles,
+      runtime: environment.runtime,
+    });
+  }
+
   #outliers(record: ClusterRecord, { shape, statName, source }: ClusterVersion): ClusterOutliers | undefined {
     // The main thread does not know the hosts of ORIGINAL_DST.
     if (shape.outlierDetection === undefined || source === undefined) return undefined;
     return new ClusterOutliers(record, shape.outlierDetection, `cluster.${statName}.`, this.services);
   }
 
-  #publishEndpoints(record: ClusterRecord, source: EndpointSource): void {
+  #publishEndpoints(record: ClusterRecord, { source, healthChecks }: ServingVersion): void {
     const { bytes, version, assignment } = source.endpoints();
-    record.hostSlots = record.hosts.update(assignment, this.services.hostSlots);
+    record.hostSlots = record.hosts.update(
+      assignment,
+      this.services.hostSlots,
+      (index) => healthChecks?.flagsOf(index) ?? 0,
+    );
+    healthChecks?.attach(this.services.hostSlots.table, record.hostSlots, {
+      onHealthChange: () => record.health?.changed(),
+      onHealthy: (slot) => record.outliers?.detector.onHealthy(slot),
+    });
     record.endpointBytes = bytes;
     record.outliers?.detector.setHosts(record.hostSlots);
     record.health?.superseded();

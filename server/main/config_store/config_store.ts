@@ -5,7 +5,7 @@
 import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { encode } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
-import type { LogFile, Registry, ServerInfo } from '../../api/registry.ts';
+import type { LogFile, LogFileManager, Registry, ServerInfo } from '../../api/registry.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { StatStore } from '../../api/stats.ts';
 import { HOST_SLOTS, HostSlot } from '../../api/upstream/host.ts';
@@ -46,6 +46,8 @@ export interface ConfigStoreOptions {
   publish(updates: readonly ResourceUpdate[]): void;
   /** Gets new pieces of the shared tables, before any update that uses them. */
   readonly onPiece: OnPiece;
+  /** Opens the logs of health checks. */
+  readonly logFiles?: LogFileManager | undefined;
   /** The bootstrap's cluster_manager.outlier_detection.event_log_path, opened. */
   readonly outlierLog?: LogFile | undefined;
   /** Undefined where nothing is to listen (`--mode validate`). */
@@ -207,6 +209,7 @@ export class ConfigStore {
       history: this.history,
       hostSlots: this.hostSlots,
       breakerSlots: this.breakerSlots,
+      logFiles: options.logFiles,
       outlierLog: options.outlierLog && new OutlierEventLogger(options.outlierLog),
       sockets: options.sockets,
       lease: (dependency) => this.#lease(dependency),

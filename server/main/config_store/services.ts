@@ -3,7 +3,7 @@
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
-import type { FactoryContext } from '../../api/registry.ts';
+import type { FactoryContext, LogFileManager } from '../../api/registry.ts';
 import type { StatStore } from '../../api/stats.ts';
 import type { ClusterConfig } from '../../common/upstream/cluster_config.ts';
 import type { OutlierEventLogger } from '../outlier_detection/outlier_event_logger.ts';
@@ -18,7 +18,7 @@ import type { Warmable } from './warming.ts';
 /** What the main thread itself needs of a compiled cluster. The rest would hold secrets and TLS contexts for nothing. */
 export type ClusterShape = Pick<
   ClusterConfig,
-  'loadBalancer' | 'panicPercent' | 'outlierDetection' | 'updateMergeWindowMs'
+  'loadBalancer' | 'panicPercent' | 'outlierDetection' | 'updateMergeWindowMs' | 'healthCheck'
 >;
 
 /** The pure compile functions of common/; main runs them to say ACK or NACK. */
@@ -55,6 +55,8 @@ export interface StoreServices {
   readonly stats: StatStore;
   readonly hostSlots: SlotAllocator;
   readonly breakerSlots: SlotAllocator;
+  /** Logs of the main thread; undefined where none are written. */
+  readonly logFiles: LogFileManager | undefined;
   /** Of ejections; undefined without one. */
   readonly outlierLog: OutlierEventLogger | undefined;
   /** Undefined where nothing is to listen (`--mode validate`). */

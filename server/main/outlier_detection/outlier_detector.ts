@@ -101,6 +101,13 @@ export class OutlierDetector {
     monitor.reset(COUNTERS[error]);
   }
 
+  /** A health check found the host well: that ends its ejection, unless configuration says otherwise. */
+  onHealthy(slot: number): void {
+    const monitor = this.#monitors.get(slot);
+    if (monitor?.ejected === true && this.#options.config.unejectByHealthCheck)
+      this.#uneject(slot, monitor, this.#now());
+  }
+
   /** Takes everybody back: another detector, or none, goes on from here. */
   close(): void {
     clearTimeout(this.#timer);

@@ -79,8 +79,8 @@ test('the stats of a cluster are listed from its first to its last day', () => {
     [2, 2, 1],
   );
   const [slot = 0] = store.clusters.get('a')!.hostSlots;
-  store.hostSlots.table.view(slot)[slot + HostSlot.HealthFlags] = HostHealthFlag.DegradedActiveHc;
   subscriptions.answer('ClusterLoadAssignment/a', [assignment('a', 1, 3, 4)]);
+  store.hostSlots.table.view(slot)[slot + HostSlot.HealthFlags] = HostHealthFlag.DegradedActiveHc;
   assert.deepEqual(
     [read('membership_total'), read('membership_healthy'), read('membership_change')],
     [3, 2, 2],

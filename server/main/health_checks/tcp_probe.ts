@@ -1,0 +1,91 @@
+// TCP: a connection is enough, or bytes are sent and others are waited for.
+// Envoy: source/extensions/health_checkers/tcp/health_checker_impl.cc.
+
+import net from 'node:net';
+import type { TcpProbeConfig } from '../../common/upstream/health_check_config.ts';
+import {
+  holdsInOrder,
+  NETWORK_FAILURE,
+  type Probe,
+  type ProbeResult,
+  type ProbeTarget,
+  SUCCESS,
+} from './probe.ts';
+
+/** What is kept of an answer that never matches, bytes. */
+const MAX_ANSWER = 65_536;
+
+export class TcpProbe implements Probe {
+  readonly #config: TcpProbeConfig;
+  readonly #target: ProbeTarget;
+  readonly #reuse: boolean;
+  #socket: net.Socket | undefined;
+  #received = Buffer.alloc(0);
+  #onResult: ((result: ProbeResult) => void) | undefined;
+
+  constructor(config: TcpProbeConfig, target: ProbeTarget, reuse: boolean) {
+    this.#config = config;
+    this.#target = target;
+    this.#reuse = reuse;
+  }
+
+  start(onResult: (result: ProbeResult) => void): void {
+    this.#onResult = onResult;
+    this.#received = Buffer.alloc(0);
+    if (this.#socket !== undefined) {
+      this.#send(this.#socket);
+      return;
+    }
+    const { ip, port, path } = this.#target;
+    const socket = path === '' ? net.connect(port, ip) : net.connect(path);
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on('connect', () => this.#send(socket));
+    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    socket.on('error', () => socket.destroy());
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => {
+      if (this.#socket !== socket) return;
+      this.#socket = undefined;
+      this.#finish(NETWORK_FAILURE);
+    });
+  }
+
+  abort(): void {
+    this.#onResult = undefined;
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.destroy();
+  }
+
+  close(): void {
+    this.abort();
+  }
+
+  #send(socket: net.Socket): void {
+    const { send, receive } = this.#config;
+    if (send !== undefined) socket.write(send);
+    if (receive.length === 0) this.#succeed(false);
+  }
+
+  #onData(bytes: Buffer): void {
+    if (this.#onResult === undefined) return;
+    this.#received = Buffer.concat([this.#received, bytes]).subarray(-MAX_ANSWER);
+    if (holdsInOrder(this.#config.receive, this.#received)) this.#succeed(this.#reuse);
+  }
+
+  #succeed(keep: boolean): void {
+    if (!keep) {
+      const socket = this.#socket;
+      this.#socket = undefined;
+      socket?.destroy();
+    }
+    this.#finish(SUCCESS);
+  }
+
+  #finish(result: ProbeResult): void {
+    const onResult = this.#onResult;
+    this.#onResult = undefined;
+    onResult?.(result);
+  }
+}
