@@ -115,11 +115,7 @@ export class LocalReply {
 /** Is this a gRPC request? `application/grpc` or `application/grpc+…`. Envoy: Grpc::Common::hasGrpcContentType. */
 export function isGrpc(headers: RequestHeaderMap): boolean {
   const type = headers.get('content-type');
-  return (
-    type !== undefined &&
-    type.startsWith('application/grpc') &&
-    (type.length === 16 || type.charCodeAt(16) === 43)
-  );
+  return type?.startsWith('application/grpc') === true && (type.length === 16 || type.charCodeAt(16) === 43);
 }
 
 /** grpc-message's percent encoding: everything but printable ASCII, and `%` itself. */
