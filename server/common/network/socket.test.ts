@@ -15,7 +15,7 @@ function sizes(buffer: PrivateReadBuffer, reads: readonly number[]): number[] {
 describe('PrivateReadBuffer', () => {
   test('begins small and grows while reads fill it', () => {
     const full = [Infinity, Infinity, Infinity, Infinity];
-    assert.deepEqual(sizes(new PrivateReadBuffer(0), full), [32_768, 262_144, 524_288, 524_288]);
+    assert.deepEqual(sizes(new PrivateReadBuffer(0), full), [32_768, 262_144, 1_048_576, 1_048_576]);
   });
 
   test('stays within what the connection may buffer', () => {
