@@ -145,6 +145,7 @@ export type SettingsCategory =
   | 'envoy.request_id'
   | 'envoy.retry_host_predicates'
   | 'envoy.retry_priorities'
+  | 'envoy.internal_redirect_predicates'
   | 'envoy.path.match'
   | 'envoy.path.rewrite'
   | 'envoy.upstream_options'

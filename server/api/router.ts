@@ -86,6 +86,34 @@ export interface ConnectConfig {
   readonly allowPost: boolean;
 }
 
+/** The internal redirects of one request so far. */
+export interface FollowedRedirects {
+  /** False when `to` was the target of a redirect from route `from` before. */
+  noteTarget(from: string, to: string): boolean;
+}
+
+/** May an internal redirect lead from the route `current` to the route `target`? Both are names. */
+export interface InternalRedirectPredicate {
+  acceptTargetRoute(
+    target: string,
+    redirects: FollowedRedirects,
+    current: string,
+    downstreamIsHttps: boolean,
+    targetIsHttps: boolean,
+  ): boolean;
+}
+
+/** Which redirects of upstreams are followed by the proxy itself (RouteAction.internal_redirect_policy). */
+export interface InternalRedirectPolicy {
+  readonly codes: readonly number[];
+  /** Of one request in all. */
+  readonly maxInternalRedirects: number;
+  readonly allowCrossScheme: boolean;
+  /** Lower-case; they take the place of the request's headers of these names. */
+  readonly responseHeadersToCopy: readonly string[];
+  readonly predicates: readonly InternalRedirectPredicate[];
+}
+
 /** What to do with a request that goes to a cluster. */
 export interface RouteEntry {
   /** The cluster for this request: fixed, by weight (`streamId` is the random value) or by header. '' when a header names none. */
@@ -109,6 +137,7 @@ export interface RouteEntry {
   readonly grpcTimeoutOffsetMs: number;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly shadowPolicies: readonly ShadowPolicy[];
+  readonly internalRedirectPolicy: InternalRedirectPolicy | undefined;
   readonly includeAttemptCountInRequest: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;

@@ -33,6 +33,9 @@ import { tcpProxyFactory } from './filters/network/tcp_proxy/config.ts';
 import { metadataFormatter } from './formatter/metadata/config.ts';
 import { reqWithoutQueryFormatter } from './formatter/req_without_query/config.ts';
 import { preserveCaseFactory } from './http/header_formatters/preserve_case/config.ts';
+import { allowListedRoutesFactory } from './internal_redirect/allow_listed_routes/config.ts';
+import { previousRoutesFactory } from './internal_redirect/previous_routes/config.ts';
+import { safeCrossSchemeFactory } from './internal_redirect/safe_cross_scheme/config.ts';
 import { clusterProvidedFactory } from './load_balancing_policies/cluster_provided/config.ts';
 import { leastRequestFactory } from './load_balancing_policies/least_request/config.ts';
 import { maglevFactory } from './load_balancing_policies/maglev/config.ts';
@@ -90,6 +93,9 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   metadataFormatter,
   reqWithoutQueryFormatter,
   preserveCaseFactory,
+  allowListedRoutesFactory,
+  previousRoutesFactory,
+  safeCrossSchemeFactory,
   clusterProvidedFactory,
   leastRequestFactory,
   maglevFactory,

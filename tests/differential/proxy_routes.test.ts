@@ -1,8 +1,16 @@
 // Routes through Envoy and Pilotfish: see proxy_comparison.ts for what is compared.
 
+import { fromHttp2 } from './over_http2.ts';
 import { compareProxies } from './proxy_comparison.ts';
+import { INTERNAL_REDIRECT_CASES } from './proxy_internal_redirect_cases.ts';
 import { RETRY_CASES } from './proxy_retry_cases.ts';
 import { ROUTE_MATCH_CASES } from './proxy_route_match_cases.ts';
+import type { Scenario } from './proxy_scenario.ts';
+
+const isScenario = (scenario: Scenario | undefined): scenario is Scenario => scenario !== undefined;
+const FROM_HTTP2 = INTERNAL_REDIRECT_CASES.map(fromHttp2).filter(isScenario);
 
 compareProxies('what routes match', ROUTE_MATCH_CASES);
 compareProxies('retries', RETRY_CASES);
+compareProxies('internal redirects', INTERNAL_REDIRECT_CASES);
+compareProxies('internal redirects of clients of HTTP/2', FROM_HTTP2);

@@ -57,6 +57,9 @@ export class FakeFilterCallbacks implements StreamDecoderFilterCallbacks, Stream
     return this.routeConfig as T | undefined;
   }
   resetStream(): void {}
+  recreateStream(): boolean {
+    return false;
+  }
   continueDecoding(): void {
     this.continuedDecoding++;
   }

@@ -98,6 +98,8 @@ export interface Stream {
 
 /** Sends one response. */
 export interface ResponseEncoder extends Stream {
+  /** Who hears of the request's end from now on, once the request has come in full. Its reset is all that may still happen. */
+  setRequestDecoder(decoder: RequestDecoder): void;
   encodeInformationalHeaders(headers: ResponseHeaderMap): void;
   encodeHeaders(headers: ResponseHeaderMap, endStream: boolean): void;
   /** `bytes[start, end)` may be reused after the call. */

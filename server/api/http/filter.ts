@@ -64,6 +64,11 @@ export interface StreamDecoderFilterCallbacks extends StreamFilterCallbacks {
   decodingBuffer(): Uint8Array | undefined;
   /** Answers here and now. Runs the encode filters and local_reply_config. `details` is Envoy's response code detail. */
   sendLocalReply(code: number, body: string, details: string, options?: LocalReplyOptions): void;
+  /**
+   * Ends the stream without an answer, and begins it anew with the request's headers as they are now and this body. `response`
+   * is what the access log shows. False, and nothing happens, while not all of the request has come. Nothing may follow it.
+   */
+  recreateStream(response: ResponseHeaderMap, body: Uint8Array | undefined): boolean;
   /** The terminal filter's way to answer. */
   encodeInformationalHeaders(headers: ResponseHeaderMap): void;
   encodeHeaders(headers: ResponseHeaderMap, endStream: boolean): void;

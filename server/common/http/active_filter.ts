@@ -26,6 +26,7 @@ export interface FilterManagerCallbacks {
   clusterInfo(): Cluster | undefined;
   clearRouteCache(): void;
   resetStream(details: string): void;
+  recreateStream(response: ResponseHeaderMap, body: Uint8Array | undefined): boolean;
   continueDecoding(one: ActiveFilter): void;
   continueEncoding(one: ActiveFilter): void;
   sendLocalReply(code: number, body: string, details: string, options?: LocalReplyOptions): void;
@@ -102,6 +103,9 @@ export class ActiveFilter implements StreamDecoderFilterCallbacks, StreamEncoder
   }
   resetStream(details: string): void {
     this.stream.resetStream(details);
+  }
+  recreateStream(response: ResponseHeaderMap, body: Uint8Array | undefined): boolean {
+    return this.stream.recreateStream(response, body);
   }
   continueDecoding(): void {
     this.stream.continueDecoding(this);

@@ -37,6 +37,8 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   upgrade = '';
   localReplyBody = '';
   accessLogType: AccessLogType = 'NotSet';
+  /** Its request was that of another stream: what was to be cleaned in it has been. */
+  recreated = false;
   /** In the manager's list of streams. */
   position: number;
   private readonly manager: ConnectionManager;
@@ -121,7 +123,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     }
     if (needsNormalization(headers.path, config.pathNormalization) && !this.normalizePath(headers)) return;
     normalizeHost(headers, config, connection.info);
-    mutateRequestHeaders(headers, info, config, connection.info, this.routeConfig);
+    if (!this.recreated) mutateRequestHeaders(headers, info, config, connection.info, this.routeConfig);
     this.upgrade = isUpgrade(headers)
       ? headers.get('upgrade')!.toLowerCase()
       : headers.method === 'CONNECT'
@@ -312,6 +314,19 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     }
     this.encodeHeaders(reply.headers, false);
     if (!this.destroyed) this.encodeData(reply.bytes, 0, reply.bytes.length, true);
+  }
+
+  /** Ends here and begins anew, with the request's headers as they are now. False where not all of the request has come. */
+  recreateStream(response: ResponseHeaderMap, body: Uint8Array | undefined): boolean {
+    if (this.destroyed || !this.requestComplete) return false;
+    this.responseHeaders = response;
+    this.streamInfo.responseCodeDetails = 'internal_redirect';
+    this.streamInfo.responseCode = response.status;
+    const next = this.manager.recreateStream(this.encoder, this.streamInfo);
+    this.finish();
+    next.onRequestHeaders(this.requestHeaders, body === undefined);
+    if (body !== undefined) next.onData(body, 0, body.length, true);
+    return true;
   }
 
   /** Breaks the stream off. */

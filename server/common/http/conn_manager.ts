@@ -28,6 +28,7 @@ import { selectCodec } from './codec_selection.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
 import { DeferredRequests } from './deferred_requests.ts';
 import { PrematureResets } from './premature_resets.ts';
+import { keepDownstream } from './recreated_stream.ts';
 
 const STAT = HTTP_STATS.offset;
 
@@ -137,6 +138,20 @@ export class ConnectionManager
   // ---- streams -------------------------------------------------------------------------------------------------------
 
   newStream(encoder: ResponseEncoder): RequestDecoder {
+    const stream = this.createStream(encoder);
+    return this.deferredRequests?.decoderOf(stream) ?? stream;
+  }
+
+  /** A stream for a request that has come already, in place of the one with `info` that has been its stream until now. */
+  recreateStream(encoder: ResponseEncoder, info: StreamInfo): ActiveStream {
+    const stream = this.createStream(encoder);
+    encoder.setRequestDecoder(stream);
+    keepDownstream(info, stream.streamInfo);
+    stream.recreated = true;
+    return stream;
+  }
+
+  private createStream(encoder: ResponseEncoder): ActiveStream {
     this.idleTimer?.disable();
     const { streams, config } = this;
     const stream = new ActiveStream(this, encoder, streams.length);
@@ -152,7 +167,7 @@ export class ConnectionManager
       if (this.isHttp2) this.startDrainSequence();
       else this.drainState = 'closing';
     }
-    return this.deferredRequests?.decoderOf(stream) ?? stream;
+    return stream;
   }
 
   /** What went over the connection for a stream. On HTTP/1 that is what went over it since the stream before. */

@@ -25,6 +25,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   abstract clusterInfo(): Cluster | undefined;
   abstract clearRouteCache(): void;
   abstract resetStream(details: string): void;
+  abstract recreateStream(response: ResponseHeaderMap, body: Uint8Array | undefined): boolean;
   abstract encodeInformationalHeaders(headers: ResponseHeaderMap): void;
 
   requestHeaders!: RequestHeaderMap;

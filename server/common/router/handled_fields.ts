@@ -92,6 +92,9 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'timeout',
     'idle_timeout',
     'retry_policy',
+    'internal_redirect_policy',
+    'internal_redirect_action',
+    'max_internal_redirects',
     'request_mirror_policies',
     'priority',
     'hash_policy',
@@ -141,6 +144,13 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'retriable_headers',
     'retriable_request_headers',
   ]),
+  InternalRedirectPolicy: new Set([
+    'max_internal_redirects',
+    'redirect_response_codes',
+    'predicates',
+    'allow_cross_scheme_redirect',
+    'response_headers_to_copy',
+  ]),
   RedirectAction: new Set([
     'https_redirect',
     'scheme_redirect',
@@ -160,7 +170,6 @@ const LATER: Readonly<Record<string, string>> = {
   rate_limits: 'rate limit descriptors of routes are not supported',
   include_vh_rate_limits: 'rate limit descriptors of routes are not supported',
   cors: 'use typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy',
-  internal_redirect_policy: 'internal redirects are not supported',
   hedge_policy: 'hedging is not supported',
   vhds: 'virtual host discovery is not supported',
 };

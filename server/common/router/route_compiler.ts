@@ -19,6 +19,7 @@ import { checkFields } from './handled_fields.ts';
 import { compileHashPolicy } from './hash_policy.ts';
 import type { HeaderParser } from './header_parser.ts';
 import { compileHostRewrite } from './host_rewrite.ts';
+import { compileInternalRedirectPolicy } from './internal_redirect_policy.ts';
 import { plainMetadata } from './metadata.ts';
 import { compileRedirectPathRewrite, compileRoutePathRewrite } from './path_rewrite.ts';
 import { compilePerFilterConfigs } from './per_filter_config.ts';
@@ -148,6 +149,7 @@ function compileEntry(
       context,
       path,
     ),
+    internalRedirectPolicy: compileInternalRedirectPolicy(action, context, path),
     includeAttemptCountInRequest: scope.includeAttemptCountInRequest,
     includeAttemptCountInResponse: scope.includeAttemptCountInResponse,
     includeTimeoutRetryHeader: scope.includeTimeoutRetryHeader,

@@ -2,7 +2,14 @@
 // Envoy: RouteEntryImplBase in source/common/router/config_impl.cc.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
-import type { ConnectConfig, RequestStats, RetryPolicy, RouteEntry, ShadowPolicy } from '../../api/router.ts';
+import type {
+  ConnectConfig,
+  InternalRedirectPolicy,
+  RequestStats,
+  RetryPolicy,
+  RouteEntry,
+  ShadowPolicy,
+} from '../../api/router.ts';
 import type { FilterStateObject, StreamInfo } from '../../api/stream_info.ts';
 import type { Priority } from '../../api/upstream/cluster.ts';
 import { getPortStart } from '../http/path_utility.ts';
@@ -51,6 +58,7 @@ export class CompiledRouteEntry implements RouteEntry {
   readonly grpcTimeoutOffsetMs: number;
   readonly retryPolicy: RetryPolicy | undefined;
   readonly shadowPolicies: readonly ShadowPolicy[];
+  readonly internalRedirectPolicy: InternalRedirectPolicy | undefined;
   readonly includeAttemptCountInRequest: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;
@@ -84,6 +92,7 @@ export class CompiledRouteEntry implements RouteEntry {
     this.grpcTimeoutOffsetMs = settings.grpcTimeoutOffsetMs;
     this.retryPolicy = settings.retryPolicy;
     this.shadowPolicies = settings.shadowPolicies;
+    this.internalRedirectPolicy = settings.internalRedirectPolicy;
     this.includeAttemptCountInRequest = settings.includeAttemptCountInRequest;
     this.includeAttemptCountInResponse = settings.includeAttemptCountInResponse;
     this.includeTimeoutRetryHeader = settings.includeTimeoutRetryHeader;

@@ -1,7 +1,7 @@
 // Writes responses. One object serves all requests of its connection, one after the other.
 // Envoy: ResponseEncoderImpl in source/common/http/http1/codec_impl.cc.
 
-import type { ByteSink, ResponseEncoder } from '../../../api/http/codec.ts';
+import type { ByteSink, RequestDecoder, ResponseEncoder } from '../../../api/http/codec.ts';
 import type { ResponseHeaderMap } from '../../../api/http/header_map.ts';
 import { hasToken, reasonPhrase } from '../headers.ts';
 import { type EncoderOwner, MessageEncoder } from './message_encoder.ts';
@@ -9,6 +9,7 @@ import type { Http1Settings } from './settings.ts';
 
 interface ResponseOwner extends EncoderOwner {
   onResponseComplete(closing: boolean): void;
+  setRequestDecoder(decoder: RequestDecoder): void;
 }
 
 /** `HTTP/1.1 200 OK\r\n` by status. */
@@ -27,6 +28,10 @@ export class Http1ResponseEncoder extends MessageEncoder implements ResponseEnco
   constructor(sink: ByteSink, connection: ResponseOwner, settings: Http1Settings) {
     super(sink, connection, settings);
     this.connection = connection;
+  }
+
+  setRequestDecoder(decoder: RequestDecoder): void {
+    this.connection.setRequestDecoder(decoder);
   }
 
   /** The next response answers a request of this method (`''` if unknown) and version. */

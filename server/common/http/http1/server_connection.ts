@@ -130,6 +130,11 @@ export class Http1ServerConnection extends Http1Connection implements ServerConn
   }
 
   /** For the encoder. */
+  setRequestDecoder(decoder: RequestDecoder): void {
+    this.decoder = decoder;
+  }
+
+  /** For the encoder. */
   onLocalReset(): void {
     this.decoder = undefined;
     this.state = STATE_DISCARD;

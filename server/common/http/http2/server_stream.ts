@@ -27,6 +27,10 @@ export class Http2ServerStream extends Http2Stream implements ResponseEncoder {
     return this.decoder;
   }
 
+  setRequestDecoder(decoder: RequestDecoder): void {
+    this.decoder = decoder;
+  }
+
   /** Trailers have come; they are in `decodedBlock`. Returns what is wrong with them, or undefined. */
   receiveTrailers(endStream: boolean): string | undefined {
     if (!endStream) return MESSAGING_RULE;

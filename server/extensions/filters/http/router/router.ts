@@ -30,17 +30,20 @@ import type { ThreadLocalCluster } from '../../../../common/upstream/thread_loca
 import { genericConnPool } from '../../../upstreams/http/generic/generic_conn_pool.ts';
 import type { RouterConfig } from './config.ts';
 import { respondDirectly } from './direct_response.ts';
+import { redirectInternally } from './internal_redirect.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
 import { detailsAfterResponse, resetReply, responseFlagOf } from './reset_reason.ts';
 import { chargeLocalResponse, chargeResponse } from './response_stats.ts';
 import { RetryState } from './retry_state.ts';
 import { shadowRequest } from './shadow.ts';
 import { finalTimeouts, type Timeouts, tellTimeout } from './timeouts.ts';
+import { noteConnection } from './upstream_info.ts';
 import { logUpstream } from './upstream_log.ts';
 import { UpstreamRequest } from './upstream_request.ts';
 
 const STAT = ROUTER_STATS.offset;
 const CLUSTER_STAT = CLUSTER_TRAFFIC_STATS.offset;
+const NO_BODY = new Uint8Array(0);
 const NOWHERE_ELSE: readonly RequestStats[] = [];
 
 export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallbacks {
@@ -59,6 +62,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   /** Body kept for retries and shadows, or until there is a connection. */
   private body: BodyBuffer | undefined = undefined;
   private retain = false;
+  private bodyLost = false;
   private pausedForBody = false;
   private requestComplete = false;
   private requestCompleteAt = 0;
@@ -125,7 +129,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     entry.finalizeRequestHeaders(headers, info, !config.suppressEnvoyHeaders);
     this.retry = RetryState.create(entry.retryPolicy, headers, cluster, this.requestStats, entry.priority);
     this.balancing = new RequestLoadBalancerContext(headers, info, entry);
-    this.retain = !endStream && (this.retry !== undefined || entry.shadowPolicies.length > 0);
+    const repeats = entry.shadowPolicies.length > 0 || entry.internalRedirectPolicy !== undefined;
+    this.retain = !endStream && (this.retry !== undefined || repeats);
     if (endStream) this.onRequestComplete();
     callbacks.addDownstreamWatermarkCallbacks(this);
     this.attempt();
@@ -175,6 +180,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       const { stats } = this.cluster;
       stats.values[stats.base + CLUSTER_STAT.retry_or_shadow_abandoned]++;
       this.retain = false;
+      this.bodyLost = true;
       this.retry?.release();
       this.retry = undefined;
       if (this.upstream?.ready === true) this.body = undefined;
@@ -277,24 +283,13 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   ): void {
     const info = this.callbacks.streamInfo;
     const now = monotonicNow();
-    info.upstreamHost = upstream.host;
-    info.upstreamConnectStart = connection.connectStart;
-    info.upstreamConnectEnd = connection.connectEnd;
-    info.upstreamHandshakeEnd = connection.handshakeEnd;
-    info.upstreamLocalAddress = connection.connection.info.localAddress;
-    info.upstreamConnectionId = connection.connection.id;
-    info.upstreamSsl = connection.connection.info.ssl;
-    info.upstreamProtocol = protocol;
+    noteConnection(info, upstream.host, connection, protocol);
     info.firstUpstreamTxByte = now;
     for (const each of this.requestStats) each.count('upstream_rq_total');
-    const { body, trailers, entry } = this;
-    if (entry.autoHostRewrite && upstream.host.hostname !== '')
-      updateAuthority(
-        this.headers,
-        upstream.host.hostname,
-        entry.appendXForwardedHost,
-        !this.config.suppressEnvoyHeaders,
-      );
+    const { body, trailers, entry, headers, config } = this;
+    const { hostname } = upstream.host;
+    if (entry.autoHostRewrite && hostname !== '')
+      updateAuthority(headers, hostname, entry.appendXForwardedHost, !config.suppressEnvoyHeaders);
     const ends = this.requestComplete && body === undefined && trailers === undefined;
     upstream.encoder.encodeHeaders(this.headers, ends);
     if (body !== undefined && upstream.ready) {
@@ -337,6 +332,11 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       else if (status === 'overflow') info.responseFlags |= ResponseFlag.UpstreamOverflow;
       else this.retry.onSuccess();
       this.retry.release();
+    }
+    if (entry.internalRedirectPolicy?.codes.includes(headers.status)) {
+      const body = this.requestComplete && !this.bodyLost ? (this.body?.peek() ?? NO_BODY) : undefined;
+      if (redirectInternally(this.route, this.headers, body, headers, this.cluster, callbacks, config))
+        return;
     }
     upstream.headersReceived = true;
     this.responseStarted = true;

@@ -1,0 +1,22 @@
+// envoy.internal_redirect_predicates.safe_cross_scheme: no redirect from http to https, which a client without TLS must not see.
+// Envoy: source/extensions/internal_redirect/safe_cross_scheme.
+
+import type { SettingsFactory } from '../../../api/registry.ts';
+import type { FollowedRedirects, InternalRedirectPredicate } from '../../../api/router.ts';
+
+const SAFE_CROSS_SCHEME: InternalRedirectPredicate = Object.freeze({
+  acceptTargetRoute: (
+    _target: string,
+    _redirects: FollowedRedirects,
+    _current: string,
+    downstreamIsHttps: boolean,
+    targetIsHttps: boolean,
+  ) => downstreamIsHttps || !targetIsHttps,
+});
+
+export const safeCrossSchemeFactory: SettingsFactory = {
+  category: 'envoy.internal_redirect_predicates',
+  name: 'envoy.internal_redirect_predicates.safe_cross_scheme',
+  configTypes: ['envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig'],
+  compile: () => SAFE_CROSS_SCHEME,
+};
