@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { adminBootstrap, adminUpstream, drive } from './admin_bootstrap.ts';
 import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
 import type { ScriptedUpstream } from './scripted_upstream.ts';
+import { seriesOf, statsOf } from './stats_listing.ts';
 
 const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
 /** For stats to be flushed, and for connections that Envoy closes late (delayed_close_timeout, 1 s). */
@@ -81,30 +82,10 @@ describe('statistics are those of Envoy', { skip: SKIP }, () => {
   });
 
   test('the same metrics and labels for Prometheus', async () => {
-    const [theirs, ours] = await Promise.all(processes.map(seriesOf));
+    const [theirs, ours] = await Promise.all(processes.map((each) => seriesOf(each)));
     assert.deepEqual(
       ours!.filter((series) => !series.includes('envoy_server_worker_crashes')),
       theirs,
     );
   });
 });
-
-/** Values by name. Of a histogram only whether it has recorded anything: times differ. */
-async function statsOf({ admin }: EnvoyProcess, query = ''): Promise<Map<string, string>> {
-  const text = await (await fetch(`${admin}/stats${query}`)).text();
-  const stats = new Map<string, string>();
-  for (const [, name = '', value = ''] of text.matchAll(/^(.*?): (.*)$/gm)) {
-    stats.set(name, value.startsWith('P0') ? 'recorded' : value);
-  }
-  return stats;
-}
-
-/** The series without their values, sorted. */
-async function seriesOf({ admin }: EnvoyProcess): Promise<string[]> {
-  const text = await (await fetch(`${admin}/stats/prometheus`)).text();
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => (line.startsWith('#') ? line : line.slice(0, line.lastIndexOf(' '))))
-    .sort();
-}

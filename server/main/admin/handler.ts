@@ -39,11 +39,12 @@ export function text(body: string | Iterable<string>, status = 200): AdminAnswer
   return { status, contentType: TEXT, body };
 }
 
-/** Envoy's pretty JSON: one space a level, a line feed at the end. */
+/** Envoy's pretty JSON: one space a level, a line feed at the end, and no character that HTML would take for a tag. */
 export function json(value: unknown): AdminAnswer {
   return { status: 200, contentType: 'application/json', body: prettyJson(value) };
 }
 
 export function prettyJson(value: unknown): string {
-  return `${JSON.stringify(value, null, 1)}\n`;
+  const text = JSON.stringify(value, null, 1);
+  return `${text.replaceAll('<', '\\u003c').replaceAll('>', '\\u003e')}\n`;
 }

@@ -12,6 +12,8 @@ export class ClusterHosts {
   #slots = new Map<string, number>();
   /** How often hosts came or went. */
   changes = 0;
+  /** Of the last update. */
+  maxWeight = 0;
   /** Endpoints of all updates: a transport socket is chosen for each. */
   matched = 0;
 
@@ -32,6 +34,7 @@ export class ClusterHosts {
     const sizeBefore = before.size;
     const after = new Map<string, number>();
     const order: number[] = [];
+    this.maxWeight = 0;
     for (const locality of assignment.endpoints) {
       for (const endpoint of locality.lb_endpoints) {
         // The same address in two priorities is two hosts.
@@ -43,6 +46,7 @@ export class ClusterHosts {
         const flags = edsHealthFlags(endpoint) | checkedFlags(order.length);
         order.push(slot);
         setHealth(allocator.table, slot, flags);
+        this.maxWeight = Math.max(this.maxWeight, endpoint.load_balancing_weight?.value ?? 1);
       }
     }
     this.matched += order.length;

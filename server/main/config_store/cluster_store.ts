@@ -2,6 +2,7 @@
 // for secrets and hosts before it serves. Envoy: source/common/upstream/cluster_manager_impl.cc.
 
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
+import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
@@ -12,6 +13,7 @@ import { dnsEndpoints } from '../dns/dns_endpoints.ts';
 import { ClusterHealthChecks } from '../health_checks/cluster_health_checks.ts';
 import { ClusterOutliers } from '../outlier_detection/cluster_outliers.ts';
 import { ClusterHosts } from './cluster_hosts.ts';
+import { ConfigReloadStats } from './config_reload_stats.ts';
 import { CollectionRecord, DiscoveredCollection } from './discovered_collection.ts';
 import { EdsEndpoints, type EndpointSource, StaticEndpoints } from './endpoint_source.ts';
 import { checkLoadAssignment } from './load_assignment.ts';
@@ -22,6 +24,7 @@ import { type ClusterShape, type Lease, leaseAll, releaseAll, type StoreServices
 import type { WatchedResources } from './watched_resources.ts';
 
 const AT = CLUSTER_MANAGER_STATS.offset;
+const CDS = 'cds';
 
 export interface ClusterVersion extends ResourceVersion {
   /** The `<x>` of its stats' `cluster.<x>.`. */
@@ -60,6 +63,7 @@ const EVENTS = { added: AT.cluster_added, modified: AT.cluster_modified, removed
 export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRecord> {
   readonly #assignments: WatchedResources;
   readonly #stats;
+  readonly #reloads: ConfigReloadStats;
   #active = 0;
   /** Static clusters that wait for the primary ones: EDS by a cluster or by ADS. */
   readonly #secondary: { readonly cluster: Cluster; readonly bytes: Uint8Array; readonly path: string }[] =
@@ -68,8 +72,18 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   /** `onChange` is called whenever a cluster became warm or went. */
   constructor(services: StoreServices, assignments: WatchedResources, onChange: () => void) {
     super(services, { kind: 'cluster', service: 'cds', statPrefix: 'cluster_manager.cds.' }, onChange);
+    this.#reloads = new ConfigReloadStats(services.stats);
     this.#assignments = assignments;
     this.#stats = services.stats.block(CLUSTER_MANAGER_STATS, 'cluster_manager.');
+  }
+
+  override subscribe(source: ConfigSource, onFirst: () => void, path: string): void {
+    super.subscribe(source, onFirst, path);
+    this.#reloads.add(CDS, 'cluster_manager.cds.');
+  }
+
+  protected override reloaded(): void {
+    this.#reloads.reloaded(CDS);
   }
 
   /** A cluster of the bootstrap. Throws ConfigError. EDS clusters start later, with `startSecondary`. */
@@ -227,7 +241,12 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
         if (eds?.eds_config === undefined) {
           throw new ConfigError(where, 'cannot create an EDS cluster without an EDS config');
         }
-        const resource = this.#assignments.watch(eds.eds_config, name, where);
+        const resource = this.#assignments.watch(
+          eds.eds_config,
+          name,
+          where,
+          `cluster.${statName(cluster)}.`,
+        );
         return new EdsEndpoints(resource, this.#assignments, () => this.#countStale(cluster));
       }
       case 'STRICT_DNS':

@@ -56,7 +56,8 @@ test('clusters by state, sorted by name, with the last refusal', () => {
   const eds = { type: 'EDS', eds_cluster_config: { eds_config: { ads: {}, resource_api_version: 'V3' } } };
   const cluster = (name: string, more: object = eds) => ({ ...any('cluster.v3.Cluster', name), ...more });
   assert.deepEqual(dump(store, 'clusters'), {
-    version_info: 'v1',
+    // Of the response that was taken in part.
+    version_info: '1',
     static_clusters: [{ cluster: cluster('s', {}) }],
     dynamic_active_clusters: [
       { version_info: '1', cluster: cluster('a') },

@@ -89,7 +89,7 @@ export class ConfigStore {
     this.counterSlots = new SlotAllocator('shared_counters', 1, [0], onPiece);
     this.#sharedCounters = new SharedCounterStore(this.counterSlots, this.#publisher);
     const services = this.#services(options);
-    this.secrets = new SecretStore(this.#publisher, services.decoder);
+    this.secrets = new SecretStore(this.#publisher, services.decoder, services.stats);
     this.#routeStore = new RouteStore(services);
     this.#extensionStore = new ExtensionConfigStore(services);
     this.assignments = new WatchedResources(new EdsStore(services), subscriptions, this.history);

@@ -39,7 +39,7 @@ export abstract class DiscoveredCollection<
   Version extends ResourceVersion,
   Record extends CollectionRecord<Version>,
 > {
-  /** version_info of the last response that was taken in full. */
+  /** version_info of the last response that was taken, in part at least. */
   version = '';
   protected readonly services: StoreServices;
   protected readonly records = new Map<string, Record>();
@@ -82,6 +82,8 @@ export abstract class DiscoveredCollection<
   protected abstract abandonWarming(record: Record): void;
   /** Gives back what a version holds. */
   protected abstract closeVersion(version: Version): void;
+  /** A response was taken in full, and changed something. */
+  protected reloaded(): void {}
   protected abstract count(event: 'added' | 'modified' | 'removed'): void;
   /** Numbers of records changed. */
   protected abstract updateGauges(): void;
@@ -140,7 +142,8 @@ export abstract class DiscoveredCollection<
     }
     this.#parting = undefined;
     for (const version of parting) this.closeVersion(version);
-    if (rejected.length === 0) this.version = systemVersion;
+    if (rejected.length === 0 || changes > 0) this.version = systemVersion;
+    if (rejected.length === 0 && changes > 0) this.reloaded();
     log.info(
       `${service}: added/updated ${changes} ${kind}(s), removed ${gone.length}, of ${added.length} sent`,
     );

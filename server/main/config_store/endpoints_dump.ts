@@ -55,7 +55,8 @@ function clusterEndpoints(table: SharedTable, record: ClusterRecord): Init<Clust
   );
   const factor = assignment?.policy?.overprovisioning_factor?.value ?? DEFAULT_OVERPROVISIONING_FACTOR;
   return {
-    cluster_name: record.name,
+    // Of EDS, the name of the service.
+    cluster_name: record.endpointBytes === undefined ? record.name : assignment!.cluster_name,
     endpoints: endpoints.filter(({ lb_endpoints }) => lb_endpoints.length > 0),
     policy: { overprovisioning_factor: { value: factor } },
   };

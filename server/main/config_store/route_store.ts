@@ -2,7 +2,10 @@
 // Envoy: source/common/router/rds_impl.cc.
 
 import { ConfigError } from '../../api/config_error.ts';
+import type { StatBlock } from '../../api/stats.ts';
 import { logger } from '../../common/log.ts';
+import { RDS_STATS } from '../../common/stats/families/subscription.ts';
+import { ConfigReloadStats } from './config_reload_stats.ts';
 import { mainFactoryContext } from './main_factory_context.ts';
 import { TYPE_NAMES } from './resource.ts';
 import type { StoreServices } from './services.ts';
@@ -13,11 +16,20 @@ const log = logger('rds');
 export class RouteStore implements WatchedKind {
   readonly kind = 'route';
   readonly #services: StoreServices;
+  readonly #reloads: ConfigReloadStats;
+  /** `update_empty`, which stays 0: a response without the route configuration is one that says it is not there. */
+  readonly #empty = new Map<string, StatBlock>();
   /** `http.<stat_prefix>.` of the first connection manager that asked, by route configuration name. */
   readonly #statPrefixes = new Map<string, string>();
 
   constructor(services: StoreServices) {
     this.#services = services;
+    this.#reloads = new ConfigReloadStats(services.stats);
+  }
+
+  watched({ key }: WatchedResource, statPrefix: string): void {
+    this.#reloads.add(key, statPrefix);
+    this.#empty.set(key, this.#services.stats.block(RDS_STATS, statPrefix));
   }
 
   setStatPrefix(name: string, prefix: string): void {
@@ -38,9 +50,14 @@ export class RouteStore implements WatchedKind {
     this.#services.compilers.route(message, context, '');
     log.info(`rds: add/update route configuration '${message.name}'`);
     this.#services.publisher.put({ kind: 'route', name: resource.key, version, bytes });
+    this.#reloads.reloaded(resource.key);
   }
 
   dropped(resource: WatchedResource): void {
+    this.#reloads.remove(resource.key);
+    const empty = this.#empty.get(resource.key);
+    if (empty !== undefined) this.#services.stats.release(empty);
+    this.#empty.delete(resource.key);
     this.#services.publisher.remove('route', resource.key);
   }
 }

@@ -30,6 +30,8 @@ export interface WatchedKind {
   readonly kind: ResourceKind;
   /** Prefix of the subscription's stats, e.g. `sds.<name>.`. */
   statPrefix(name: string): string;
+  /** It is watched from now on; what else is counted of it goes below `statPrefix`. */
+  watched?(resource: WatchedResource, statPrefix: string): void;
   /** A new version: check it and take it into use. Throws ConfigError to reject it. */
   accept(resource: WatchedResource, bytes: Uint8Array, version: string): void;
   /** Nobody watches it any more. */
@@ -94,14 +96,23 @@ export class WatchedResources {
     return this.#byKey.values();
   }
 
-  /** Starts or joins a watch; give it back with `release`. Throws ConfigError when the source cannot be honoured. */
-  watch(source: ConfigSource, name: string, path: string): WatchedResource {
+  /**
+   * Starts or joins a watch; give it back with `release`. Stats go below the prefix of the first that watches.
+   * Throws ConfigError when the source cannot be honoured.
+   */
+  watch(
+    source: ConfigSource,
+    name: string,
+    path: string,
+    statPrefix = this.#kind.statPrefix(name),
+  ): WatchedResource {
     const key = resourceKey(source, name);
     let resource = this.#byKey.get(key);
     if (resource === undefined) {
       resource = new WatchedResource(this.#kind.kind, key, name, source);
-      resource.subscription = this.#subscribe(resource, path);
+      resource.subscription = this.#subscribe(resource, statPrefix, path);
       this.#byKey.set(key, resource);
+      this.#kind.watched?.(resource, statPrefix);
     }
     resource.watchers++;
     return resource;
@@ -114,7 +125,7 @@ export class WatchedResources {
     this.#kind.dropped(resource);
   }
 
-  #subscribe(resource: WatchedResource, path: string): Subscription {
+  #subscribe(resource: WatchedResource, statPrefix: string, path: string): Subscription {
     const { resourceName } = resource;
     return this.#subscriptions.subscribe(
       resource.source,
@@ -135,7 +146,7 @@ export class WatchedResources {
           if (!resource.ready) resource.settle();
         },
       },
-      this.#kind.statPrefix(resourceName),
+      statPrefix,
       path,
     );
   }

@@ -5,9 +5,11 @@ import type { Secret as SecretMessage } from '../../../xds-protos/generated/envo
 import { decode, encode } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { SecretKind } from '../../api/secret.ts';
+import type { StatBlock, StatStore } from '../../api/stats.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
 import { logger } from '../../common/log.ts';
 import { compileSecret, secretKind } from '../../common/secret/secret_config.ts';
+import { SDS_STATS } from '../../common/stats/families/subscription.ts';
 import type { Publisher } from '../config_store/publisher.ts';
 import { equalBytes, TYPE_NAMES } from '../config_store/resource.ts';
 import type { ResourceDecoder } from '../config_store/resource_decoder.ts';
@@ -44,6 +46,8 @@ export interface ServingSecret {
 
 export class SecretStore implements WatchedKind {
   readonly kind = 'secret';
+  readonly #stats: StatStore;
+  readonly #blocks = new Map<string, StatBlock>();
   readonly #publisher: Publisher;
   readonly #decoder: ResourceDecoder;
   readonly #static: StaticSecret[] = [];
@@ -52,7 +56,8 @@ export class SecretStore implements WatchedKind {
   /** The kind that users of an SDS secret want, by key. */
   readonly #wanted = new Map<string, SecretKind>();
 
-  constructor(publisher: Publisher, decoder: ResourceDecoder) {
+  constructor(publisher: Publisher, decoder: ResourceDecoder, stats: StatStore) {
+    this.#stats = stats;
     this.#publisher = publisher;
     this.#decoder = decoder;
   }
@@ -97,6 +102,10 @@ export class SecretStore implements WatchedKind {
     return `sds.${name}.`;
   }
 
+  watched({ key }: WatchedResource, statPrefix: string): void {
+    this.#blocks.set(key, this.#stats.block(SDS_STATS, statPrefix));
+  }
+
   accept(resource: WatchedResource, bytes: Uint8Array, version: string): void {
     const message = this.#decoder.decode(TYPE_NAMES.secret, bytes);
     const wanted = this.#wanted.get(resource.key);
@@ -112,6 +121,9 @@ export class SecretStore implements WatchedKind {
   }
 
   dropped(resource: WatchedResource): void {
+    const block = this.#blocks.get(resource.key);
+    if (block !== undefined) this.#stats.release(block);
+    this.#blocks.delete(resource.key);
     this.#watches.get(resource.key)?.close();
     this.#watches.delete(resource.key);
     this.#wanted.delete(resource.key);
@@ -144,6 +156,8 @@ export class SecretStore implements WatchedKind {
       log.info(`secret ${resource.resourceName} was read again after its files changed`);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
+      const block = this.#blocks.get(resource.key);
+      if (block !== undefined) block.values[block.base + SDS_STATS.offset.key_rotation_failed]!++;
       log.warning(`secret ${resource.resourceName} stays as it was: ${error.message}`);
     }
   }

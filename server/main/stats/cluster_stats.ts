@@ -19,7 +19,7 @@ import { BREAKER_SLOTS_PER_PRIORITY, type Thresholds } from '../../common/upstre
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord, ClusterVersion } from '../config_store/cluster_store.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
-import { EdsEndpoints } from '../config_store/endpoint_source.ts';
+import { EdsEndpoints, StaticEndpoints } from '../config_store/endpoint_source.ts';
 import { BreakerStats } from './breaker_stats.ts';
 import { HashTableStats } from './hash_table_stats.ts';
 
@@ -72,6 +72,8 @@ export class ClusterStats {
       }
       listed.seen = this.#refreshes;
       this.#countHosts(record, listed.endpoints);
+      if (!(record.active.source instanceof StaticEndpoints))
+        listed.endpoints.values[listed.endpoints.base + AT.max_host_weight] = record.hosts.maxWeight;
       listed.matches.values[listed.matches.base + TOTAL_MATCHES] = record.hosts.matched;
       for (const breakers of listed.breakers) breakers.refresh();
       listed.hashTables?.refresh();

@@ -18,14 +18,13 @@ export class ConfigWatch {
   constructor(callbacks: SubscriptionCallbacks, stats: SubscriptionStats, initialFetchTimeoutMs: number) {
     this.#callbacks = callbacks;
     this.#stats = stats;
-    stats.attempt();
     if (initialFetchTimeoutMs > 0) {
       this.#fetchTimer = setTimeout(() => this.#fetchTimedOut(), initialFetchTimeoutMs);
     }
   }
 
-  /** Other names are asked for now: an attempt more. */
-  interestChanged(): void {
+  /** Something is asked for, for the first time or with other names. A file is only read: that counts with its update. */
+  asked(): void {
     this.#stats.attempt();
   }
 

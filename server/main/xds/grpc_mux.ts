@@ -61,10 +61,11 @@ export class GrpcMux<Request extends object, Response> {
   /** Sends nothing before the call stack unwinds. */
   subscribe(type: ResourceType, names: ReadonlySet<string> | undefined, watch: ConfigWatch): Subscription {
     const { watches } = this.#state(type);
+    watch.asked();
     watches.set(watch, names);
     return {
       updateResourceInterest: (replacement) => {
-        watch.interestChanged();
+        watch.asked();
         watches.set(watch, replacement);
       },
       close: () => {

@@ -42,6 +42,7 @@ export class RestSubscription implements Subscription {
     this.#node = node;
     this.#names = names;
     this.#watch = watch;
+    watch.asked();
     this.#timer = setTimeout(() => void this.#poll(), 0);
   }
 

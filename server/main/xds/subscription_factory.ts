@@ -163,6 +163,7 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
       case 'DELTA_GRPC':
         checkGrpcSource(source, path);
         if (inProcess !== undefined && isFrom(source, inProcess.cluster)) {
+          watch.asked();
           return this.#own(inProcess.subscribe(type, names, watch));
         }
         return this.#subscribeGrpc(source, type, names, watch, statPrefix, path);
