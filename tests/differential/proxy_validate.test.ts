@@ -41,6 +41,26 @@ const protocol = (more: object): Part =>
     },
   });
 
+const policy = (type: string, more: object = {}): { load_balancing_policy: object } => ({
+  load_balancing_policy: {
+    policies: [
+      {
+        typed_extension_config: {
+          name: type,
+          typed_config: { '@type': `${TYPE}load_balancing_policies.${type}`, ...more },
+        },
+      },
+    ],
+  },
+});
+const probe = (more: object): object => ({
+  timeout: '1s',
+  interval: '1s',
+  unhealthy_threshold: 1,
+  healthy_threshold: 1,
+  ...more,
+});
+
 const tunnel = (tunneling_config: object): Part => ({
   networkFilters: [
     filter('filters.network.tcp_proxy.v3.TcpProxy', { stat_prefix: 't', cluster: '$C', tunneling_config }),
@@ -135,6 +155,26 @@ const CASES: readonly [name: string, part: Part, reason: RegExp | undefined][] =
   ['a fault without a percentage', { filters: [filter('filters.http.fault.v3.HTTPFault', { abort: { http_status: 400 } })] }, OK],
   ['a fault with a strange status', { filters: [filter('filters.http.fault.v3.HTTPFault', { abort: { http_status: 99 } })] }, /HttpStatus: value must be inside range/],
   ['a router with an unknown field', { router: { nope: 1 } }, /no\s+such\s+field:\s+'nope'/],
+  ['a ring that is larger than it may be', cluster({ lb_policy: 'RING_HASH', ring_hash_lb_config: { minimum_ring_size: 100, maximum_ring_size: 10 } }), /minimum_ring_size \(100\) > maximum_ring_size \(10\)/],
+  ['a ring without end', cluster({ lb_policy: 'RING_HASH', ring_hash_lb_config: { minimum_ring_size: 8388609 } }), /MinimumRingSize/],
+  ['a ring of another policy', cluster({ ring_hash_lb_config: {} }), OK],
+  ['a Maglev table of a size that is no prime', cluster({ lb_policy: 'MAGLEV', maglev_lb_config: { table_size: 65536 } }), /must be prime number/],
+  ['hashing by names that hosts do not have', cluster({ lb_policy: 'MAGLEV', common_lb_config: { consistent_hashing_lb_config: { use_hostname_for_hashing: true } } }), /Cannot use hostname for consistent hashing loadbalancing for cluster of type: 'envoy.cluster.static'/],
+  ['a policy and localities beside it', cluster({ ...policy('round_robin.v3.RoundRobin'), common_lb_config: { locality_weighted_lb_config: {} } }), /cannot be combined with partial fields/],
+  ['a policy and subsets beside it', cluster({ ...policy('random.v3.Random'), lb_subset_config: { subset_selectors: [{ keys: ['a'] }] } }), /cannot be combined with lb_subset_config/],
+  ['a policy that the cluster should provide', cluster(policy('cluster_provided.v3.ClusterProvided')), /cluster provided LB specified but cluster '\S+' did not provide one/],
+  ['subsets without a policy in them', cluster(policy('subset.v3.Subset', { subset_selectors: [{ keys: ['a'] }] })), /SubsetLbPolicy|subset lb/],
+  ['subsets within subsets', cluster(policy('subset.v3.Subset', { subset_lb_policy: policy('subset.v3.Subset', { subset_lb_policy: policy('random.v3.Random').load_balancing_policy }).load_balancing_policy })), OK],
+  ['fallback keys that are all keys', cluster({ lb_subset_config: { subset_selectors: [{ keys: ['a'], fallback_policy: 'KEYS_SUBSET', fallback_keys_subset: ['a'] }] } }), /cannot be equal to keys/],
+  ['a slow start of no time', cluster({ round_robin_lb_config: { slow_start_config: { slow_start_window: '0s' } } }), OK],
+  ['an ejection that ends before it can', cluster({ outlier_detection: { base_ejection_time: '40s', max_ejection_time: '30s' } }), /max_ejection_time cannot be smaller than base_ejection_time/],
+  ['an interval of no time', cluster({ outlier_detection: { interval: '0s' } }), /Interval: value must be greater than 0s/],
+  ['two health checks', cluster({ health_checks: [probe({ tcp_health_check: {} }), probe({ tcp_health_check: {} })] }), /multiple health checks/],
+  ['a health check of nothing', cluster({ health_checks: [probe({})] }), /health_checker|HealthChecker/],
+  ['a gRPC health check over HTTP/1', cluster({ health_checks: [probe({ grpc_health_check: {} })] }), /must support HTTP\/2 for gRPC healthchecking/],
+  ['a body of a GET', cluster({ health_checks: [probe({ http_health_check: { path: '/', send: { text: '00' } } })] }), /cannot specify a request payload with method 'GET'/],
+  ['statuses the wrong way round', cluster({ health_checks: [probe({ http_health_check: { path: '/', expected_statuses: [{ start: 300, end: 200 }] } })] }), /expecting start < end, but found start=300 and end=200/],
+  ['statuses beyond HTTP', cluster({ health_checks: [probe({ http_health_check: { path: '/', retriable_statuses: [{ start: 500, end: 601 }] } })] }), /expecting end <= 600, but found end=601/],
 ]; // biome-ignore format: a table
 
 function bootstrapOf(part: Part): object {

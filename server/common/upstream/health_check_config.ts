@@ -130,7 +130,7 @@ export function compileHealthCheck(
   if (check === undefined) return undefined;
   const where = at(at(path, 'health_checks'), 0);
   if (cluster.health_checks.length > 1)
-    throw new ConfigError(at(path, 'health_checks'), 'Multiple health checks not supported');
+    throw new ConfigError(at(path, 'health_checks'), 'multiple health checks are not supported');
   rejectOtherFields(check, FIELDS, where);
   checkPlaintext(cluster, where);
   if (check.grpc_health_check !== undefined && !http2) {
