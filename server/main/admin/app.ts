@@ -46,7 +46,7 @@ export function adminApp(context: AdminContext): Express {
   for (const endpoint of API_ENDPOINTS) {
     app.all(endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
       const { method, params } = request;
-      await send(request, response, apiAnswer(endpoint, method, params, queryOf(request), context));
+      await send(request, response, await apiAnswer(endpoint, method, params, queryOf(request), context));
     });
   }
   app.all(/^\/api(?:\/|$)/, (request, response) => send(request, response, unknownApiPath()));

@@ -6,6 +6,7 @@ import { fakeAdminContext } from '../../../../tests/fakes/admin_context.ts';
 import { DYNAMIC, resource, testStore } from '../../../../tests/fakes/config_store.ts';
 import { schemaErrors } from '../../../../tests/fakes/json_schema.ts';
 import { ipAddress } from '../../../common/network/address.ts';
+import { statSchema } from '../../../common/stats/schema.ts';
 import { resourceView } from '../../status/resource_status.ts';
 import type { StreamSnapshot } from '../../xds/stream_state.ts';
 import { AdminServer } from '../admin.ts';
@@ -182,6 +183,44 @@ describe('/api/', () => {
       const { body } = await ask(path);
       assert.ok(!body.includes(CANARY) && !body.includes(CANARY_BASE64.slice(0, 20)), path);
     }
+  });
+
+  test('the largest groups of stats are named, with the tag that makes them large', async (t) => {
+    const context = fakeAdminContext();
+    const schema = statSchema('traffic', { a: 'counter', b: 'gauge', c: 'counter:unlisted' });
+    for (let i = 0; i < 30; i++) context.store.block(schema, `cluster.c${i}.`);
+    for (const code of ['200', '404', '503']) {
+      for (const app of ['a', 'b']) {
+        const tags = [
+          { name: 'response_code', value: code },
+          { name: 'app', value: app },
+        ];
+        context.store.counter('istiocustom.istio_requests_total', tags).add(1);
+      }
+    }
+    context.store.flush();
+    const ask = await serveAdmin(t, context);
+    const answer = JSON.parse((await ask('/stats/cardinality?limit=2')).body);
+    assert.deepEqual(answer, {
+      stats: 66,
+      prefixes: 36,
+      groups: [
+        {
+          name: 'cluster.',
+          prefixes: 30,
+          stats: 60,
+          tags: { 'envoy.cluster_name': 30 },
+          example: 'cluster.c0.',
+        },
+        {
+          name: 'istiocustom.istio_requests_total',
+          prefixes: 6,
+          stats: 6,
+          tags: { response_code: 3, app: 2 },
+          example: 'istiocustom.istio_requests_total.response_code.200.app.a',
+        },
+      ],
+    });
   });
 
   test('what is wrong with a request is said', async (t) => {

@@ -4,6 +4,7 @@ import type { Json } from '../../../../xds-protos/json.ts';
 import { VERSION } from '../../version.ts';
 import type { AdminContext } from '../context.ts';
 import type { AdminAnswer } from '../handler.ts';
+import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type Schema } from './endpoint.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
@@ -13,6 +14,7 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...RESOURCE_ENDPOINTS,
   ...HISTORY_ENDPOINTS,
   ...XDS_ENDPOINTS,
+  ...CARDINALITY_ENDPOINTS,
   {
     path: '/api/openapi.json',
     summary: 'This document',
@@ -30,16 +32,16 @@ const ERROR: Schema = {
 };
 
 /** Answers a request for an endpoint; errors are `{"error": …}`. */
-export function apiAnswer(
+export async function apiAnswer(
   endpoint: ApiEndpoint,
   method: string,
   path: Readonly<Record<string, unknown>>,
   query: URLSearchParams,
   context: AdminContext,
-): AdminAnswer {
+): Promise<AdminAnswer> {
   try {
     if (method !== 'GET' && method !== 'HEAD') throw new ApiError(405, `method ${method} is not allowed`);
-    const result = endpoint.handle(new ApiParams(endpoint, path, query), context);
+    const result = await endpoint.handle(new ApiParams(endpoint, path, query), context);
     if ('json' in result) return jsonAnswer(200, result.json);
     return { status: 200, contentType: 'text/event-stream', body: result.events };
   } catch (error) {
@@ -76,7 +78,9 @@ export function openApiDocument(): Json {
     openapi: '3.1.0',
     info: { title: 'Pilotfish', version: VERSION },
     paths: Object.fromEntries(paths),
-    components: { schemas: { ...RESOURCE_SCHEMAS, ...HISTORY_SCHEMAS, ...XDS_SCHEMAS } },
+    components: {
+      schemas: { ...RESOURCE_SCHEMAS, ...HISTORY_SCHEMAS, ...XDS_SCHEMAS, ...CARDINALITY_SCHEMAS },
+    },
   };
   return document as unknown as Json;
 }

@@ -34,7 +34,7 @@ export interface ApiEndpoint {
   /** Of the answer; undefined where it is not JSON. */
   readonly response: Schema | undefined;
   /** Throws ApiError. */
-  readonly handle: (params: ApiParams, context: AdminContext) => ApiResult;
+  readonly handle: (params: ApiParams, context: AdminContext) => ApiResult | Promise<ApiResult>;
 }
 
 /** JSON, or a stream of server-sent events. */
