@@ -19,7 +19,7 @@ const WRITE_CHARS = 64 * 1024;
 /** After so long an answer lets the event loop run: xDS must not wait for a scrape of a million stats. */
 const TURN_MS = 10;
 /** How often the clock is looked at. */
-const PIECES_PER_CLOCK = 256;
+const PIECES_PER_CLOCK = 16;
 /** Shorter answers are not compressed: they fit a packet anyway. */
 const MIN_GZIP_CHARS = 1024;
 /** The fastest: an answer of stats shrinks to a twentieth even so. */

@@ -10,10 +10,8 @@ import {
   CLUSTER_CONFIG_UPDATE_STATS,
   CLUSTER_ENDPOINT_STATS,
   CLUSTER_LB_STATS,
-  CLUSTER_RESPONSE_STATS,
   CLUSTER_TRAFFIC_STATS,
   CLUSTER_UPDATE_STATS,
-  TRANSPORT_SOCKET_MATCH_STATS,
 } from '../../common/stats/families/cluster.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, type Thresholds } from '../../common/upstream/resource_manager.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
@@ -24,7 +22,6 @@ import { BreakerStats } from './breaker_stats.ts';
 import { HashTableStats } from './hash_table_stats.ts';
 
 const AT = CLUSTER_ENDPOINT_STATS.offset;
-const TOTAL_MATCHES = TRANSPORT_SOCKET_MATCH_STATS.offset.total_match_count;
 const PRIORITIES = ['default', 'high'] as const;
 const DEGRADED = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
 const EXCLUDED =
@@ -37,7 +34,6 @@ interface Listed {
   readonly version: ClusterVersion;
   readonly families: readonly (readonly [schema: StatSchema, prefix: string])[];
   readonly endpoints: StatBlock<keyof typeof AT>;
-  readonly matches: StatBlock<keyof typeof TRANSPORT_SOCKET_MATCH_STATS.offset>;
   readonly breakers: readonly BreakerStats[];
   readonly hashTables: HashTableStats | undefined;
   /** The refresh that saw it last. */
@@ -74,7 +70,6 @@ export class ClusterStats {
       this.#countHosts(record, listed.endpoints);
       if (!(record.active.source instanceof StaticEndpoints))
         listed.endpoints.values[listed.endpoints.base + AT.max_host_weight] = record.hosts.maxWeight;
-      listed.matches.values[listed.matches.base + TOTAL_MATCHES] = record.hosts.matched;
       for (const breakers of listed.breakers) breakers.refresh();
       listed.hashTables?.refresh();
     }
@@ -92,7 +87,6 @@ export class ClusterStats {
     const families: (readonly [StatSchema, string])[] = [
       [CLUSTER_CONFIG_UPDATE_STATS, prefix],
       [CLUSTER_LB_STATS, prefix],
-      [CLUSTER_RESPONSE_STATS, prefix],
       [CLUSTER_TRAFFIC_STATS, prefix],
       [CLUSTER_CIRCUIT_BREAKER_STATS, `${prefix}circuit_breakers.default.`],
       [CLUSTER_CIRCUIT_BREAKER_STATS, `${prefix}circuit_breakers.high.`],
@@ -101,7 +95,6 @@ export class ClusterStats {
     if (!(version.source instanceof EdsEndpoints)) families.push([CLUSTER_UPDATE_STATS, prefix]);
     for (const [schema, each] of families) this.#aggregator.declare(schema, each);
     const endpoints = this.#stats.block(CLUSTER_ENDPOINT_STATS, prefix);
-    const matches = this.#stats.block(TRANSPORT_SOCKET_MATCH_STATS, `${prefix}default.`);
     const { table } = this.#store.breakerSlots;
     const breakers = PRIORITIES.map((priority, index) => {
       const slot = record.breakerSlot + index * BREAKER_SLOTS_PER_PRIORITY;
@@ -114,7 +107,7 @@ export class ClusterStats {
       );
     });
     const hashTables = this.#hashTables(record, version, prefix);
-    const listed = { version, families, endpoints, matches, breakers, hashTables, seen: this.#refreshes };
+    const listed = { version, families, endpoints, breakers, hashTables, seen: this.#refreshes };
     this.#listed.set(record, listed);
     return listed;
   }
@@ -126,10 +119,9 @@ export class ClusterStats {
     return new HashTableStats(this.#stats, prefix, record, loadBalancer, panicPercent, table);
   }
 
-  #unlist({ families, endpoints, matches, breakers, hashTables }: Listed): void {
+  #unlist({ families, endpoints, breakers, hashTables }: Listed): void {
     for (const [schema, prefix] of families) this.#aggregator.undeclare(schema, prefix);
     this.#stats.release(endpoints);
-    this.#stats.release(matches);
     for (const each of breakers) each.release();
     hashTables?.release();
   }
@@ -150,5 +142,6 @@ export class ClusterStats {
     values[base + AT.membership_degraded] = degraded;
     values[base + AT.membership_excluded] = excluded;
     values[base + AT.membership_change] = hosts.changes;
+    values[base + AT['default.total_match_count']] = hosts.matched;
   }
 }
