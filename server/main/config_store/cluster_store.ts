@@ -154,6 +154,8 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     record.stopObserving?.();
     record.stopObserving = source?.observe(() => {
       this.#publishEndpoints(record, { source, healthChecks });
+      // The first hosts begin no window.
+      record.health?.superseded();
       this.#bump(AT.cluster_updated);
     });
     if (source !== undefined) this.#publishEndpoints(record, { source, healthChecks });
@@ -292,7 +294,6 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     });
     record.endpointBytes = bytes;
     record.outliers?.detector.setHosts(record.hostSlots);
-    record.health?.superseded();
     this.services.publisher.put({
       kind: 'endpoints',
       name: record.name,
