@@ -16,6 +16,7 @@ import type { Options } from './bootstrap/command_line.ts';
 import { configDumpSources } from './config_store/config_dump.ts';
 import { TYPE_NAMES } from './config_store/resource.ts';
 import type { Control } from './control.ts';
+import type { StatSeries } from './stats/stat_series.ts';
 import type { CertificatesInUse } from './status/certificates_in_use.ts';
 import { clusterStatuses } from './status/cluster_status.ts';
 import { commandLineOptions } from './status/command_line_options.ts';
@@ -37,6 +38,7 @@ export interface ServerParts {
   /** The main thread's. */
   readonly stats: StatStore;
   readonly statsSettings: StatsSettings;
+  readonly series: StatSeries;
   readonly state: ServerState;
   readonly certificates: CertificatesInUse;
   readonly drain: ListenerDrain;
@@ -68,6 +70,7 @@ export function adminContext(parts: ServerParts): AdminContext {
     profiler: new V8Profiler(() => supervisor.workers, control.bootstrap.admin?.profile_path ?? ''),
     resources: resourceView(store),
     history: store.history,
+    series: parts.series,
     xdsStreams: () => control.subscriptions.streams,
     clusters: () => clusterStatuses(store),
     listeners: () => listenerStatuses(control, supervisor),

@@ -23,6 +23,7 @@ import type { Start } from './run.ts';
 import { handleSignals } from './signals.ts';
 import { ClusterStats } from './stats/cluster_stats.ts';
 import { ServerStats } from './stats/server_stats.ts';
+import { StatSeries } from './stats/stat_series.ts';
 import { StatsFlusher } from './stats/stats_flusher.ts';
 import { CertificatesInUse } from './status/certificates_in_use.ts';
 import { ListenerDrain } from './status/drain_listeners.ts';
@@ -62,6 +63,7 @@ export async function serve(start: Start): Promise<number> {
     supervisor,
     aggregator,
     stats,
+    series: new StatSeries(aggregator),
     statsSettings: statsSettings(control, options),
     state: new ServerState(control.store),
     certificates: new CertificatesInUse(control.store),
@@ -79,6 +81,7 @@ export async function serve(start: Start): Promise<number> {
   watchEventLoop(stats, ['main_thread.', 'server.main_thread.']);
   new ClusterStats(control.store, aggregator, stats);
   const serverStats = serverStatsOf(parts, start.unknownFields, stats);
+  parts.series.start();
   const flusher = new StatsFlusher(bootstrap, aggregator);
   const admin = await startAdmin(parts);
   await supervisor.start();
@@ -98,6 +101,7 @@ export async function serve(start: Start): Promise<number> {
   // The admin answers to the last: whoever told us to go may want to see how far we are.
   await supervisor.shutdown(options.shutdownGraceS * 1000);
   flusher.close();
+  parts.series.close();
   logFiles.flushSync();
   // Not awaited: a client that reads slowly must not keep the process.
   void admin?.close();

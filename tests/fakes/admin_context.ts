@@ -6,6 +6,7 @@ import { compileStatsConfig } from '../../server/common/stats/stats_config.ts';
 import { ThreadStatStore } from '../../server/common/stats/store.ts';
 import type { AdminContext } from '../../server/main/admin/context.ts';
 import { ResourceHistory } from '../../server/main/config_store/history.ts';
+import { StatSeries } from '../../server/main/stats/stat_series.ts';
 import { create } from '../../xds-protos/load.ts';
 
 export interface FakeAdminContext extends AdminContext {
@@ -44,6 +45,7 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     profiler: { start: async () => true, stop: async () => undefined, heaps: async () => new Map() },
     resources: { all: () => [] },
     history: new ResourceHistory(),
+    series: new StatSeries(stats),
     xdsStreams: () => [],
     clusters: () => [],
     listeners: () => [],

@@ -74,10 +74,11 @@ export class StatAggregator {
     for (const family of this.families()) family.resetCounters();
   }
 
-  /** One stat of a family's schema, summed over all prefixes. Does not run what `beforeRead` registered. */
-  sum<Name extends string>(schema: StatSchema<Name>, name: Name): number {
+  /** One stat of a family's schema, summed over all prefixes but `except`. Does not run what `beforeRead` registered. */
+  sum<Name extends string>(schema: StatSchema<Name>, name: Name, except?: string): number {
     let sum = 0;
     for (const family of this.#families.get(schema.id)?.values() ?? []) {
+      if (family.prefix === except) continue;
       sum += family.value(schema.offset[name]);
     }
     return sum;

@@ -12,6 +12,7 @@ import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { StatsSettings } from '../../common/stats/stats_config.ts';
 import type { ResourceHistory } from '../config_store/history.ts';
 import type { ResourceKind, ResourceVersion, UpdateFailure } from '../config_store/resource.ts';
+import type { StatSeries } from '../stats/stat_series.ts';
 import type { StreamSnapshot } from '../xds/stream_state.ts';
 
 export interface AdminContext {
@@ -27,6 +28,7 @@ export interface AdminContext {
   /** For /api/. */
   readonly resources: ResourceView;
   readonly history: ResourceHistory;
+  readonly series: StatSeries;
   xdsStreams(): readonly StreamSnapshot[];
   clusters(): Iterable<ClusterStatus>;
   /** Those that are active or warming, in the order they came. */

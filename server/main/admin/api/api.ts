@@ -8,6 +8,7 @@ import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type Schema } from './endpoint.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
+import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
 import { XDS_ENDPOINTS, XDS_SCHEMAS } from './xds_streams.ts';
 
 export const API_ENDPOINTS: readonly ApiEndpoint[] = [
@@ -15,6 +16,7 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...HISTORY_ENDPOINTS,
   ...XDS_ENDPOINTS,
   ...CARDINALITY_ENDPOINTS,
+  ...SERIES_ENDPOINTS,
   {
     path: '/api/openapi.json',
     summary: 'This document',
@@ -79,7 +81,13 @@ export function openApiDocument(): Json {
     info: { title: 'Pilotfish', version: VERSION },
     paths: Object.fromEntries(paths),
     components: {
-      schemas: { ...RESOURCE_SCHEMAS, ...HISTORY_SCHEMAS, ...XDS_SCHEMAS, ...CARDINALITY_SCHEMAS },
+      schemas: {
+        ...RESOURCE_SCHEMAS,
+        ...HISTORY_SCHEMAS,
+        ...XDS_SCHEMAS,
+        ...CARDINALITY_SCHEMAS,
+        ...SERIES_SCHEMAS,
+      },
     },
   };
   return document as unknown as Json;

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { StatAggregator } from '../../common/stats/aggregator.ts';
+import { HTTP_STATS } from '../../common/stats/families/http.ts';
+import { ThreadStatStore } from '../../common/stats/store.ts';
+import { StatSeries } from './stat_series.ts';
+
+test('a series keeps the last 15 minutes of the sum over all prefixes', () => {
+  const aggregator = new StatAggregator();
+  const store = new ThreadStatStore((message) => aggregator.apply('main', message));
+  const series = new StatSeries(aggregator);
+  assert.deepEqual([series.times, series.values('http.downstream_rq_total')], [[], []]);
+  const blocks = ['http.a.', 'http.b.', 'http.admin.'].map((prefix) => store.block(HTTP_STATS, prefix));
+  store.flush();
+  const slot = HTTP_STATS.offset.downstream_rq_total;
+  for (let i = 1; i <= 200; i++) {
+    for (const { values, base } of blocks) values[base + slot] = i;
+    series.sample(i * 5000);
+  }
+  const { times } = series;
+  const values = series.values('http.downstream_rq_total')!;
+  assert.equal(times.length, 180);
+  assert.deepEqual([times[0], times.at(-1)], [21 * 5000, 200 * 5000]);
+  assert.deepEqual([values[0], values.at(-1)], [42, 400]);
+  assert.ok(Object.is(series.values('cluster.upstream_rq_total')![0], 0));
+  assert.ok(series.values('server.memory_physical_size')!.every((bytes) => bytes > 1e6));
+  assert.equal(series.values('nothing'), undefined);
+});
