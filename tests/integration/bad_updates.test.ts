@@ -99,7 +99,7 @@ after(async () => {
   try {
     // Handshakes that were given up are among them.
     await eventually(async () => {
-      const { body } = await proxy.admin('/stats?filter=listener.*cx_active&usedonly');
+      const { body } = await proxy.admin('/stats?filter=listener.127.*cx_active&usedonly');
       return !/: [1-9]/.test(body);
     }, 'no connection is left');
   } finally {
