@@ -141,6 +141,8 @@ export interface RouteEntry {
   readonly includeAttemptCountInRequest: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;
+  /** hedge_policy.hedge_on_per_try_timeout. */
+  readonly hedgeOnPerTryTimeout: boolean;
   /** Upgrade name (lower-case) → enabled by this route; undefined = the connection manager decides. */
   upgradeEnabled(name: string): boolean | undefined;
   /** CONNECT ends here: what it carries goes to the cluster as it is. Undefined where the upstream gets the request. */

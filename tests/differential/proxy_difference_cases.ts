@@ -5,10 +5,6 @@ import { get } from './raw_requests.ts';
 import type { UpstreamScript } from './scripted_upstream.ts';
 import { OK } from './scripted_upstream.ts';
 
-const TRUSTED = {
-  use_remote_address: true,
-  internal_address_config: { cidr_ranges: [{ address_prefix: '127.0.0.1', prefix_len: 32 }] },
-};
 const dead = { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 1 } } } };
 const up = { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: '$U' } } } };
 const HTTP10: UpstreamScript = {
@@ -36,13 +32,6 @@ export const DIFFERENCE_CASES: readonly Scenario[] = [
     name: 'UPSTREAM_PROTOCOL of HTTP/1.0',
     upstreams: [HTTP10],
     connections: [[get('/1'), get('/2')]],
-  },
-  {
-    name: 'x-envoy-hedge-on-per-try-timeout',
-    manager: TRUSTED,
-    connections: [
-      [get('/', 'x-envoy-hedge-on-per-try-timeout: true', 'x-envoy-upstream-rq-per-try-timeout-ms: 4000')],
-    ],
   },
   {
     name: 'membership_change',

@@ -2,6 +2,7 @@
 
 import { fromHttp2 } from './over_http2.ts';
 import { compareProxies } from './proxy_comparison.ts';
+import { HEDGE_CASES } from './proxy_hedge_cases.ts';
 import { INTERNAL_REDIRECT_CASES } from './proxy_internal_redirect_cases.ts';
 import { RETRY_CASES } from './proxy_retry_cases.ts';
 import { ROUTE_MATCH_CASES } from './proxy_route_match_cases.ts';
@@ -14,3 +15,4 @@ compareProxies('what routes match', ROUTE_MATCH_CASES);
 compareProxies('retries', RETRY_CASES);
 compareProxies('internal redirects', INTERNAL_REDIRECT_CASES);
 compareProxies('internal redirects of clients of HTTP/2', FROM_HTTP2);
+compareProxies('hedged requests', HEDGE_CASES);

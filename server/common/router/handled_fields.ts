@@ -39,6 +39,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'include_attempt_count_in_response',
     'include_is_timeout_retry_header',
     'retry_policy',
+    'hedge_policy',
     'per_request_buffer_limit_bytes',
     'request_mirror_policies',
     'metadata',
@@ -92,6 +93,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'timeout',
     'idle_timeout',
     'retry_policy',
+    'hedge_policy',
     'internal_redirect_policy',
     'internal_redirect_action',
     'max_internal_redirects',
@@ -144,6 +146,8 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'retriable_headers',
     'retriable_request_headers',
   ]),
+  // Envoy has not made its initial_requests and additional_request_chance either.
+  HedgePolicy: new Set(['hedge_on_per_try_timeout']),
   InternalRedirectPolicy: new Set([
     'max_internal_redirects',
     'redirect_response_codes',
@@ -170,7 +174,6 @@ const LATER: Readonly<Record<string, string>> = {
   rate_limits: 'rate limit descriptors of routes are not supported',
   include_vh_rate_limits: 'rate limit descriptors of routes are not supported',
   cors: 'use typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy',
-  hedge_policy: 'hedging is not supported',
   vhds: 'virtual host discovery is not supported',
 };
 

@@ -18,6 +18,7 @@ import { compileDirectResponse, RedirectResponse } from './direct_response.ts';
 import { checkFields } from './handled_fields.ts';
 import { compileHashPolicy } from './hash_policy.ts';
 import type { HeaderParser } from './header_parser.ts';
+import { compileHedgePolicy } from './hedge_policy.ts';
 import { compileHostRewrite } from './host_rewrite.ts';
 import { compileInternalRedirectPolicy } from './internal_redirect_policy.ts';
 import { plainMetadata } from './metadata.ts';
@@ -153,6 +154,7 @@ function compileEntry(
     includeAttemptCountInRequest: scope.includeAttemptCountInRequest,
     includeAttemptCountInResponse: scope.includeAttemptCountInResponse,
     includeTimeoutRetryHeader: scope.includeTimeoutRetryHeader,
+    hedgeOnPerTryTimeout: compileHedgePolicy(action.hedge_policy, path) ?? scope.hedgeOnPerTryTimeout,
     metadataMatch,
     autoHostRewrite: action.auto_host_rewrite?.value ?? false,
     appendXForwardedHost: action.append_x_forwarded_host,

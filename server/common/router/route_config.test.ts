@@ -111,7 +111,10 @@ describe('routes', () => {
   test('a field that is not honoured is an error that names it', () => {
     const cases: [object, string][] = [
       [withRoutes([{ ...to('a'), tracing: {} }]), 'virtual_hosts[0].routes[0].tracing'],
-      [withRoutes([to('a')], { hedge_policy: {} }), 'virtual_hosts[0].hedge_policy'],
+      [
+        withRoutes([to('a')], { hedge_policy: { initial_requests: 2 } }),
+        'virtual_hosts[0].hedge_policy.initial_requests',
+      ],
       [
         withRoutes([{ match: { prefix: '/' }, route: { cluster: 'a', rate_limits: [{}] } }]),
         'virtual_hosts[0].routes[0].route.rate_limits',

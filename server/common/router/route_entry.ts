@@ -62,6 +62,7 @@ export class CompiledRouteEntry implements RouteEntry {
   readonly includeAttemptCountInRequest: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;
+  readonly hedgeOnPerTryTimeout: boolean;
   readonly connectConfig: ConnectConfig | undefined;
   readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
   readonly autoHostRewrite: boolean;
@@ -96,6 +97,7 @@ export class CompiledRouteEntry implements RouteEntry {
     this.includeAttemptCountInRequest = settings.includeAttemptCountInRequest;
     this.includeAttemptCountInResponse = settings.includeAttemptCountInResponse;
     this.includeTimeoutRetryHeader = settings.includeTimeoutRetryHeader;
+    this.hedgeOnPerTryTimeout = settings.hedgeOnPerTryTimeout;
     this.connectConfig = settings.connectConfig;
     this.metadataMatch = settings.metadataMatch;
     this.autoHostRewrite = settings.autoHostRewrite;

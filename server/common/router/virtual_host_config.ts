@@ -16,6 +16,7 @@ import { compileMatchTree } from '../matcher/match_tree.ts';
 import { DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES, SSL_REDIRECT } from './direct_response.ts';
 import { checkFields } from './handled_fields.ts';
 import { compileHeaderParser, type HeaderParser } from './header_parser.ts';
+import { compileHedgePolicy } from './hedge_policy.ts';
 import { compileHttpMatchInput } from './http_match_inputs.ts';
 import { compilePerFilterConfigs, type PerFilterConfigs } from './per_filter_config.ts';
 import { compileRetryPolicy } from './retry_policy.ts';
@@ -53,6 +54,7 @@ export interface VirtualHostScope {
   readonly includeAttemptCountInRequest: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;
+  readonly hedgeOnPerTryTimeout: boolean;
 }
 
 /** The messages that can mutate headers, at each level. */
@@ -164,6 +166,7 @@ function compileScope(
     includeAttemptCountInRequest: config.include_request_attempt_count,
     includeAttemptCountInResponse: config.include_attempt_count_in_response,
     includeTimeoutRetryHeader: config.include_is_timeout_retry_header,
+    hedgeOnPerTryTimeout: compileHedgePolicy(config.hedge_policy, path) ?? false,
   };
 }
 

@@ -15,12 +15,12 @@ export function chargeResponse(
   cluster: ThreadLocalCluster,
   others: readonly RequestStats[],
   host: Host,
-  status: number,
   ms: number,
   request: RequestHeaderMap,
   response: ResponseHeaderMap,
   dynamicStats: boolean,
 ): void {
+  const { status } = response;
   host.add(status >= 500 ? HostSlot.RequestError : HostSlot.RequestSuccess, 1);
   if (!dynamicStats) return;
   cluster.responseCodes.charge(status);

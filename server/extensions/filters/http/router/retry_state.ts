@@ -5,6 +5,7 @@
 import type { StreamResetReason } from '../../../../api/http/codec.ts';
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
 import { type RequestStats, RetryOn, type RetryPolicy } from '../../../../api/router.ts';
+import { ResponseFlag } from '../../../../api/stream_info.ts';
 import type { Priority } from '../../../../api/upstream/cluster.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
@@ -23,7 +24,8 @@ const GRPC_CONDITIONS =
 
 const NO_NAMES: readonly string[] = [];
 
-export type RetryStatus = 'yes' | 'no' | 'limit' | 'overflow';
+/** `failed`: a bad answer of an attempt that has been tried again already. */
+export type RetryStatus = 'yes' | 'no' | 'limit' | 'overflow' | 'failed';
 
 export class RetryState {
   private readonly policy: RetryPolicy | undefined;
@@ -37,6 +39,8 @@ export class RetryState {
   private remaining: number;
   private attempts = 0;
   private holdsBreaker = false;
+  /** The upstream said how long to wait. */
+  private rateLimited = false;
 
   private constructor(
     policy: RetryPolicy | undefined,
@@ -96,9 +100,20 @@ export class RetryState {
       : new RetryState(policy, cluster, requestStats, priority, retryOn, retries, codes, names);
   }
 
-  /** A response's head came. */
-  shouldRetryHeaders(headers: ResponseHeaderMap, grpcStatus: number | undefined): RetryStatus {
-    return this.decide(this.wouldRetryHeaders(headers, grpcStatus));
+  /** A response's head came. `hedged`: to an attempt beside which another one was begun. */
+  shouldRetryHeaders(
+    headers: ResponseHeaderMap,
+    grpcStatus: number | undefined,
+    hedged: boolean,
+  ): RetryStatus {
+    const would = this.wouldRetryHeaders(headers, grpcStatus);
+    if (hedged) return would ? 'failed' : 'no';
+    return this.decide(would);
+  }
+
+  /** An attempt takes too long, and goes on: another one may begin beside it, whatever is retried otherwise. */
+  shouldHedge(): RetryStatus {
+    return this.decide(true);
   }
 
   /** The upstream broke off before a response, or could not be reached. `sent`: the request had been (partly) written to it. */
@@ -112,16 +127,23 @@ export class RetryState {
 
   /** ms until the next attempt: random below (2^n − 1) × base, capped. */
   backOffMs(headers: ResponseHeaderMap | undefined): number {
-    const { stats } = this.cluster;
     const limited = headers === undefined ? undefined : this.rateLimitedBackOffMs(headers);
-    if (limited !== undefined) {
-      stats.values[stats.base + STAT.upstream_rq_retry_backoff_ratelimited]++;
-      return limited;
-    }
-    stats.values[stats.base + STAT.upstream_rq_retry_backoff_exponential]++;
+    this.rateLimited = limited !== undefined;
+    if (limited !== undefined) return limited;
     const base = this.policy?.baseIntervalMs || DEFAULT_BASE_INTERVAL_MS;
     const cap = this.policy?.maxIntervalMs || 10 * base;
     return Math.min(Math.random() * (2 ** Math.min(this.attempts, 30) - 1) * base, cap);
+  }
+
+  /** The back-off is over. Envoy counts no retry before. */
+  onRetry(): void {
+    this.count('upstream_rq_retry');
+    const { upstream_rq_retry_backoff_ratelimited, upstream_rq_retry_backoff_exponential } = STAT;
+    const { values, base } = this.cluster.stats;
+    values[
+      base +
+        (this.rateLimited ? upstream_rq_retry_backoff_ratelimited : upstream_rq_retry_backoff_exponential)
+    ]++;
   }
 
   /** The retried request ended well. */
@@ -151,7 +173,6 @@ export class RetryState {
     this.remaining--;
     this.attempts++;
     this.holdsBreaker = true;
-    this.count('upstream_rq_retry');
     return 'yes';
   }
 
@@ -238,4 +259,10 @@ function parseConditions(value: string): number {
   for (const name of value.split(','))
     bits |= (RetryOn as Readonly<Record<string, number>>)[name.trim()] ?? 0;
   return bits;
+}
+
+/** The response flag that says why there is no further attempt; 0 where there is nothing to say. */
+export function retryFlag(status: RetryStatus): number {
+  if (status === 'limit') return ResponseFlag.UpstreamRetryLimitExceeded;
+  return status === 'overflow' ? ResponseFlag.UpstreamOverflow : 0;
 }

@@ -29,14 +29,16 @@ import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import { genericConnPool } from '../../../upstreams/http/generic/generic_conn_pool.ts';
 import type { RouterConfig } from './config.ts';
-import { respondDirectly } from './direct_response.ts';
+import { findCluster } from './find_cluster.ts';
+import { Hedging } from './hedging.ts';
 import { redirectInternally } from './internal_redirect.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
 import { detailsAfterResponse, resetReply, responseFlagOf } from './reset_reason.ts';
 import { chargeLocalResponse, chargeResponse } from './response_stats.ts';
-import { RetryState } from './retry_state.ts';
+import { addEnvoyHeaders, tellRetry } from './retry_headers.ts';
+import { RetryState, type RetryStatus, retryFlag } from './retry_state.ts';
 import { shadowRequest } from './shadow.ts';
-import { finalTimeouts, type Timeouts, tellTimeout } from './timeouts.ts';
+import { finalTimeouts, type Timeouts } from './timeouts.ts';
 import { noteConnection } from './upstream_info.ts';
 import { logUpstream } from './upstream_log.ts';
 import { UpstreamRequest } from './upstream_request.ts';
@@ -70,9 +72,10 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   /** The client is slow: this attempt's response waits, or that of the next one. */
   private responsePaused = false;
   private attempts = 1;
-  private attemptStart = 0;
   private responseTimer: Timer | undefined = undefined;
   private retryTimer: Timer | undefined = undefined;
+  private isTimeoutRetry = false;
+  private hedging: Hedging | undefined = undefined;
   private destroyed = false;
 
   constructor(config: RouterConfig) {
@@ -90,41 +93,20 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { values, base } = config.stats;
     values[base + STAT.rq_total]++;
     this.headers = headers;
-    const route = callbacks.route();
     const info = callbacks.streamInfo;
-    if (route === undefined) {
-      values[base + STAT.no_route]++;
-      info.responseFlags |= ResponseFlag.NoRouteFound;
-      callbacks.sendLocalReply(404, '', 'route_not_found');
-      return FilterHeadersStatus.StopIteration;
-    }
-    this.route = route;
-    if (route.directResponseEntry !== undefined) {
-      values[base + STAT.rq_direct_response]++;
-      respondDirectly(route, route.directResponseEntry, headers, callbacks);
-      return FilterHeadersStatus.StopIteration;
-    }
-    const entry = (this.entry = route.routeEntry!);
-    const name = entry.clusterName(headers, callbacks.streamId);
-    const cluster = config.clusterManager.getCluster(name) as ThreadLocalCluster | undefined;
-    if (cluster === undefined) {
-      values[base + STAT.no_cluster]++;
-      info.responseFlags |= ResponseFlag.NoClusterFound;
-      callbacks.sendLocalReply(entry.clusterNotFoundResponseCode, '', 'cluster_not_found');
-      return FilterHeadersStatus.StopIteration;
-    }
+    const route = callbacks.route();
+    const cluster = findCluster(route, headers, callbacks, config);
+    if (cluster === undefined) return FilterHeadersStatus.StopIteration;
+    this.route = route!;
+    const entry = (this.entry = route!.routeEntry!);
     this.cluster = cluster;
     cluster.hold();
     info.upstreamRequestAttemptCount = 1;
     this.requestStats = entry.requestStats(headers, info);
     info.upstreamCluster = cluster;
     info.upstreamClusterName = cluster.name;
-    this.timeouts = finalTimeouts(
-      entry,
-      headers,
-      config.suppressEnvoyHeaders,
-      config.respectExpectedRequestTimeout,
-    );
+    const { suppressEnvoyHeaders, respectExpectedRequestTimeout } = config;
+    this.timeouts = finalTimeouts(entry, headers, suppressEnvoyHeaders, respectExpectedRequestTimeout);
     if (entry.includeAttemptCountInRequest) headers.set('x-envoy-attempt-count', '1');
     entry.finalizeRequestHeaders(headers, info, !config.suppressEnvoyHeaders);
     this.retry = RetryState.create(entry.retryPolicy, headers, cluster, this.requestStats, entry.priority);
@@ -151,7 +133,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     const info = callbacks.streamInfo;
     info.upstreamRequestAttemptCount = this.attempts;
-    this.attemptStart = monotonicNow();
     const upstream = new UpstreamRequest(this, host, info, this.headers, cluster.outlierMonitor);
     this.upstream = upstream;
     if (this.responsePaused) upstream.readDisable(true);
@@ -203,10 +184,9 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   private onRequestComplete(): void {
     this.requestComplete = true;
     this.requestCompleteAt = monotonicNow();
-    const policies = this.entry.shadowPolicies;
-    for (let i = 0; i < policies.length; i++) {
-      shadowRequest(policies[i], this.headers, this.body, this.trailers, this.callbacks, this.config);
-    }
+    const { headers, body, trailers, callbacks, config } = this;
+    for (const policy of this.entry.shadowPolicies)
+      shadowRequest(policy, headers, body, trailers, callbacks, config);
   }
 
   private startResponseTimers(): void {
@@ -219,48 +199,63 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   onTimeout(timer: Timer): void {
     if (timer === this.retryTimer) {
       this.attempts++;
+      this.retry?.onRetry();
       this.callbacks.streamInfo.upstreamRequestAttemptCount = this.attempts;
-      if (this.entry.includeAttemptCountInRequest)
-        this.headers.set('x-envoy-attempt-count', String(this.attempts));
-      this.tellTimeLeft();
+      const elapsed = this.requestComplete ? monotonicNow() - this.requestCompleteAt : 0;
+      const { headers, entry, attempts, isTimeoutRetry, timeouts, config } = this;
+      tellRetry(headers, entry, attempts, isTimeoutRetry, timeouts, elapsed, config.suppressEnvoyHeaders);
       this.attempt();
       if (this.requestComplete && !this.destroyed)
         this.upstream?.startTimers(this.timeouts.perTry, this.timeouts.perTryIdle);
       return;
     }
-    const { stats } = this.cluster;
-    stats.values[stats.base + CLUSTER_STAT.upstream_rq_timeout]++;
-    for (const each of this.requestStats) each.count('upstream_rq_timeout');
+    const { values, base } = this.cluster.stats;
+    // Each attempt that is under way: none between two attempts, several where they are hedged.
+    const late = (this.upstream === undefined ? 0 : 1) + (this.hedging?.size ?? 0);
+    for (let i = 0; i < late; i++) {
+      values[base + CLUSTER_STAT.upstream_rq_timeout]++;
+      for (const each of this.requestStats) each.count('upstream_rq_timeout');
+      if (i > 0) this.chargeAbort(504);
+    }
     this.upstream?.blameForTimeout();
     this.abandon();
-    this.respondLocally(
-      504,
-      'upstream request timeout',
-      ResponseFlag.UpstreamRequestTimeout,
-      'response_timeout',
-      false,
-    );
-  }
-
-  private tellTimeLeft(): void {
-    const { headers, config, entry } = this;
-    const elapsed = this.requestComplete ? monotonicNow() - this.requestCompleteAt : 0;
-    const grpc = entry.maxGrpcTimeoutMs !== undefined && isGrpc(headers);
-    tellTimeout(this.timeouts, elapsed, headers, config.suppressEnvoyHeaders, grpc);
+    const flag = ResponseFlag.UpstreamRequestTimeout;
+    this.respondLocally(504, 'upstream request timeout', flag, 'response_timeout', false, late > 0);
   }
 
   onPerTryTimeout(upstream: UpstreamRequest, idle: boolean): void {
     const { upstream_rq_per_try_timeout, upstream_rq_per_try_idle_timeout } = CLUSTER_STAT;
+    if (this.timeouts.hedgeOnPerTryTimeout) {
+      this.hedge(upstream);
+      return;
+    }
     this.giveUp(upstream, idle ? upstream_rq_per_try_idle_timeout : upstream_rq_per_try_timeout);
-    if (this.scheduleRetry(this.retry?.shouldRetryPerTryTimeout(), upstream.host, undefined)) return;
+    if (this.scheduleRetry(this.retry?.shouldRetryPerTryTimeout(), upstream.host, undefined, true)) return;
     const details = idle ? 'upstream_per_try_idle_timeout' : 'upstream_per_try_timeout';
     this.respondLocally(504, 'upstream request timeout', ResponseFlag.UpstreamRequestTimeout, details, false);
   }
 
+  /** The attempt goes on, and another one begins beside it. */
+  private hedge(upstream: UpstreamRequest): void {
+    if (upstream !== this.upstream || this.responseStarted) return;
+    if (!this.scheduleRetry(this.retry?.shouldHedge(), upstream.host, undefined, true)) return;
+    (this.hedging ??= new Hedging()).add(upstream);
+  }
+
+  private waitsForAnother(upstream: UpstreamRequest): boolean {
+    return this.hedging?.waitsForAnother(upstream, this.upstream, this.retryTimer!) === true;
+  }
+
+  private forget(upstream: UpstreamRequest): void {
+    if (this.hedging?.remove(upstream) !== true) this.upstream = undefined;
+  }
+
   onMaxStreamDurationReached(upstream: UpstreamRequest): void {
+    const hedged = this.hedging?.has(upstream) === true;
     this.giveUp(upstream, CLUSTER_STAT.upstream_rq_max_duration_reached);
-    const retry = this.responseStarted ? undefined : this.retry;
+    const retry = this.responseStarted || hedged ? undefined : this.retry;
     if (this.scheduleRetry(retry?.shouldRetryReset('LocalReset', true), upstream.host, undefined)) return;
+    if (this.waitsForAnother(upstream)) return;
     const reason = 'upstream max stream duration reached';
     const flag = ResponseFlag.UpstreamMaxStreamDurationReached;
     const code = this.requestComplete ? 504 : 408;
@@ -271,7 +266,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { values, base } = this.cluster.stats;
     values[base + stat]++;
     upstream.reset();
-    this.upstream = undefined;
+    this.forget(upstream);
   }
 
   // ---- upstream ------------------------------------------------------------------------------------------------------
@@ -290,14 +285,9 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { hostname } = upstream.host;
     if (entry.autoHostRewrite && hostname !== '')
       updateAuthority(headers, hostname, entry.appendXForwardedHost, !config.suppressEnvoyHeaders);
-    const ends = this.requestComplete && body === undefined && trailers === undefined;
-    upstream.encoder.encodeHeaders(this.headers, ends);
-    if (body !== undefined && upstream.ready) {
-      const bytes = this.retain ? body.peek() : body.take();
-      if (!this.retain) this.body = undefined;
-      upstream.encoder.encodeData(bytes, 0, bytes.length, this.requestComplete && trailers === undefined);
-    }
-    if (trailers !== undefined && upstream.ready) upstream.encoder.encodeTrailers(trailers);
+    const bytes = this.retain ? body?.peek() : body?.take();
+    if (!this.retain) this.body = undefined;
+    upstream.send(headers, bytes, trailers, this.requestComplete);
     info.lastUpstreamTxByte = now;
     if (this.pausedForBody) {
       this.pausedForBody = false;
@@ -306,60 +296,56 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   }
 
   onUpstreamInformational(headers: ResponseHeaderMap): void {
-    const { status } = headers;
-    // Source: HeaderUtility::isSpecial1xx, which nothing but these passes.
-    if (status !== 100 && !(status >= 102 && status <= 104)) return;
-    if (this.config.dynamicStats) chargeLocalResponse(this.cluster, this.requestStats, status, this.headers);
+    const { cluster, requestStats, config } = this;
+    if (config.dynamicStats) chargeLocalResponse(cluster, requestStats, headers.status, this.headers);
     this.callbacks.encodeInformationalHeaders(headers);
   }
 
   onUpstreamHeaders(upstream: UpstreamRequest, headers: ResponseHeaderMap, endStream: boolean): void {
-    const { callbacks, config, entry } = this;
+    const { callbacks, config, entry, cluster, requestStats, headers: request } = this;
     const info = callbacks.streamInfo;
-    const now = monotonicNow();
-    info.firstUpstreamRxByte = now;
-    const host = upstream.host;
+    const now = (info.firstUpstreamRxByte = monotonicNow());
+    const { host } = upstream;
     if (this.retry !== undefined) {
-      const status = this.retry.shouldRetryHeaders(headers, grpcStatusOf(headers));
+      const hedged = this.hedging?.has(upstream) === true;
+      const status = this.retry.shouldRetryHeaders(headers, grpcStatusOf(headers), hedged);
       if (status === 'yes') {
         host.add(headers.status >= 500 ? HostSlot.RequestError : HostSlot.RequestSuccess, 1);
-        if (config.dynamicStats) this.cluster.retryResponseCodes.charge(headers.status);
+        if (config.dynamicStats) cluster.retryResponseCodes.charge(headers.status);
         upstream.reset();
         this.scheduleRetry('yes', host, headers);
         return;
       }
-      if (status === 'limit') info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
-      else if (status === 'overflow') info.responseFlags |= ResponseFlag.UpstreamOverflow;
-      else this.retry.onSuccess();
+      info.responseFlags |= retryFlag(status);
+      if (status === 'no' && !hedged) this.retry.onSuccess();
+      if (status !== 'no' && this.waitsForAnother(upstream)) {
+        host.add(HostSlot.RequestError, 1);
+        upstream.reset();
+        this.forget(upstream);
+        return;
+      }
       this.retry.release();
+      if (this.hedging !== undefined) {
+        this.forget(upstream);
+        this.abandon();
+        this.upstream = upstream;
+      }
     }
     if (entry.internalRedirectPolicy?.codes.includes(headers.status)) {
       const body = this.requestComplete && !this.bodyLost ? (this.body?.peek() ?? NO_BODY) : undefined;
-      if (redirectInternally(this.route, this.headers, body, headers, this.cluster, callbacks, config))
-        return;
+      if (redirectInternally(this.route, request, body, headers, cluster, callbacks, config)) return;
     }
     upstream.headersReceived = true;
     this.responseStarted = true;
-    chargeResponse(
-      this.cluster,
-      this.requestStats,
-      host,
-      headers.status,
-      now - this.attemptStart,
-      this.headers,
-      headers,
-      config.dynamicStats,
-    );
-    if (!config.suppressEnvoyHeaders) {
-      if (this.requestComplete)
-        headers.set('x-envoy-upstream-service-time', String(Math.trunc(now - this.requestCompleteAt)));
-      if (entry.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(this.attempts));
-    }
+    const took = now - upstream.startedAt;
+    chargeResponse(cluster, requestStats, host, took, request, headers, config.dynamicStats);
+    const serviceMs = this.requestComplete ? now - this.requestCompleteAt : undefined;
+    if (!config.suppressEnvoyHeaders) addEnvoyHeaders(headers, entry, serviceMs, this.attempts);
     info.responseCodeDetails = 'via_upstream';
     info.responseCode = headers.status;
     const { setCookies } = this.balancing;
     if (setCookies !== undefined) for (const cookie of setCookies) headers.append('set-cookie', cookie);
-    this.route.finalizeResponseHeaders(headers, this.headers, info);
+    this.route.finalizeResponseHeaders(headers, request, info);
     if (endStream) this.onUpstreamComplete();
     callbacks.encodeHeaders(headers, endStream);
   }
@@ -391,15 +377,19 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   ): void {
     const { callbacks } = this;
     const info = callbacks.streamInfo;
-    this.upstream = undefined;
+    const hedged = this.hedging?.remove(upstream) === true;
+    if (!hedged) this.upstream = undefined;
     info.upstreamTransportFailureReason = transportFailure;
     if (host !== undefined) info.upstreamHost = host;
-    if (!upstream.headersReceived) upstream.host.add(HostSlot.RequestError, 1);
-    if (
-      !upstream.headersReceived &&
-      this.scheduleRetry(this.retry?.shouldRetryReset(reason, upstream.sent), upstream.host, undefined)
-    )
-      return;
+    if (!upstream.headersReceived) {
+      upstream.host.add(HostSlot.RequestError, 1);
+      const status = hedged ? undefined : this.retry?.shouldRetryReset(reason, upstream.sent);
+      if (this.scheduleRetry(status, upstream.host, undefined)) return;
+      if (this.waitsForAnother(upstream)) {
+        this.chargeAbort(reason === 'ProtocolError' ? 502 : 503);
+        return;
+      }
+    }
     info.responseFlags |= responseFlagOf(reason);
     if (this.config.upstreamLogs.length > 0) logUpstream(this.config.upstreamLogs, callbacks);
     if (this.responseStarted) {
@@ -416,16 +406,17 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
 
   /** True when another attempt follows. */
   private scheduleRetry(
-    status: 'yes' | 'no' | 'limit' | 'overflow' | undefined,
+    status: RetryStatus | undefined,
     host: HostDescription,
     headers: ResponseHeaderMap | undefined,
+    isTimeoutRetry = false,
   ): boolean {
     const info = this.callbacks.streamInfo;
-    if (status === 'limit') info.responseFlags |= ResponseFlag.UpstreamRetryLimitExceeded;
-    if (status === 'overflow') info.responseFlags |= ResponseFlag.UpstreamOverflow;
+    if (status !== undefined) info.responseFlags |= retryFlag(status);
     if (status !== 'yes') return false;
     this.upstream = undefined;
     info.upstreamTransportFailureReason = ''; // of this attempt, not of the next
+    this.isTimeoutRetry = isTimeoutRetry;
     this.balancing.onHostAttempted(host);
     this.retryTimer ??= new Timer(this);
     this.retryTimer.enable(this.retry!.backOffMs(headers), monotonicNow());
@@ -441,20 +432,25 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     overloaded: boolean,
     counted = true,
   ): void {
-    const { callbacks, cluster, config } = this;
+    const { callbacks, config } = this;
     callbacks.streamInfo.responseFlags |= flag;
     this.retry?.release();
     this.responseTimer?.disable();
-    if (counted && config.dynamicStats && !this.responseStarted)
-      chargeLocalResponse(cluster, this.requestStats, code, this.headers, callbacks.streamInfo.upstreamHost);
+    if (counted && !this.responseStarted) this.chargeAbort(code);
     callbacks.sendLocalReply(code, body, details, {
       modifyHeaders: (headers) => {
         if (overloaded && !config.suppressEnvoyHeaders) headers.set('x-envoy-overloaded', 'true');
-        if (this.entry.includeAttemptCountInResponse)
-          headers.set('x-envoy-attempt-count', String(this.attempts));
+        addEnvoyHeaders(headers, this.entry, undefined, this.attempts);
         this.route.finalizeResponseHeaders(headers, this.headers, callbacks.streamInfo);
       },
     });
+  }
+
+  /** Counts an attempt that came to nothing as an answer of the cluster. */
+  private chargeAbort(code: number): void {
+    const { cluster, requestStats, headers, callbacks, config } = this;
+    if (config.dynamicStats)
+      chargeLocalResponse(cluster, requestStats, code, headers, callbacks.streamInfo.upstreamHost);
   }
 
   // ---- backpressure and end --------------------------------------------------------------------------------------------
@@ -484,6 +480,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { upstream } = this;
     this.upstream = undefined;
     upstream?.reset();
+    this.hedging?.reset();
     this.retryTimer?.disable();
   }
 

@@ -13,6 +13,8 @@ export interface Timeouts {
   perTryIdle: number;
   /** What an internal client allows the upstream's stream; undefined: the cluster's limit holds. */
   upstreamStreamDuration: number | undefined;
+  /** After the per-try timeout the attempt goes on beside the next one. */
+  hedgeOnPerTryTimeout: boolean;
 }
 
 /** Reads and removes the timeout headers of a request, and tells the upstream how long it has. */
@@ -32,6 +34,7 @@ export function finalTimeouts(
     perTry: retry?.perTryTimeoutMs ?? 0,
     perTryIdle: retry?.perTryIdleTimeoutMs ?? 0,
     upstreamStreamDuration: wholeNumber(headers.get('x-envoy-upstream-stream-duration-ms')),
+    hedgeOnPerTryTimeout: hedging(headers) ?? route.hedgeOnPerTryTimeout,
   };
   const grpc = route.maxGrpcTimeoutMs !== undefined && isGrpc(headers);
   if (grpc) {
@@ -46,6 +49,7 @@ export function finalTimeouts(
   if (asked !== undefined) timeouts.global = asked;
   headers.remove('x-envoy-upstream-rq-timeout-ms');
   headers.remove('x-envoy-upstream-stream-duration-ms');
+  headers.remove('x-envoy-hedge-on-per-try-timeout');
   // Envoy's to read, too; what it asks for is not done here (docs/differences.md).
   headers.remove('x-envoy-upstream-alt-stat-name');
   const perTry = wholeNumber(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
@@ -58,18 +62,24 @@ export function finalTimeouts(
 
 /** Tells the upstream how long it has, `elapsedMs` after the request was complete. */
 export function tellTimeout(
-  { global, perTry }: Timeouts,
+  { global, perTry, hedgeOnPerTryTimeout }: Timeouts,
   elapsedMs: number,
   headers: RequestHeaderMap,
   suppressEnvoyHeaders: boolean,
   grpc: boolean,
 ): void {
-  let tell = perTry > 0 ? perTry : global;
+  // An attempt that is hedged has all the time there is.
+  let tell = perTry > 0 && !hedgeOnPerTryTimeout ? perTry : global;
   if (tell === 0) return;
   // 0 would be no limit at all.
   if (global > 0) tell = elapsedMs >= global ? 1 : Math.min(tell, Math.ceil(global - elapsedMs));
   if (!suppressEnvoyHeaders) headers.set('x-envoy-expected-rq-timeout-ms', String(tell));
   if (grpc && headers.has('grpc-timeout')) headers.set('grpc-timeout', `${Math.ceil(tell)}m`);
+}
+
+function hedging(headers: RequestHeaderMap): boolean | undefined {
+  const value = headers.get('x-envoy-hedge-on-per-try-timeout');
+  return value === 'true' || value === 'false' ? value === 'true' : undefined;
 }
 
 function wholeNumber(value: string | undefined): number | undefined {

@@ -26,6 +26,8 @@ export class UpstreamRequest
   implements ResponseDecoder, PoolCallbacks, TimerOwner, DownstreamWatermarkCallbacks
 {
   readonly host: Host;
+  /** ms, monotonic. */
+  startedAt = 0;
   /** The response's head was given to the router: this attempt decides the outcome. */
   headersReceived = false;
   /** Something of the request reached the connection. */
@@ -68,6 +70,7 @@ export class UpstreamRequest
 
   /** `maxDurationMs`: what the upstream gets for all of it; 0 = no limit. */
   start(pool: GenericConnPool, maxDurationMs: number): void {
+    this.startedAt = monotonicNow();
     this.maxDurationMs = maxDurationMs;
     this.pending = pool.newStream(this, this);
   }
@@ -137,6 +140,20 @@ export class UpstreamRequest
   /** The stream's encoder; only while `ready`. */
   get encoder(): PoolStream {
     return this.stream!;
+  }
+
+  /** Sends what there is of the request; `complete`: that is all of it. Only while `ready`. */
+  send(
+    headers: RequestHeaderMap,
+    body: Uint8Array | undefined,
+    trailers: TrailerMap | undefined,
+    complete: boolean,
+  ): void {
+    this.encoder.encodeHeaders(headers, complete && body === undefined && trailers === undefined);
+    // Any of these may end the attempt.
+    if (body !== undefined && this.ready)
+      this.encoder.encodeData(body, 0, body.length, complete && trailers === undefined);
+    if (trailers !== undefined && this.ready) this.encoder.encodeTrailers(trailers);
   }
 
   onAboveWriteBufferHighWatermark(): void {
