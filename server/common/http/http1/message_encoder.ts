@@ -11,6 +11,24 @@ import type { Http1Settings } from './settings.ts';
 /** Up to here a body travels as text. Measured over loopback: cheaper than bytes of their own up to 16 KiB, above it no better. */
 const MAX_TEXT_BYTES = 16 * 1024;
 
+/**
+ * `\r\nname: ` by name: a line is two strings then and not five, which V8 would all have to allocate, walk through when the head
+ * is written, and collect. Names repeat; bounded because peers may send names without end.
+ */
+const lineStarts = new Map<string, string>();
+const MAX_LINE_STARTS = 1024;
+
+function lineStart(name: string): string {
+  return lineStarts.get(name) ?? newLineStart(name);
+}
+
+function newLineStart(name: string): string {
+  // By way of bytes, since what `+` makes is a tree of strings until somebody needs it flat.
+  const start = Buffer.from(`\r\n${name}: `, 'latin1').toString('latin1');
+  if (lineStarts.size < MAX_LINE_STARTS) lineStarts.set(name, start);
+  return start;
+}
+
 /** What an encoder asks of its connection. */
 export interface EncoderOwner {
   onLocalReset(): void;
@@ -55,7 +73,7 @@ export abstract class MessageEncoder {
   encodeTrailers(trailers: HeaderMap): void {
     if (this.chunked) {
       const lines = this.settings.enableTrailers ? this.headerLines(trailers) : '';
-      this.sink.writeLatin1('0\r\n' + lines + '\r\n');
+      this.sink.writeLatin1('0' + lines + '\r\n\r\n');
     }
     this.onComplete();
   }
@@ -72,7 +90,7 @@ export abstract class MessageEncoder {
     return headers.formatter ?? this.settings.headerKeyFormatter;
   }
 
-  /** All regular headers as lines. Transfer-Encoding is left out: how this message is framed is the encoder's own business. */
+  /** All regular headers as lines, each with its line break before it. Transfer-Encoding is left out: how this message is framed is the encoder's own business. */
   protected headerLines(headers: HeaderMap): string {
     const formatter = this.formatterOf(headers);
     const list = headers.list;
@@ -80,14 +98,14 @@ export abstract class MessageEncoder {
     for (let i = 0; i < list.length; i += 2) {
       const name = list[i];
       if (name === 'transfer-encoding') continue;
-      lines += (formatter === undefined ? name : formatter.format(name)) + ': ' + list[i + 1] + '\r\n';
+      lines += lineStart(formatter === undefined ? name : formatter.format(name)) + list[i + 1];
     }
     return lines;
   }
 
-  /** A line of the encoder's own. */
+  /** A line of the encoder's own, with its line break before it. */
   protected line(headers: HeaderMap, name: string, value: string): string {
     const formatter = this.formatterOf(headers);
-    return (formatter === undefined ? name : formatter.format(name)) + ': ' + value + '\r\n';
+    return lineStart(formatter === undefined ? name : formatter.format(name)) + value;
   }
 }

@@ -29,8 +29,8 @@ export class Http1RequestEncoder extends MessageEncoder implements RequestEncode
     this.isUpgrade = isUpgrade(headers);
     const framing = this.frame(headers, endStream);
     const host = headers.host === undefined ? '' : this.line(headers, 'host', headers.host);
-    const start = method + ' ' + this.target(headers) + ' HTTP/1.1\r\n' + host;
-    this.sink.writeLatin1(start + this.headerLines(headers) + framing + '\r\n');
+    const start = method + ' ' + this.target(headers) + ' HTTP/1.1' + host;
+    this.sink.writeLatin1(start + this.headerLines(headers) + framing + '\r\n\r\n');
     if (endStream) this.onComplete();
   }
 

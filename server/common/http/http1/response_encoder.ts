@@ -12,7 +12,7 @@ interface ResponseOwner extends EncoderOwner {
   setRequestDecoder(decoder: RequestDecoder): void;
 }
 
-/** `HTTP/1.1 200 OK\r\n` by status. */
+/** `HTTP/1.1 200 OK` by status. */
 const statusLines: string[] = [];
 
 export class Http1ResponseEncoder extends MessageEncoder implements ResponseEncoder {
@@ -45,7 +45,7 @@ export class Http1ResponseEncoder extends MessageEncoder implements ResponseEnco
   }
 
   encodeInformationalHeaders(headers: ResponseHeaderMap): void {
-    this.sink.writeLatin1(this.statusLine(headers) + this.headerLines(headers) + '\r\n');
+    this.sink.writeLatin1(this.statusLine(headers) + this.headerLines(headers) + '\r\n\r\n');
   }
 
   encodeHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
@@ -58,7 +58,9 @@ export class Http1ResponseEncoder extends MessageEncoder implements ResponseEnco
       this.closing = true;
       close = this.line(headers, 'connection', 'close');
     }
-    this.sink.writeLatin1(this.statusLine(headers) + this.headerLines(headers) + framing + close + '\r\n');
+    this.sink.writeLatin1(
+      this.statusLine(headers) + this.headerLines(headers) + framing + close + '\r\n\r\n',
+    );
     if (endStream) {
       if (this.chunked) this.sink.writeLatin1('0\r\n\r\n');
       this.onComplete();
@@ -84,10 +86,9 @@ export class Http1ResponseEncoder extends MessageEncoder implements ResponseEnco
   private statusLine(headers: ResponseHeaderMap): string {
     const reason = headers.formatter?.reasonPhrase;
     const version = this.http10 ? 'HTTP/1.0 ' : 'HTTP/1.1 ';
-    if (reason !== undefined) return version + headers.status + ' ' + reason + '\r\n';
-    if (this.http10) return version + headers.status + ' ' + reasonPhrase(headers.status) + '\r\n';
-    return (statusLines[headers.status] ??=
-      version + headers.status + ' ' + reasonPhrase(headers.status) + '\r\n');
+    if (reason !== undefined) return version + headers.status + ' ' + reason;
+    if (this.http10) return version + headers.status + ' ' + reasonPhrase(headers.status);
+    return (statusLines[headers.status] ??= version + headers.status + ' ' + reasonPhrase(headers.status));
   }
 
   protected override onComplete(): void {
