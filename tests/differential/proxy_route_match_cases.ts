@@ -37,12 +37,13 @@ const STATE = {
     ],
   },
 };
-const manager = (...all: Json[]): Json => ({
+const manager = (...all: Json[]): Json => managerOf({ routes: all });
+const managerOf = (virtualHost: Json): Json => ({
   name: 'manager',
   typed_config: {
     '@type': `${TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: '$C',
-    route_config: { name: 'r', virtual_hosts: [{ name: 'v', domains: ['*'], routes: all }] },
+    route_config: { name: 'r', virtual_hosts: [{ name: 'v', domains: ['*'], ...virtualHost }] },
     http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}filters.http.router.v3.Router` } }],
   },
 });
@@ -54,6 +55,10 @@ const header = (header_name: string): Json => ({
     '@type': 'type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput',
     header_name,
   },
+});
+const stateInput = (key: string): Json => ({
+  name: 'state',
+  typed_config: { '@type': `${TYPE}matching.common_inputs.network.v3.FilterStateInput`, key },
 });
 const take = (code: number, match: Json = {}): Json => ({
   action: {
@@ -222,6 +227,33 @@ export const ROUTE_MATCH_CASES: readonly Scenario[] = [
         get('/c'),
       ],
     ],
+  },
+  {
+    name: 'a match tree by filter state',
+    networkFilters: [
+      STATE,
+      managerOf({
+        matcher: {
+          matcher_tree: {
+            input: stateInput('my.key'),
+            exact_match_map: {
+              map: {
+                value: {
+                  matcher: {
+                    matcher_tree: {
+                      input: stateInput('unheard.of'),
+                      prefix_match_map: { map: { a: take(202) } },
+                    },
+                    on_no_match: take(201),
+                  },
+                },
+              },
+            },
+          },
+        },
+      }),
+    ],
+    connections: [[get('/')]],
   },
   {
     name: 'a list of routes in a match tree',
