@@ -1,5 +1,5 @@
-// The tools that others judge HTTP/2 and gRPC by: h2spec (https://github.com/summerwind/h2spec) and the interop client and
-// server of grpc-go. `node tests/conformance/tools.ts` builds them with Go, once, into a cache folder; tests skip without them.
+// The tools by which others judge: of HTTP/2 and gRPC h2spec (https://github.com/summerwind/h2spec) and the interop client and
+// server of grpc-go, of compose files the specification's own reader. `node tests/conformance/tools.ts` builds them with Go, once, into a cache folder; tests skip without them.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -11,6 +11,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   h2spec: 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible',
   client: 'google.golang.org/grpc/interop/client@v1.85.0',
   server: 'google.golang.org/grpc/interop/server@v1.85.0',
+  cmd: 'github.com/compose-spec/compose-go/v2/cmd@v2.4.7',
 };
 
 const CACHE = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
@@ -19,6 +20,7 @@ const FOLDER = path.join(CACHE, 'pilotfish', 'conformance');
 export const H2SPEC = binary('h2spec');
 export const INTEROP_CLIENT = binary('client');
 export const INTEROP_SERVER = binary('server');
+export const COMPOSE_READER = binary('cmd');
 
 /** What `skip` of a test wants: false, or why these cannot run. */
 export function missing(...binaries: readonly string[]): string | false {

@@ -1,5 +1,5 @@
 // docker-compose.yml: what it refers to is there, and its proxies do what it says when they run as it starts them. Docker itself
-// looks at it too, where it is installed.
+// looks at it too, where it is installed, and the specification's own reader.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawnSync } from 'node:child_process';
@@ -10,6 +10,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { parseCommandLine } from '../../server/main/bootstrap/command_line.ts';
+import { COMPOSE_READER, missing } from '../conformance/tools.ts';
 import { Application } from '../integration/namespace_application.ts';
 import { cannotIsolate, NetworkNamespace } from '../integration/network_namespace.ts';
 import { eventually } from '../integration/proxy_process.ts';
@@ -69,6 +70,21 @@ describe('docker-compose.yml', () => {
       assert.equal(status, 0, stderr);
     });
   }
+
+  test('is what the schema of compose files allows, in all profiles', {
+    skip: missing(COMPOSE_READER),
+  }, (t) => {
+    const text = readFileSync(path.join(ROOT, 'docker-compose.yml'), 'utf8');
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'pilotfish-compose-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const misspelt = path.join(folder, 'misspelt.yml');
+    writeFileSync(misspelt, text.replace('command:', 'comand:'));
+    const read = (file: string) => spawnSync(COMPOSE_READER, [file], { cwd: ROOT, encoding: 'utf8' });
+    const whole = read('docker-compose.yml');
+    assert.equal(whole.status, 0, whole.stderr);
+    assert.match(whole.stdout, /k3s/);
+    assert.match(read(misspelt).stderr, /comand/);
+  });
 
   test('has the keys of a service, an image for each, and nothing that is not there', () => {
     const wrong: string[] = [];
