@@ -43,6 +43,13 @@ export type ResourceUpdate =
     }
   /** Its TCP sockets have come as `listen_socket` messages before. */
   | { readonly kind: 'listener'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
+  /** Workloads of the mesh (istio.workload.Workload, what peers' metadata needs) by their IP addresses, and addresses that nobody has. */
+  | {
+      readonly kind: 'workloads';
+      readonly name: string;
+      readonly changed: readonly { readonly addresses: readonly string[]; readonly bytes: Uint8Array }[];
+      readonly removed: readonly string[];
+    }
   | {
       readonly kind: 'remove';
       readonly resource:

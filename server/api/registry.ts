@@ -15,6 +15,7 @@ import type { Secret, SecretKind } from './secret.ts';
 import type { SharedCounter } from './shared_counter.ts';
 import type { StatStore } from './stats.ts';
 import type { ClusterManager } from './upstream/cluster.ts';
+import type { WorkloadMetadataProvider } from './workload_metadata.ts';
 
 /** A google.protobuf.Any as protobufjs decodes it. */
 export interface AnyMessage {
@@ -56,6 +57,8 @@ export interface FactoryContext {
   readonly registry: Registry;
   /** For use while traffic flows. Empty on the main thread. */
   readonly clusterManager: ClusterManager;
+  /** Who peers are, by address. Knows nobody on the main thread and without the bootstrap extension that discovers workloads. */
+  readonly workloads: WorkloadMetadataProvider;
   /**
    * A secret by SDS (`sds`, an SdsSecretConfig). On main, asking for it is what subscribes to it and makes the resource wait for it.
    * A static secret of the bootstrap is found by name when the SdsSecretConfig has no sds_config.

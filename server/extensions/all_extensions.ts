@@ -4,6 +4,7 @@ import type { ExtensionFactory } from '../api/registry.ts';
 import { fileAccessLogger } from './access_loggers/file/config.ts';
 import { stderrAccessLogger, stdoutAccessLogger } from './access_loggers/stream/config.ts';
 import { internalListenerFactory } from './bootstrap/internal_listener/config.ts';
+import { workloadDiscoveryFactory } from './bootstrap/workload_discovery/config.ts';
 import { brotliCompressorFactory } from './compression/brotli/compressor/config.ts';
 import { gzipCompressorFactory } from './compression/gzip/compressor/config.ts';
 import { zstdCompressorFactory } from './compression/zstd/compressor/config.ts';
@@ -64,6 +65,7 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   stderrAccessLogger,
   stdoutAccessLogger,
   internalListenerFactory,
+  workloadDiscoveryFactory,
   brotliCompressorFactory,
   gzipCompressorFactory,
   zstdCompressorFactory,

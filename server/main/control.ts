@@ -15,7 +15,7 @@ import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import type { Options } from './bootstrap/command_line.ts';
 import { identityOptions } from './bootstrap/istiod_bootstrap.ts';
-import { checkOverloadManager, compileBootstrapExtensions, serverInfo } from './bootstrap/settings.ts';
+import { checkOverloadManager, serverInfo } from './bootstrap/settings.ts';
 import { ConfigStore } from './config_store/config_store.ts';
 import type { ListenSocketBinder, ResourceCompilers } from './config_store/services.ts';
 import type { OnPiece } from './config_store/slot_allocator.ts';
@@ -35,6 +35,8 @@ export interface ControlOutput {
   publish(updates: readonly ResourceUpdate[]): void;
   readonly onPiece: OnPiece;
   runtime(values: RuntimeValues): void;
+  /** Resolves when the workers have applied what was published. */
+  settled(): Promise<void>;
   /** Opens the logs of the main thread. Undefined where nothing is to be written. */
   readonly logFiles?: LogFileManager;
   /** Undefined where nothing is to listen. */
@@ -67,7 +69,6 @@ export function buildControl(
   const registry = new ExtensionRegistry(ALL_EXTENSIONS.filter(({ name }) => !disabled.has(name)));
   const server = serverInfo(bootstrap, options);
   checkOverloadManager(bootstrap);
-  compileBootstrapExtensions(bootstrap, registry);
   const runtime = new RuntimeLoader(bootstrap, stats, (values) => output.runtime(values));
   const clusters = new Map(bootstrap.static_resources?.clusters.map((each) => [each.name, each]));
   const secrets = workloadSecrets(options, stats);
@@ -89,6 +90,7 @@ export function buildControl(
     subscriptions,
     unknownFields: options.unknownDynamicFields,
     publish: (updates) => output.publish(updates),
+    settled: () => output.settled(),
     onPiece: output.onPiece,
     logFiles: output.logFiles,
     outlierLog: outlierLog(bootstrap, output.logFiles),

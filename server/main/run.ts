@@ -127,7 +127,12 @@ function report({ unknownFields, inertFields }: LoadedBootstrap): void {
 
 /** Checks as serving would, and asks nobody for anything. Throws ConfigError. */
 export function validate(bootstrap: Bootstrap, options: Options): void {
-  const nowhere = { publish: () => undefined, onPiece: () => undefined, runtime: () => undefined };
+  const nowhere = {
+    publish: () => undefined,
+    onPiece: () => undefined,
+    runtime: () => undefined,
+    settled: () => Promise.resolve(),
+  };
   const stats = new ThreadStatStore(() => undefined);
   const control = buildControl(bootstrap, options, VERSION, stats, nowhere);
   try {

@@ -52,6 +52,7 @@ export async function serve(start: Start): Promise<number> {
     publish: (updates) => supervisor?.publish(updates),
     onPiece: (table, index, memory) => supervisor?.addPiece(table, index, memory),
     runtime: (values) => supervisor?.runtime(values),
+    settled: () => supervisor?.settled() ?? Promise.resolve(),
     logFiles,
     sockets,
   });

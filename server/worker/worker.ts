@@ -2,10 +2,12 @@
 // Envoy: source/server/worker_impl.cc.
 
 import type { MessagePort } from 'node:worker_threads';
+import { decode } from '../../xds-protos/load.ts';
 import { FileLogManager } from '../common/access_log/file_log_manager.ts';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
 import { watchEventLoop } from '../common/event/watchdog.ts';
 import { onStreamFailure } from '../common/http/stream_failure.ts';
+import { WorkloadIndex } from '../common/istio/workload_index.ts';
 import { logger, setLogLevel, setLogSink } from '../common/log.ts';
 import { onConnectionFailure, setConnectionIdRange } from '../common/network/connection.ts';
 import { ExtensionRegistry } from '../common/registry.ts';
@@ -28,6 +30,7 @@ export class Worker {
     this.post({ type: 'consecutive_error', cluster, slot, error }),
   );
   private readonly sharedCounters = new WorkerSharedCounters();
+  private readonly workloads = new WorkloadIndex();
   private readonly listeners: WorkerListenerManager;
   private readonly resources: WorkerResources;
   private readonly logFiles: FileLogManager;
@@ -53,6 +56,7 @@ export class Worker {
       runtime: this.runtime,
       registry: new ExtensionRegistry(ALL_EXTENSIONS),
       clusterManager: this.clusters,
+      workloads: this.workloads,
       sharedCounter: (name) => this.sharedCounters.get(name),
       logFiles: this.logFiles,
     });
@@ -134,6 +138,12 @@ export class Worker {
         break;
       case 'listener':
         this.listeners.apply(update);
+        break;
+      case 'workloads':
+        for (const { addresses, bytes } of update.changed) {
+          this.workloads.set(addresses, decode('istio.workload.Workload', bytes));
+        }
+        for (const address of update.removed) this.workloads.delete(address);
         break;
       case 'remove':
         this.remove(update.resource, update.name);

@@ -17,6 +17,7 @@ import type { Secret } from '../api/secret.ts';
 import type { SharedCounter } from '../api/shared_counter.ts';
 import type { StatStore } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
+import type { WorkloadMetadataProvider } from '../api/workload_metadata.ts';
 import { resourceKey } from '../common/config/resource_key.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import { compileSecret } from '../common/secret/secret_config.ts';
@@ -48,6 +49,7 @@ export interface WorkerEnvironment {
   readonly runtime: Runtime;
   readonly registry: Registry;
   readonly clusterManager: ClusterManager;
+  readonly workloads: WorkloadMetadataProvider;
   readonly logFiles: LogFileManager;
   sharedCounter(name: string): SharedCounter;
 }

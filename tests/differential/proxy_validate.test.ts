@@ -187,7 +187,12 @@ function bootstrapOf(part: Part): object {
 function ours(bootstrap: object): string | undefined {
   const commandLine = parseCommandLine(['--mode', 'validate', '--config-yaml', JSON.stringify(bootstrap)]);
   assert.ok(commandLine.type === 'run');
-  const output = { publish: () => undefined, onPiece: () => undefined, runtime: () => undefined };
+  const output = {
+    publish: () => undefined,
+    onPiece: () => undefined,
+    runtime: () => undefined,
+    settled: () => Promise.resolve(),
+  };
   try {
     const { bootstrap: loaded } = loadBootstrap(commandLine.options);
     buildControl(loaded, commandLine.options, '0', new ThreadStatStore(() => undefined), output).close();

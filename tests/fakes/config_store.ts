@@ -71,6 +71,7 @@ export function testStore(bootstrap: object): TestStore {
       route: ({ virtual_hosts }) => refuseBad(virtual_hosts[0]?.name ?? ''),
     },
     publish: (sent) => updates.push(...sent),
+    settled: () => Promise.resolve(),
     onPiece: () => undefined,
   });
   return {

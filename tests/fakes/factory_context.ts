@@ -124,6 +124,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       all: [],
     },
     clusterManager: { getCluster: () => undefined },
+    workloads: { getMetadata: () => undefined },
     secret: unavailable('secrets'),
     routeConfiguration: unavailable('route configurations'),
     httpFilterConfiguration: unavailable('filter configurations'),

@@ -18,6 +18,7 @@ import { closeAll, sdsServer } from '../xds/store_harness.ts';
 
 const RECORDED = path.join(import.meta.dirname, '../fixtures/istiod/vanilla-reviews-v1-delta');
 const RESPONSE = 'envoy.service.discovery.v3.DeltaDiscoveryResponse';
+const WORKLOAD = 'istio.workload.Workload';
 const LISTENER = 'envoy.config.listener.v3.Listener';
 
 /** The agent's flags, as it gives them (without those that a user may add). */
@@ -124,7 +125,19 @@ function recordedResponses(): Map<string, Uint8Array> {
     }
     responses.set(response.type_url, encode(RESPONSE, response));
   }
+  responses.set(`type.googleapis.com/${WORKLOAD}`, workloadResponse());
   return responses;
+}
+
+/** One workload with two addresses. */
+function workloadResponse(): Uint8Array {
+  const uid = 'Kubernetes//Pod/default/ratings-v1-0';
+  const addresses = [Buffer.from([10, 1, 2, 3]), Buffer.from('fd000000000000000000000000000003', 'hex')];
+  return encode(RESPONSE, {
+    type_url: `type.googleapis.com/${WORKLOAD}`,
+    nonce: 'workloads',
+    resources: [{ name: uid, version: '1', resource: encodeAny(WORKLOAD, { uid, addresses }) }],
+  });
 }
 
 interface Bound {

@@ -13,6 +13,7 @@ const TYPES = {
   listener: 'envoy.config.listener.v3.Listener',
   route: 'envoy.config.route.v3.RouteConfiguration',
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
+  workload: 'istio.workload.Workload',
 } as const satisfies Record<string, keyof TypeMap>;
 export type Kind = keyof typeof TYPES;
 

@@ -27,9 +27,11 @@ const DECODERS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
   zstd: zlib.zstdDecompressSync,
 };
 
+/** `ambient` discovers workloads: that it becomes ready shows that the start does not wait for them, and then they come. */
+const BOOTSTRAPS = ['default', 'authsds', 'xdsproxy', 'ambient'];
+
 /** What a later version brings: told by name. */
 const REFUSED = {
-  ambient: "'metadata_discovery' with type URL: 'istio.workload.BootstrapExtension'",
   tracing_zipkin: 'tracing: this field is not supported',
 };
 
@@ -45,7 +47,7 @@ describe('bootstraps of the agent', { skip: SKIP }, () => {
     const flags = [BIN, '--mode', 'validate', '-c', file, ...AGENT_FLAGS];
     return spawnSync(process.execPath, flags, { encoding: 'utf8' });
   };
-  for (const name of ['default', 'authsds', 'xdsproxy']) {
+  for (const name of BOOTSTRAPS) {
     test(`${name} is valid`, () => {
       const { status, stdout, stderr } = validate(name);
       assert.equal(status, 0, stdout + stderr);
@@ -60,7 +62,7 @@ describe('bootstraps of the agent', { skip: SKIP }, () => {
   }
 });
 
-for (const name of ['default', 'authsds', 'xdsproxy']) {
+for (const name of BOOTSTRAPS) {
   describe(`the agent with ${name}`, { skip: SKIP }, () => {
     let environment: AgentEnvironment;
     let proxy: ProxyProcess;
@@ -100,6 +102,15 @@ for (const name of ['default', 'authsds', 'xdsproxy']) {
       assert.match(body, /^virtualInbound::/m);
       assert.match((await proxy.admin('/clusters')).body, /^inbound\|9080\|\|::/m);
       assert.match((await proxy.admin('/certs')).body, /"subject_alt_names"/);
+    });
+
+    test('discovers workloads where its bootstrap says so, and only there', async () => {
+      const ambient = name === 'ambient';
+      const total = (await proxy.admin('/stats?filter=^workload_discovery\\.total')).body;
+      assert.equal(total, ambient ? 'workload_discovery.total: 2\n' : '');
+      const asked = environment.xds.requests.filter(({ request }) => request.type_url.endsWith('.Workload'));
+      assert.equal(asked.length > 0, ambient);
+      assert.deepEqual(asked[0]?.request.resource_names_subscribe ?? [], []);
     });
 
     test('may write fields that this version does not know', async () => {

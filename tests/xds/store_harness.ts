@@ -70,6 +70,7 @@ export function start(dialect: string, ads: string, sds: string, updates: Resour
   const stats = new ThreadStatStore(() => undefined);
   const control = buildControl(bootstrap, commandLine.options, '0', stats, {
     publish: (sent) => updates.push(...sent),
+    settled: () => Promise.resolve(),
     onPiece: () => undefined,
     runtime: () => undefined,
   });

@@ -63,12 +63,17 @@ const NOTHING: WorkloadFields = {
 
 export class WorkloadMetadata implements FilterStateObject {
   readonly fields: WorkloadFields;
-  /** All of it as one string: equal workloads have equal keys. */
-  readonly key: string;
+  /** Made when it is first asked for: of all workloads of a mesh, few are ever a peer. */
+  private text: string | undefined;
 
   constructor(fields: Partial<WorkloadFields>) {
     this.fields = { ...NOTHING, ...fields };
-    this.key = this.serializeAsString();
+    this.text = undefined;
+  }
+
+  /** All of it as one string: equal workloads have equal keys. */
+  get key(): string {
+    return (this.text ??= this.serializeAsString());
   }
 
   serializeAsString(): string {

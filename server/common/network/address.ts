@@ -3,6 +3,7 @@
 
 import { isIP, SocketAddress as NodeSocketAddress } from 'node:net';
 import type * as core from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import { bufferOf } from '../../../xds-protos/wire.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
 
@@ -114,6 +115,17 @@ export function parseSocketAddress(address: core.SocketAddress, path: string): A
 /** The usual text of an IPv6 address: lower case, the longest run of zeros shortened. */
 export function canonicalIpv6(text: string): string {
   return new NodeSocketAddress({ family: 'ipv6', address: text }).address;
+}
+
+/** The text of 4 or 16 bytes of address, as `Address.ip` has it; '' for what is no address. */
+export function ipOfBytes(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.');
+  if (bytes.length !== 16) return '';
+  return canonicalIpv6(
+    bufferOf(bytes)
+      .toString('hex')
+      .replace(/(....)(?!$)/g, '$1:'),
+  );
 }
 
 function parsePipe(pipe: core.Pipe, path: string): Address {

@@ -10,7 +10,7 @@ import type {
 import type { StringMatcher as StringMatcherConfig } from '../../../xds-protos/generated/envoy/type/matcher/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { compileStringMatcher, type StringMatcher } from '../matcher/string_matcher.ts';
-import { canonicalIpv6 } from '../network/address.ts';
+import { ipOfBytes } from '../network/address.ts';
 import { ExtensionId, extensionOf } from './certificate_extensions.ts';
 import { contextTag, DerError, DerReader, DerTag, oidText, primitiveContextTag } from './der.ts';
 
@@ -56,7 +56,7 @@ export function parseGeneralNames(extension: Buffer): readonly SubjectAltName[] 
       const content = list.content(tag);
       const type = TEXT_NAMES.get(tag);
       if (type !== undefined) names.push({ type, value: content.toString('latin1'), oid: '' });
-      else if (tag === IP_ADDRESS) names.push({ type: 'IP_ADDRESS', value: ipText(content), oid: '' });
+      else if (tag === IP_ADDRESS) names.push({ type: 'IP_ADDRESS', value: ipOfBytes(content), oid: '' });
       else if (tag === OTHER_NAME) names.push(otherName(new DerReader(content)));
     }
     return names;
@@ -64,12 +64,6 @@ export function parseGeneralNames(extension: Buffer): readonly SubjectAltName[] 
     if (error instanceof DerError) return NO_NAMES;
     throw error;
   }
-}
-
-/** '' for what is no address. */
-function ipText(bytes: Buffer): string {
-  if (bytes.length === 4) return bytes.join('.');
-  return bytes.length === 16 ? canonicalIpv6(bytes.toString('hex').replace(/(....)(?!$)/g, '$1:')) : '';
 }
 
 function otherName(name: DerReader): SubjectAltName {

@@ -5,7 +5,7 @@ import type { DownstreamConnectionsConfig } from '../../../xds-protos/generated/
 import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
 import { structToJson } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
-import type { Registry, ServerInfo } from '../../api/registry.ts';
+import type { ServerInfo } from '../../api/registry.ts';
 import {
   DEFAULT_LOG_FORMAT,
   jsonLogFormat,
@@ -56,13 +56,6 @@ export function checkOverloadManager(bootstrap: Bootstrap): void {
       const field = at(at(path, 'typed_config'), 'max_active_downstream_connections');
       throw new ConfigError(field, `a limit below ${NO_LIMIT} is not supported`);
     }
-  });
-}
-
-/** Resolves bootstrap_extensions; they only carry settings. Throws ConfigError for one that is not known. */
-export function compileBootstrapExtensions(bootstrap: Bootstrap, registry: Registry): void {
-  bootstrap.bootstrap_extensions.forEach(({ name, typed_config }, index) => {
-    registry.resolve('envoy.bootstrap', name, typed_config, at('bootstrap_extensions', index));
   });
 }
 

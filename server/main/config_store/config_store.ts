@@ -12,6 +12,7 @@ import { HOST_SLOTS, HostSlot } from '../../api/upstream/host.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
 import { SERVER_STATS } from '../../common/stats/families/server.ts';
 import { BREAKER_SLOTS } from '../../common/upstream/resource_manager.ts';
+import { WorkloadDiscovery } from '../../extensions/bootstrap/workload_discovery/config.ts';
 import type { ResourceUpdate } from '../../messages.ts';
 import { OutlierEventLogger } from '../outlier_detection/outlier_event_logger.ts';
 import { SecretStore } from '../secret/secret_store.ts';
@@ -22,7 +23,7 @@ import { ExtensionConfigStore } from './extension_config_store.ts';
 import { ResourceHistory } from './history.ts';
 import { InitSequence } from './init_sequence.ts';
 import { ListenerStore } from './listener_store.ts';
-import type { Dependency } from './main_factory_context.ts';
+import { type CompileEnvironment, type Dependency, mainFactoryContext } from './main_factory_context.ts';
 import { Publisher } from './publisher.ts';
 import { TYPE_NAMES } from './resource.ts';
 import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
@@ -31,6 +32,7 @@ import type { Lease, ListenSocketBinder, ResourceCompilers, StoreServices } from
 import { SharedCounterStore } from './shared_counter_store.ts';
 import { type OnPiece, SlotAllocator, type TableName } from './slot_allocator.ts';
 import { WatchedResources } from './watched_resources.ts';
+import { WorkloadStore } from './workload_store.ts';
 
 export interface ConfigStoreOptions {
   readonly bootstrap: Bootstrap;
@@ -44,6 +46,8 @@ export interface ConfigStoreOptions {
   readonly unknownFields: UnknownFieldPolicy;
   /** Gets what the workers must apply, in order, once per event-loop turn at most. */
   publish(updates: readonly ResourceUpdate[]): void;
+  /** Resolves when the workers have applied what was published. */
+  settled(): Promise<void>;
   /** Gets new pieces of the shared tables, before any update that uses them. */
   readonly onPiece: OnPiece;
   /** Opens the logs of health checks. */
@@ -73,6 +77,11 @@ export class ConfigStore {
   readonly #routeStore: RouteStore;
   readonly #extensionStore: ExtensionConfigStore;
   readonly #sharedCounters: SharedCounterStore;
+  readonly #environment: CompileEnvironment;
+  readonly #openWorkloads: () => WorkloadStore;
+  /** Of the bootstrap extension; undefined without it. */
+  #workloadDiscovery: WorkloadDiscovery | undefined;
+  #workloads: WorkloadStore | undefined;
 
   constructor(options: ConfigStoreOptions) {
     const { subscriptions, onPiece } = options;
@@ -89,6 +98,8 @@ export class ConfigStore {
     this.counterSlots = new SlotAllocator('shared_counters', 1, [0], onPiece);
     this.#sharedCounters = new SharedCounterStore(this.counterSlots, this.#publisher);
     const services = this.#services(options);
+    this.#environment = services.environment;
+    this.#openWorkloads = () => new WorkloadStore(services, options);
     this.secrets = new SecretStore(this.#publisher, services.decoder, services.stats);
     this.#routeStore = new RouteStore(services);
     this.#extensionStore = new ExtensionConfigStore(services);
@@ -118,6 +129,7 @@ export class ConfigStore {
 
   /** Checks and takes the bootstrap's static resources. Throws ConfigError with the path from the bootstrap on. */
   loadStatic(): void {
+    this.#compileExtensions();
     const resources = this.bootstrap.static_resources;
     const path = 'static_resources';
     resources?.secrets.forEach((secret, index) => {
@@ -138,6 +150,7 @@ export class ConfigStore {
 
   /** Goes on in Envoy's order; `onInitialized` is called when the workers may listen, after the last update they need. Throws ConfigError. */
   start(onInitialized: () => void): void {
+    this.#discoverWorkloads();
     this.#init.start(() => {
       this.#publisher.flush();
       onInitialized();
@@ -148,6 +161,7 @@ export class ConfigStore {
   checkSources(): void {
     const { cds_config: cds, lds_config: lds } = this.bootstrap.dynamic_resources ?? {};
     const path = 'dynamic_resources';
+    this.#discoverWorkloads();
     this.clusters.startSecondary();
     this.listeners.startStatic();
     if (cds !== undefined) this.clusters.subscribe(cds, () => undefined, at(path, 'cds_config'));
@@ -156,7 +170,7 @@ export class ConfigStore {
 
   /** Everything the workers have now, in order. Pieces of the tables come first: `slotAllocators`. */
   snapshot(): ResourceUpdate[] {
-    return this.#publisher.snapshot();
+    return [...(this.#workloads?.snapshot() ?? []), ...this.#publisher.snapshot()];
   }
 
   /** Sends what has gathered without waiting for the end of the turn. */
@@ -182,9 +196,28 @@ export class ConfigStore {
 
   close(): void {
     this.#publisher.close();
+    this.#workloads?.close();
     this.listeners.close();
     this.clusters.close();
     this.secrets.close();
+  }
+
+  /** Settings of bootstrap extensions. Throws ConfigError. */
+  #compileExtensions(): void {
+    const { registry } = this.#environment;
+    const { context } = mainFactoryContext(this.#environment, true);
+    this.bootstrap.bootstrap_extensions.forEach(({ name, typed_config: config }, index) => {
+      const path = at('bootstrap_extensions', index);
+      const resolved = registry.resolve('envoy.bootstrap', name, config, path);
+      const settings = resolved.factory.compile(resolved.config, context, at(path, 'typed_config'));
+      if (settings instanceof WorkloadDiscovery) this.#workloadDiscovery ??= settings;
+    });
+  }
+
+  #discoverWorkloads(): void {
+    if (this.#workloadDiscovery === undefined) return;
+    this.#workloads = this.#openWorkloads();
+    this.#workloads.subscribe(this.#workloadDiscovery);
   }
 
   #services(options: ConfigStoreOptions): StoreServices {

@@ -68,6 +68,7 @@ export function mainFactoryContext(environment: CompileEnvironment, isStatic: bo
     runtime: environment.runtime,
     registry: environment.registry,
     clusterManager: { getCluster: () => undefined },
+    workloads: { getMetadata: () => undefined },
     secret: (sds, kind, path) => {
       const { name, sds_config: source } = sds as SdsSecretConfig;
       if (source === undefined) environment.useStaticSecret(name, kind, path);

@@ -3,7 +3,7 @@
 
 import type { ResourceUpdate } from '../../messages.ts';
 
-type Change = Exclude<ResourceUpdate, { kind: 'remove' | 'host_health' }>;
+type Change = Exclude<ResourceUpdate, { kind: 'remove' | 'host_health' | 'workloads' }>;
 type Removal = Extract<ResourceUpdate, { kind: 'remove' }>;
 type Kind = Change['kind'];
 

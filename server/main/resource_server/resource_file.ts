@@ -76,7 +76,7 @@ class ResourceDocument {
       );
     }
     return {
-      name: resourceName(any.value),
+      name: resourceName(type, any.value),
       typeUrl: type.typeUrl,
       version: crypto.createHash('sha256').update(any.value).digest('hex').slice(0, 16),
       any: { type_url: type.typeUrl, value: any.value },

@@ -82,7 +82,7 @@ class Gatherer implements DiscoveredResources {
         `${any.type_url} does not match the message-wide type URL ${this.#type.typeUrl} in DiscoveryResponse`,
       );
     }
-    const name = wrapperName || readable(index, () => resourceName(any.value));
+    const name = wrapperName || readable(index, () => resourceName(this.#type, any.value));
     if (this.#names.has(name)) {
       this.rejected.push({ name, path: '', reason: `duplicate ${this.#type.label} ${name} found` });
       return;

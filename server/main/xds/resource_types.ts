@@ -15,6 +15,8 @@ export interface ResourceType {
   readonly restPath: string | undefined;
   /** A state-of-the-world response is the whole state: what is absent is deleted. */
   readonly fullState: boolean;
+  /** The field with the name in it. */
+  readonly nameField: number;
   /** Place among the requests of one flush: a cluster is asked for before what refers to it. */
   readonly order: number;
 }
@@ -75,6 +77,11 @@ const ROWS: readonly (readonly [string, string, string, string, string])[] = [
 
 const FULL_STATE = new Set(['envoy.config.cluster.v3.Cluster', 'envoy.config.listener.v3.Listener']);
 
+/** Types without a row, which only ADS serves: Istio's workloads are all that there is, too, and `uid` names them. */
+const UNSERVED: Readonly<Record<string, Partial<ResourceType>>> = {
+  'istio.workload.Workload': { label: 'workload', fullState: true, nameField: 20 },
+};
+
 const TYPES: ReadonlyMap<string, ResourceType> = new Map(
   ROWS.map(([typeName, label, service, noun, rest], order) => [
     typeName,
@@ -85,6 +92,7 @@ const TYPES: ReadonlyMap<string, ResourceType> = new Map(
       noun,
       restPath: `/v3/discovery:${rest}`,
       fullState: FULL_STATE.has(typeName),
+      nameField: 1,
       order,
     }),
   ]),
@@ -101,22 +109,23 @@ export function resourceType(typeUrl: string): ResourceType {
       noun: '',
       restPath: undefined,
       fullState: false,
+      nameField: 1,
       order: ROWS.length,
+      ...UNSERVED[typeName],
     }
   );
 }
 
-const NAME_TAG = (1 << 3) | BYTES;
-
 /**
- * The name in a resource's bytes: every xDS resource keeps it in field 1 (Cluster.name, ClusterLoadAssignment.cluster_name, …),
+ * The name in a resource's bytes: every xDS resource keeps it in one field (Cluster.name, ClusterLoadAssignment.cluster_name, …),
  * so it is there even when the rest cannot be decoded. Throws DecodeError.
  */
-export function resourceName(bytes: Uint8Array): string {
+export function resourceName({ nameField }: ResourceType, bytes: Uint8Array): string {
+  const nameTag = (nameField << 3) | BYTES;
   const reader = new Reader(bytes);
   let name = '';
   for (let tag = reader.tag(); tag !== 0; tag = reader.tag()) {
-    if (tag === NAME_TAG) name = reader.string();
+    if (tag === nameTag) name = reader.string();
     else reader.skip(tag);
   }
   return name;

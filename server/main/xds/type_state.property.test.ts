@@ -190,7 +190,7 @@ test('no bytes throw anything but a DecodeError', () => {
       for (const run of [
         () => new SotwState(RDS, () => {}).onResponse(SOTW.decode(bytes)),
         () => new DeltaState(RDS, () => {}).onResponse(DELTA.decode(bytes)),
-        () => resourceName(bytes),
+        () => resourceName(RDS, bytes),
       ]) {
         try {
           run();

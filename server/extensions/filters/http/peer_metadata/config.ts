@@ -9,7 +9,14 @@ import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { FactoryContext, HttpFilterFactory } from '../../../../api/registry.ts';
 import { workloadFromMetadata } from '../../../../common/istio/workload_metadata.ts';
 import { latin1Of } from '../../../../common/matcher/latin1.ts';
-import { baggageDiscovery, type DiscoveryMethod, headerDiscovery, PeerCache } from './discovery.ts';
+import {
+  baggageDiscovery,
+  type DiscoveryMethod,
+  downstreamWorkloadDiscovery,
+  headerDiscovery,
+  PeerCache,
+  upstreamWorkloadDiscovery,
+} from './discovery.ts';
 import { type PeerMetadataConfig, PeerMetadataFilter } from './peer_metadata.ts';
 import { HeaderPropagation } from './propagation.ts';
 
@@ -19,8 +26,8 @@ export const peerMetadataFactory: HttpFilterFactory<Config> = {
   configTypes: ['io.istio.http.peer_metadata.Config'],
   compile(config, context, path) {
     const filterConfig: PeerMetadataConfig = Object.freeze({
-      downstreamDiscovery: compileDiscovery(config, 'downstream_discovery', path),
-      upstreamDiscovery: compileDiscovery(config, 'upstream_discovery', path),
+      downstreamDiscovery: compileDiscovery(config, 'downstream_discovery', context, path),
+      upstreamDiscovery: compileDiscovery(config, 'upstream_discovery', context, path),
       downstreamPropagation: compilePropagation(config, 'downstream_propagation', context, path),
       upstreamPropagation: compilePropagation(config, 'upstream_propagation', context, path),
       sharedWithUpstream: config.shared_with_upstream,
@@ -32,14 +39,18 @@ export const peerMetadataFactory: HttpFilterFactory<Config> = {
 function compileDiscovery(
   config: Config,
   side: 'downstream_discovery' | 'upstream_discovery',
+  { server, workloads }: FactoryContext,
   path: string,
 ): readonly DiscoveryMethod[] {
   const cache = new PeerCache(config.additional_labels);
-  return config[side].flatMap((method: Config_DiscoveryMethod, i): readonly DiscoveryMethod[] => {
-    if (method.istio_headers !== undefined) return [headerDiscovery(cache)];
-    // Workloads are discovered through the bootstrap extension istio.workload; without it there is nobody to ask.
-    if (method.workload_discovery !== undefined) return [];
-    if (method.baggage !== undefined && side === 'downstream_discovery') return [baggageDiscovery];
+  return config[side].map((method: Config_DiscoveryMethod, i) => {
+    if (method.istio_headers !== undefined) return headerDiscovery(cache);
+    if (method.workload_discovery !== undefined) {
+      if (side === 'upstream_discovery') return upstreamWorkloadDiscovery(workloads);
+      const network = server.nodeMetadata['NETWORK'];
+      return downstreamWorkloadDiscovery(workloads, typeof network === 'string' ? network : '');
+    }
+    if (method.baggage !== undefined && side === 'downstream_discovery') return baggageDiscovery;
     throw new ConfigError(at(at(path, side), i), 'unsupported peer metadata discovery method');
   });
 }

@@ -1,8 +1,10 @@
-// How to learn who the peer is from the headers of its message.
+// How to learn who the peer is: from the headers of its message, or from the mesh's workloads by its address.
 
 import { decode } from '../../../../../xds-protos/load.ts';
 import { structToJson } from '../../../../../xds-protos/well_known.ts';
 import type { HeaderMap } from '../../../../api/http/header_map.ts';
+import type { FilterStateObject, StreamInfo } from '../../../../api/stream_info.ts';
+import type { WorkloadMetadataProvider } from '../../../../api/workload_metadata.ts';
 import {
   type WorkloadMetadata,
   workloadFromBaggage,
@@ -10,13 +12,15 @@ import {
 } from '../../../../common/istio/workload_metadata.ts';
 
 export const PEER_METADATA = 'x-envoy-peer-metadata';
+/** The network that a request came from, where a gateway between networks took it over. */
+const ORIGIN_NETWORK = 'x-istio-origin-network';
 export const PEER_METADATA_ID = 'x-envoy-peer-metadata-id';
 
 /** Peers remembered by their id (MXMethod's max_peer_cache_size). */
 const MAX_PEERS = 500;
 
 export interface DiscoveryMethod {
-  derivePeer(headers: HeaderMap): WorkloadMetadata | undefined;
+  derivePeer(headers: HeaderMap, info: StreamInfo): FilterStateObject | undefined;
   /** Removes what must not travel on. */
   remove(headers: HeaderMap): void;
 }
@@ -74,3 +78,27 @@ export const baggageDiscovery: DiscoveryMethod = {
   },
   remove() {},
 };
+
+/** The client by its address. One in another network than ours (`network`) was not seen by us: its address here is a gateway's. */
+export function downstreamWorkloadDiscovery(
+  workloads: WorkloadMetadataProvider,
+  network: string,
+): DiscoveryMethod {
+  return {
+    derivePeer(headers, info) {
+      const origin = headers.get(ORIGIN_NETWORK);
+      if (origin !== undefined && origin !== network) return undefined;
+      return workloads.getMetadata(info.remoteAddress);
+    },
+    remove() {},
+  };
+}
+
+/** The host that the request went to by its address. */
+export function upstreamWorkloadDiscovery(workloads: WorkloadMetadataProvider): DiscoveryMethod {
+  return {
+    derivePeer: (_headers, { upstreamHost }) =>
+      upstreamHost === undefined ? undefined : workloads.getMetadata(upstreamHost.address),
+    remove() {},
+  };
+}

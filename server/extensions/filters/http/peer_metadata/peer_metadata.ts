@@ -60,7 +60,7 @@ export class PeerMetadataFilter implements HttpFilter, ExchangeContext {
   ): void {
     const { filterState } = this.callbacks.streamInfo;
     for (const method of methods) {
-      const peer = method.derivePeer(headers);
+      const peer = method.derivePeer(headers, this.callbacks.streamInfo);
       if (peer === undefined) continue;
       if (filterState.get(key) === undefined) {
         const sharing = { sharedWithUpstream: this.config.sharedWithUpstream ? 'once' : 'none' } as const;

@@ -15,8 +15,7 @@ export const metadataExchangeFactory: NetworkFilterFactory<MetadataExchange> = {
   category: 'envoy.filters.network',
   name: 'envoy.filters.network.metadata_exchange',
   configTypes: ['envoy.tcp.metadataexchange.config.MetadataExchange'],
-  // enable_discovery asks the bootstrap extension istio.workload about peers that send nothing; without it there is nobody to ask.
-  compile(config, { server, stats, listener }) {
+  compile(config, { server, stats, listener, workloads }) {
     const workload = workloadFromMetadata(server.nodeMetadata, config.additional_labels);
     const filterConfig = Object.freeze({
       protocol: config.protocol,
@@ -24,6 +23,7 @@ export const metadataExchangeFactory: NetworkFilterFactory<MetadataExchange> = {
       peerKey: listener === undefined ? UPSTREAM_PEER : DOWNSTREAM_PEER,
       message: encodeNodeMetadata(workload, server.nodeId),
       additionalLabels: config.additional_labels,
+      workloads: config.enable_discovery ? workloads : undefined,
       stats: stats.block(METADATA_EXCHANGE_STATS, 'metadata_exchange.'),
     });
     return Object.freeze({ isTerminal: false, createFilter: () => new MetadataExchangeFilter(filterConfig) });

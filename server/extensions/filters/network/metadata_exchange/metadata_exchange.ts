@@ -8,7 +8,8 @@ import {
   type WriteFilterCallbacks,
 } from '../../../../api/network/filter.ts';
 import type { StatBlock } from '../../../../api/stats.ts';
-import { NO_PEER } from '../../../../common/istio/workload_metadata.ts';
+import type { WorkloadMetadataProvider } from '../../../../api/workload_metadata.ts';
+import { NO_PEER, UPSTREAM_PEER } from '../../../../common/istio/workload_metadata.ts';
 import { statSchema } from '../../../../common/stats/schema.ts';
 import { StringAccessor } from '../../../../common/stream_info/filter_state.ts';
 import { decodeNodeMetadata } from './initial_header.ts';
@@ -30,6 +31,8 @@ export interface MetadataExchangeConfig {
   /** Our own message, the same on every connection. */
   readonly message: Uint8Array;
   readonly additionalLabels: readonly string[];
+  /** Asked about peers that tell nothing; undefined where that was not asked for. */
+  readonly workloads: WorkloadMetadataProvider | undefined;
   readonly stats: StatBlock<keyof typeof STAT>;
 }
 
@@ -104,7 +107,23 @@ export class MetadataExchangeFilter implements NetworkFilter {
 
   private setPeerAbsent(): void {
     this.state = DONE;
+    if (this.config.workloads !== undefined && this.findPeer(this.config.workloads)) return;
     this.filterState().set(NO_PEER, ABSENT);
+  }
+
+  /** Looks the peer up by its address; on the way in also the host that the bytes go to, for who reports on it. */
+  private findPeer(workloads: WorkloadMetadataProvider): boolean {
+    const { info, streamInfo } = this.readCallbacks.connection;
+    const { peerKey } = this.config;
+    if (peerKey !== UPSTREAM_PEER && streamInfo.upstreamHost !== undefined) {
+      const behind = workloads.getMetadata(streamInfo.upstreamHost.address);
+      if (behind !== undefined) this.filterState().set(UPSTREAM_PEER, behind);
+    }
+    const peer = workloads.getMetadata(info.remoteAddress);
+    if (peer === undefined) return false;
+    this.filterState().set(peerKey, peer);
+    this.count(STAT.metadata_added);
+    return true;
   }
 
   private filterState() {
