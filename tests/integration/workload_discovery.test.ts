@@ -2,13 +2,13 @@
 // sends them, changes them, takes them away and is gone for a while, and Istio's metrics say who spoke to whom.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ControlPlane, staticCluster } from './control_plane.ts';
-import { ask, eventually, ProxyProcess } from './proxy_process.ts';
+import { ANY_ADMIN_PORT, ask, eventually, ProxyProcess } from './proxy_process.ts';
 import { namedBackend, portOf } from './resources.ts';
 
 const CLIENT = '127.0.0.2';
@@ -32,6 +32,15 @@ function workload(ip: string, name: string, more: object = {}): object {
     services: { 'books/a.books.svc': { ports: [{ service_port: 80, target_port: 8080 }] } },
     ...more,
   };
+}
+
+function extension(configSource: object): object {
+  const typed_config = {
+    '@type': 'type.googleapis.com/udpa.type.v1.TypedStruct',
+    type_url: 'type.googleapis.com/istio.workload.BootstrapExtension',
+    value: { config_source: configSource },
+  };
+  return { name: 'metadata_discovery', typed_config };
 }
 
 function listener(name: string, direction: string, discovery: object): object {
@@ -70,12 +79,7 @@ describe('workload discovery', { timeout: 60_000 }, () => {
     plane.hold('listener', 'inbound', listener('inbound', 'INBOUND', inbound));
     plane.hold('listener', 'outbound', listener('outbound', 'OUTBOUND', outbound));
     plane.hold('workload', 'client', workload(CLIENT, 'client'));
-    const typed_config = {
-      '@type': 'type.googleapis.com/udpa.type.v1.TypedStruct',
-      type_url: 'type.googleapis.com/istio.workload.BootstrapExtension',
-      value: { config_source: { ads: {} } },
-    };
-    const extensions = [{ name: 'metadata_discovery', typed_config }];
+    const extensions = [extension({ ads: {} })];
     const file = path.join(directory, 'bootstrap.json');
     writeFileSync(file, JSON.stringify(plane.bootstrap({ bootstrap_extensions: extensions })));
     proxy = await ProxyProcess.start('-c', file, '--concurrency', '2', '-l', 'error');
@@ -180,8 +184,38 @@ describe('workload discovery', { timeout: 60_000 }, () => {
     await attributed('inbound', 'reporter="destination"', 'source_workload="unknown"');
   });
 
-  test('workloads are shown where Envoy shows its own streams, not in the configuration dump', async () => {
+  test("workloads are in no dump, as in Istio's proxy", async () => {
     assert.ok(!(await proxy.admin('/config_dump')).body.includes('backend-account'));
     assert.ok(!(await proxy.admin('/init_dump')).body.includes('orkload'));
   });
+});
+
+test('workloads of a file, which are told apart by their uid', { timeout: 30_000 }, async () => {
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'pilotfish-workloads-'));
+  const write = (file: string, ...uids: string[]): string => {
+    const resources = uids.map((uid, index) => ({
+      '@type': 'type.googleapis.com/istio.workload.Workload',
+      ...workload(`10.0.0.${index}`, 'same', { uid }),
+    }));
+    writeFileSync(path.join(directory, file), JSON.stringify({ version_info: file, resources }));
+    return path.join(directory, file);
+  };
+  const workloads = write('workloads.json', 'a', 'b', 'c');
+  const bootstrap = path.join(directory, 'bootstrap.json');
+  const bootstrap_extensions = [extension({ path_config_source: { path: workloads } })];
+  writeFileSync(bootstrap, JSON.stringify({ ...ANY_ADMIN_PORT, bootstrap_extensions }));
+  const proxy = await ProxyProcess.start('-c', bootstrap, '--concurrency', '1', '-l', 'error');
+  const total = (count: number): Promise<void> =>
+    eventually(async () => {
+      const { body } = await proxy.admin('/stats?filter=^workload_discovery\\.total$');
+      return body === `workload_discovery.total: ${count}\n`;
+    }, `${count} addresses are known`);
+  try {
+    await total(3);
+    renameSync(write('next.json', 'b'), workloads);
+    await total(1);
+  } finally {
+    await proxy.stop();
+    rmSync(directory, { recursive: true, force: true });
+  }
 });

@@ -12,11 +12,16 @@ const log = logger('config');
 /** --reject-unknown-dynamic-fields, the default, and --ignore-unknown-dynamic-fields. */
 export type UnknownFieldPolicy = 'reject' | 'warn' | 'ignore';
 
+/** Warnings that are remembered. */
+const MAX_WARNINGS = 10_000;
+
 export class ResourceDecoder {
   readonly #policy: UnknownFieldPolicy;
+  /** What was warned of, so that a field that all of 100,000 resources have is told once, as in Envoy. */
+  readonly #warned = new Set<string>();
   readonly #onUnknownField: () => void;
 
-  /** `onUnknownField` counts (`server.dynamic_unknown_fields`), with the policy `warn` only. */
+  /** `onUnknownField` counts (`server.dynamic_unknown_fields`), with the policy `warn` only, each kind of message and fields once. */
   constructor(policy: UnknownFieldPolicy, onUnknownField: () => void) {
     this.#policy = policy;
     this.#onUnknownField = onUnknownField;
@@ -35,6 +40,9 @@ export class ResourceDecoder {
     if (unknown.length === 0) return;
     const text = `Protobuf message (type ${typeName} with unknown field set {${unknown.join(', ')}}) has unknown fields`;
     if (this.#policy === 'reject') throw new ConfigError('', text);
+    if (this.#warned.has(text)) return;
+    if (this.#warned.size >= MAX_WARNINGS) this.#warned.clear();
+    this.#warned.add(text);
     this.#onUnknownField();
     log.warning(`Unexpected unknown fields in dynamic configuration: ${text}`);
   }

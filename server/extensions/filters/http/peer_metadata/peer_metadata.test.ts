@@ -10,6 +10,9 @@ import { fromJson } from '../../../../../xds-protos/json.ts';
 import { decode } from '../../../../../xds-protos/load.ts';
 import { structToJson } from '../../../../../xds-protos/well_known.ts';
 import type { ServerInfo } from '../../../../api/registry.ts';
+import type { WorkloadMetadataProvider } from '../../../../api/workload_metadata.ts';
+import { workloadFromMetadata } from '../../../../common/istio/workload_metadata.ts';
+import { ipAddress } from '../../../../common/network/address.ts';
 import { peerMetadataFactory } from './config.ts';
 
 const PRODUCTPAGE = {
@@ -41,8 +44,12 @@ const INBOUND = {
   downstream_propagation: [{ istio_headers: {} }],
 };
 
-function sidecar(config: object, node: Pick<ServerInfo, 'nodeId' | 'nodeMetadata'>) {
-  const base = fakeFactoryContext();
+function sidecar(
+  config: object,
+  node: Pick<ServerInfo, 'nodeId' | 'nodeMetadata'>,
+  workloads: WorkloadMetadataProvider = { getMetadata: () => undefined },
+) {
+  const base = fakeFactoryContext({ workloads });
   const context = { ...base, server: { ...base.server, ...node } };
   const message = fromJson<Config>('io.istio.http.peer_metadata.Config', config);
   const filter = peerMetadataFactory.compile(message, context, 'f', 'peer_metadata').createFilter();
@@ -129,6 +136,58 @@ describe('peer_metadata', () => {
     const garbage = sidecar(INBOUND, REVIEWS);
     garbage.filter.decodeHeaders!(requestHeaders({ 'x-envoy-peer-metadata': '////' }), true);
     assert.equal(garbage.callbacks.streamInfo.filterState.get('downstream_peer'), undefined);
+  });
+
+  describe('workload discovery', () => {
+    const DISCOVERY = {
+      downstream_discovery: [{ istio_headers: {} }, { workload_discovery: {} }],
+      upstream_discovery: [{ istio_headers: {} }, { workload_discovery: {} }],
+      upstream_propagation: [{ istio_headers: {} }],
+    };
+    const workloads: WorkloadMetadataProvider = {
+      getMetadata: ({ ip }) => workloadFromMetadata({ WORKLOAD_NAME: `at-${ip}` }),
+    };
+    /** Who the client is, by the request's headers. */
+    const client = (headers: Readonly<Record<string, string>>, metadata: object = {}): string | undefined => {
+      const { filter, callbacks } = sidecar(
+        DISCOVERY,
+        { nodeId: 'n', nodeMetadata: { ...metadata } },
+        workloads,
+      );
+      callbacks.streamInfo.remoteAddress = ipAddress('10.0.0.7', 1234);
+      filter.decodeHeaders!(requestHeaders(headers), true);
+      const { filterState } = callbacks.streamInfo;
+      assert.equal(filterState.get('downstream_peer_obj'), filterState.get('downstream_peer'));
+      return filterState.get('downstream_peer')?.serializeAsString();
+    };
+
+    test('finds a client that tells nothing by its address', () => {
+      assert.equal(client({}), 'workload=at-10.0.0.7');
+      const told = requestHeaders({});
+      sidecar(OUTBOUND, REVIEWS).filter.decodeHeaders!(told, true);
+      assert.equal(
+        client({ 'x-envoy-peer-metadata': told.get('x-envoy-peer-metadata')! }),
+        'workload=reviews-v1,namespace=books',
+      );
+    });
+
+    test('does not take a gateway between networks for the client', () => {
+      assert.equal(client({ 'x-istio-origin-network': 'other' }), undefined);
+      assert.equal(client({ 'x-istio-origin-network': 'other' }, { NETWORK: 'ours' }), undefined);
+      assert.equal(client({ 'x-istio-origin-network': 'ours' }, { NETWORK: 'ours' }), 'workload=at-10.0.0.7');
+    });
+
+    test('finds the host that a request went to', () => {
+      const upstream = (ip: string | undefined): string | undefined => {
+        const { filter, callbacks } = sidecar(DISCOVERY, REVIEWS, workloads);
+        const { streamInfo } = callbacks;
+        if (ip !== undefined) streamInfo.upstreamHost = { address: ipAddress(ip, 80) } as never;
+        filter.encodeHeaders!(responseHeaders(200), true);
+        return streamInfo.filterState.get('upstream_peer')?.serializeAsString();
+      };
+      assert.equal(upstream('fd00::1'), 'workload=at-fd00::1');
+      assert.equal(upstream(undefined), undefined);
+    });
   });
 
   test('baggage tells, too', () => {

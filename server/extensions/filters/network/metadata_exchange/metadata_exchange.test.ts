@@ -9,14 +9,25 @@ import type { MetadataExchange } from '../../../../../xds-protos/generated/envoy
 import { fromJson } from '../../../../../xds-protos/json.ts';
 import { NetworkFilterStatus } from '../../../../api/network/filter.ts';
 import type { ListenerScope } from '../../../../api/registry.ts';
+import type { WorkloadMetadataProvider } from '../../../../api/workload_metadata.ts';
+import { workloadFromMetadata } from '../../../../common/istio/workload_metadata.ts';
+import { ipAddress } from '../../../../common/network/address.ts';
 import { metadataExchangeFactory } from './config.ts';
 import { decodeNodeMetadata } from './initial_header.ts';
 
 const { Continue, StopIteration } = NetworkFilterStatus;
 
-function setup(side: 'listener' | 'cluster', workload: string, alpn?: string) {
+const NOBODY: WorkloadMetadataProvider = { getMetadata: () => undefined };
+
+function setup(
+  side: 'listener' | 'cluster',
+  workload: string,
+  alpn?: string,
+  workloads: WorkloadMetadataProvider = NOBODY,
+  discovery = true,
+) {
   const stats = new FakeStatStore();
-  const base = fakeFactoryContext({ stats });
+  const base = fakeFactoryContext({ stats, workloads });
   const listener = side === 'listener' ? ({ name: 'l' } as ListenerScope) : undefined;
   const server = {
     ...base.server,
@@ -25,7 +36,7 @@ function setup(side: 'listener' | 'cluster', workload: string, alpn?: string) {
   };
   const config = fromJson<MetadataExchange>('envoy.tcp.metadataexchange.config.MetadataExchange', {
     protocol: 'istio-peer-exchange',
-    enable_discovery: true,
+    enable_discovery: discovery,
   });
   const filter = metadataExchangeFactory.compile(config, { ...base, server, listener }, 'f').createFilter();
   return { filter, stats, callbacks: new FakeNetworkCallbacks(filter, alpn) };
@@ -81,6 +92,44 @@ describe('metadata_exchange', () => {
     const short = setup('listener', 'server', 'istio-peer-exchange');
     assert.equal(short.filter.onData!(Buffer.from('abc'), 0, 3, true), Continue);
     assert.equal(short.callbacks.consumed, 0);
+  });
+});
+
+describe('enable_discovery', () => {
+  const KNOWN = ['10.0.0.1', '10.0.0.9'];
+  const workloads: WorkloadMetadataProvider = {
+    getMetadata: ({ ip }) =>
+      KNOWN.includes(ip) ? workloadFromMetadata({ WORKLOAD_NAME: `at-${ip}` }) : undefined,
+  };
+  const peers = (side: 'listener' | 'cluster', host: string, remote: string, enabled = true) => {
+    const { filter, callbacks, stats } = setup(side, 'server', 'istio', workloads, enabled);
+    callbacks.connection.info.remoteAddress = ipAddress(remote, 1);
+    callbacks.streamInfo.upstreamHost = { address: ipAddress(host, 80) } as never;
+    assert.equal(filter.onData!(Buffer.from('hello'), 0, 5, false), Continue);
+    const { filterState } = callbacks.streamInfo;
+    return {
+      down: filterState.get('downstream_peer')?.serializeAsString(),
+      up: filterState.get('upstream_peer')?.serializeAsString(),
+      absent: filterState.get('peer_not_found') !== undefined,
+      added: stats.value('metadata_exchange.metadata_added'),
+    };
+  };
+
+  test('finds the client of a connection by its address, and the host behind', () => {
+    const found = { down: 'workload=at-10.0.0.1', up: 'workload=at-10.0.0.9', absent: false, added: 1 };
+    assert.deepEqual(peers('listener', '10.0.0.9', '10.0.0.1'), found);
+    const unknown = { down: undefined, up: 'workload=at-10.0.0.9', absent: true, added: 0 };
+    assert.deepEqual(peers('listener', '10.0.0.9', '10.0.0.3'), unknown);
+  });
+
+  test('finds the host of an upstream connection', () => {
+    const found = { down: undefined, up: 'workload=at-10.0.0.9', absent: false, added: 1 };
+    assert.deepEqual(peers('cluster', '10.0.0.9', '10.0.0.9'), found);
+  });
+
+  test('asks nobody where it is off', () => {
+    const none = { down: undefined, up: undefined, absent: true, added: 0 };
+    assert.deepEqual(peers('listener', '10.0.0.9', '10.0.0.1', false), none);
   });
 });
 
