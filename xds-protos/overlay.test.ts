@@ -15,6 +15,8 @@ describe('overlay', () => {
       'istio.v1.auth.IstioCertificateRequest',
       'envoy.tcp.metadataexchange.config.MetadataExchange',
       'io.istio.http.peer_metadata.Config',
+      'istio.workload.Workload',
+      'istio.workload.BootstrapExtension',
     ]) {
       assert.ok(hasType(name), name);
     }
