@@ -14,6 +14,7 @@ import type { Runtime } from './runtime.ts';
 import type { Secret, SecretKind } from './secret.ts';
 import type { SharedCounter } from './shared_counter.ts';
 import type { StatStore } from './stats.ts';
+import type { Tracer, TracingProvider } from './tracing.ts';
 import type { ClusterManager } from './upstream/cluster.ts';
 import type { WorkloadMetadataProvider } from './workload_metadata.ts';
 
@@ -37,6 +38,8 @@ export interface ServerInfo {
   readonly locality: { readonly region: string; readonly zone: string; readonly subZone: string };
   /** The cluster that this proxy is a host of (bootstrap's cluster_manager.local_cluster_name), or ''. */
   readonly localClusterName: string;
+  /** The bootstrap's tracing.http. */
+  readonly defaultTracing: TracingProvider | undefined;
   /** node.metadata as plain JSON. */
   readonly nodeMetadata: Readonly<Record<string, unknown>>;
   /** This machine's first address that is not loopback (--local-address-ip-version), or loopback. */
@@ -70,6 +73,8 @@ export interface FactoryContext {
   httpFilterConfiguration(discovery: object, name: string, path: string): Provider<HttpFilterConfig>;
   /** A counter that all workers have in common, as long as a configuration that asks for that name is in use. */
   sharedCounter(name: string): SharedCounter;
+  /** The tracer of `provider`, or of the bootstrap where that is undefined. Equal providers have one. Throws ConfigError. */
+  tracer(provider: TracingProvider | undefined, path: string): Tracer | undefined;
   /** A cluster that must exist now (static configuration) or may come later (dynamic). Throws ConfigError in static configuration. */
   checkCluster(name: string, path: string): void;
   /** Opens (once per path) the log file for this thread; see common/access_log. */
@@ -140,6 +145,10 @@ export interface UpstreamTransportSocketExtension<C = never>
 export interface AccessLoggerFactory<C = never> extends Extension<'envoy.access_loggers'> {
   compile(config: C, filter: AccessLogFilter | undefined, context: FactoryContext, path: string): AccessLog;
 }
+/** `context` is not of one listener: listeners share tracers. */
+export interface TracerFactory<C = never> extends Extension<'envoy.tracers'> {
+  compile(config: C, context: FactoryContext, path: string): Tracer;
+}
 /** Extensions that only carry settings (request id, retry predicates, upstream options…): the owner of the category reads the result. */
 export interface SettingsFactory<C = never> extends Extension<SettingsCategory> {
   compile(config: C, context: FactoryContext, path: string): unknown;
@@ -175,6 +184,7 @@ export interface FactoryByCategory {
   'envoy.transport_sockets.downstream': DownstreamTransportSocketExtension;
   'envoy.transport_sockets.upstream': UpstreamTransportSocketExtension;
   'envoy.access_loggers': AccessLoggerFactory;
+  'envoy.tracers': TracerFactory;
 }
 export type ExtensionCategory = keyof FactoryByCategory | SettingsCategory;
 export type FactoryOf<Category extends ExtensionCategory> = Category extends keyof FactoryByCategory

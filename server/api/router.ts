@@ -3,6 +3,7 @@
 
 import type { RequestHeaderMap, ResponseHeaderMap } from './http/header_map.ts';
 import type { StreamInfo } from './stream_info.ts';
+import type { RouteTracing } from './tracing.ts';
 import type { Priority } from './upstream/cluster.ts';
 import type { HostDescription } from './upstream/host.ts';
 
@@ -211,6 +212,7 @@ export interface Route {
   readonly decoratorOperation: string;
   /** decorator.propagate: say the operation to others in x-envoy-decorator-operation. */
   readonly decoratorPropagate: boolean;
+  readonly tracing: RouteTracing | undefined;
 }
 
 /** A compiled RouteConfiguration. */

@@ -2,6 +2,7 @@
 // flags, chosen route and host. Access logs, traces, admin and filters read it. Envoy: envoy/stream_info/stream_info.h.
 
 import type { Route } from './router.ts';
+import type { StreamTracing } from './tracing.ts';
 import type { Cluster } from './upstream/cluster.ts';
 import type { HostDescription } from './upstream/host.ts';
 
@@ -161,6 +162,8 @@ export interface StreamInfo {
   healthCheck: boolean;
   requestId: string;
   traceId: string;
+  /** Undefined where the connection manager has no `tracing`. */
+  tracing: StreamTracing | undefined;
 
   /** Envoy's dynamic metadata by namespace. Created on first write, so most streams have none. */
   dynamicMetadata: Map<string, Record<string, unknown>> | undefined;

@@ -51,6 +51,7 @@ import { omitCanaryHostsFactory } from './retry/host/omit_canary_hosts/config.ts
 import { omitHostMetadataFactory } from './retry/host/omit_host_metadata/config.ts';
 import { previousHostsFactory } from './retry/host/previous_hosts/config.ts';
 import { previousPrioritiesFactory } from './retry/priority/previous_priorities/config.ts';
+import { zipkinTracerFactory } from './tracers/zipkin/config.ts';
 import { upstreamProxyProtocolFactory } from './transport_sockets/proxy_protocol/config.ts';
 import {
   downstreamRawBufferFactory,
@@ -112,6 +113,7 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   omitHostMetadataFactory,
   previousHostsFactory,
   previousPrioritiesFactory,
+  zipkinTracerFactory,
   upstreamProxyProtocolFactory,
   downstreamRawBufferFactory,
   upstreamRawBufferFactory,

@@ -15,7 +15,7 @@ import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import type { Options } from './bootstrap/command_line.ts';
 import { identityOptions } from './bootstrap/istiod_bootstrap.ts';
-import { checkOverloadManager, serverInfo } from './bootstrap/settings.ts';
+import { checkOverloadManager, checkTracing, serverInfo } from './bootstrap/settings.ts';
 import { ConfigStore } from './config_store/config_store.ts';
 import type { ListenSocketBinder, ResourceCompilers } from './config_store/services.ts';
 import type { OnPiece } from './config_store/slot_allocator.ts';
@@ -69,6 +69,7 @@ export function buildControl(
   const registry = new ExtensionRegistry(ALL_EXTENSIONS.filter(({ name }) => !disabled.has(name)));
   const server = serverInfo(bootstrap, options);
   checkOverloadManager(bootstrap);
+  checkTracing(bootstrap, registry);
   const runtime = new RuntimeLoader(bootstrap, stats, (values) => output.runtime(values));
   const clusters = new Map(bootstrap.static_resources?.clusters.map((each) => [each.name, each]));
   const secrets = workloadSecrets(options, stats);

@@ -21,6 +21,7 @@ import type { WorkloadMetadataProvider } from '../api/workload_metadata.ts';
 import { resourceKey } from '../common/config/resource_key.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import { compileSecret } from '../common/secret/secret_config.ts';
+import { TracerManager } from '../common/tracing/tracer_manager.ts';
 
 class Holder<T> implements Provider<T> {
   readonly name: string;
@@ -58,6 +59,7 @@ export class WorkerResources {
   readonly context: FactoryContext;
   private readonly secrets = new Map<string, Holder<Secret>>();
   private readonly routes = new Map<string, Holder<RouteConfig>>();
+  private readonly tracers = new TracerManager();
   private readonly extensions = new Map<string, TypedExtensionConfig>();
   /** Weak: a holder lives as long as the chain that reads it. */
   private readonly extensionUsers = new Map<string, Set<WeakRef<ExtensionHolder>>>();
@@ -78,6 +80,9 @@ export class WorkerResources {
       httpFilterConfiguration(discovery, name) {
         const source = (discovery as ExtensionConfigSource).config_source as ConfigSource;
         return resources.extension(resourceKey(source, name), name, this, discovery as ExtensionConfigSource);
+      },
+      tracer(provider = environment.server.defaultTracing, path) {
+        return provider && resources.tracers.getOrCreateTracer(provider, resources.context, path);
       },
       checkCluster: () => {},
       listener: undefined,

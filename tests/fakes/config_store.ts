@@ -41,6 +41,7 @@ export function testStore(bootstrap: object): TestStore {
       nodeCluster: 'c',
       locality: { region: '', zone: '', subZone: '' },
       localClusterName: '',
+      defaultTracing: undefined,
       nodeMetadata: {},
       localIp: '127.0.0.1',
       concurrency: 1,

@@ -108,6 +108,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       nodeCluster: 'cluster',
       locality: { region: '', zone: '', subZone: '' },
       localClusterName: '',
+      defaultTracing: undefined,
       nodeMetadata: {},
       localIp: '127.0.0.1',
       concurrency: 1,
@@ -136,6 +137,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       }
       return counter;
     },
+    tracer: () => undefined,
     checkCluster() {},
     logFiles,
     listener: undefined,

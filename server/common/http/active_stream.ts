@@ -14,13 +14,14 @@ import { Timer, type TimerOwner } from '../event/timer.ts';
 import { HTTP_STATS } from '../stats/families/http.ts';
 import { downstreamResetFlag } from '../stream_info/response_flags.ts';
 import { StreamInfoRecord } from '../stream_info/stream_info.ts';
+import { type ActiveStreamTracing, traceRequest } from '../tracing/stream_tracing.ts';
 import type { ConnectionManager } from './conn_manager.ts';
 import { mutateResponseHeaders } from './conn_manager_response.ts';
 import { mutateRequestHeaders, normalizeHost } from './conn_manager_utility.ts';
 import { FilterManager } from './filter_manager.ts';
 import { grpcDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
-import { isUpgrade, reasonPhrase, shouldCloseConnection } from './headers.ts';
+import { reasonPhrase, shouldCloseConnection, upgradeType } from './headers.ts';
 import { DEADLINE_EXCEEDED } from './local_reply.ts';
 import { needsNormalization, normalizeRequestPath } from './path_utility.ts';
 import { reportStreamFailure } from './stream_failure.ts';
@@ -54,6 +55,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   private headersTimer: Timer | undefined = undefined;
   private durationTimer: Timer | undefined = undefined;
   private logTimer: Timer | undefined = undefined;
+  private tracing: ActiveStreamTracing | undefined = undefined;
   private idleTimeoutMs: number;
   /** HTTP/2: `ended` while the end of the response waits for the client's windows. */
   private encoding: 'open' | 'ended' | 'complete' = 'open';
@@ -114,23 +116,18 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     }
     if (headers.path.charCodeAt(0) !== 47 && headers.method !== 'CONNECT') {
       config.stats.values[config.stats.base + STAT.downstream_rq_non_relative_path]++;
-      this.sendLocalReply(
-        headers.path === '' ? 400 : 404,
-        '',
-        headers.path === '' ? 'missing_path_rejected' : 'absolute_path_rejected',
-      );
+      const empty = headers.path === '';
+      this.sendLocalReply(empty ? 400 : 404, '', empty ? 'missing_path_rejected' : 'absolute_path_rejected');
       return;
     }
     if (needsNormalization(headers.path, config.pathNormalization) && !this.normalizePath(headers)) return;
     normalizeHost(headers, config, connection.info);
     if (!this.recreated) mutateRequestHeaders(headers, info, config, connection.info, this.routeConfig);
-    this.upgrade = isUpgrade(headers)
-      ? headers.get('upgrade')!.toLowerCase()
-      : headers.method === 'CONNECT'
-        ? 'connect'
-        : '';
+    this.upgrade = upgradeType(headers);
 
     const route = this.route();
+    if (config.tracing !== undefined)
+      this.tracing = traceRequest(config.tracing, headers, info, route, config.packTraceReason);
     let entries = config.filters;
     // Without a route the router answers, as for any request.
     if (route === undefined) this.upgrade = '';
@@ -258,6 +255,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     const { manager } = this;
     const info = this.streamInfo;
     mutateResponseHeaders(headers, this.requestHeaders, this.upgrade !== '', manager.config);
+    this.tracing?.onResponseHeaders(headers);
     this.responseStarted = true;
     info.responseCode = headers.status;
     if (!this.requestComplete) this.onEarlyResponse();
@@ -381,6 +379,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     if (this.streamInfo.upstreamCluster === undefined) this.noteCluster();
     this.manager.countWireBytes(this.streamInfo, this.encoder.bytesMeter);
     this.completeFilters();
+    this.tracing?.finish(this);
     if (config.accessLogs.length > 0) this.log('DownstreamEnd');
     this.destroyed = true;
     this.destroyFilters();

@@ -11,10 +11,10 @@ import type { StatBlock } from '../../api/stats.ts';
 import type { Address } from '../../api/stream_info.ts';
 import type { ClusterManager } from '../../api/upstream/cluster.ts';
 import type { ResponseCodeCounters } from '../stats/response_code_stats.ts';
+import type { TracingConfig } from '../tracing/stream_tracing.ts';
 import type { CodecType } from './codec_selection.ts';
 import type { LocalReply } from './local_reply.ts';
 import type { PathNormalization } from './path_utility.ts';
-import type { TraceSampling } from './request_id.ts';
 
 /** One entry of http_filters. `current` is undefined while an ECDS configuration has not come and has no default. */
 export interface HttpFilterEntry {
@@ -75,7 +75,7 @@ export interface ConnectionManagerConfig {
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   readonly packTraceReason: boolean;
-  readonly traceSampling: TraceSampling | undefined;
+  readonly tracing: TracingConfig | undefined;
   readonly useRemoteAddress: boolean;
   readonly xffNumTrustedHops: number;
   readonly skipXffAppend: boolean;

@@ -11,7 +11,7 @@ import type { ConnectionManagerConfig } from './conn_manager_config.ts';
 import { mutateForwardedClientCert } from './forwarded_client_cert.ts';
 import { hasToken, isUpgrade } from './headers.ts';
 import { stripPort, stripTrailingHostDot } from './path_utility.ts';
-import { sampleTrace, setRequestId } from './request_id.ts';
+import { setRequestId } from './request_id.ts';
 
 /** Headers that only internal peers may send; removed from requests of everyone else. Envoy: cleanInternalHeaders. */
 const INTERNAL_HEADERS = [
@@ -68,7 +68,6 @@ export function mutateRequestHeaders(
   if (config.via !== '') appendVia(headers, config.via);
   if (edge && info.remoteAddress.ip !== '') headers.set('x-envoy-external-address', info.remoteAddress.ip);
   if (config.generateRequestId) setRequestId(headers, config, edge);
-  if (config.traceSampling !== undefined) sampleTrace(headers, config.traceSampling, config.packTraceReason);
   info.requestId = headers.get('x-request-id') ?? '';
   mutateForwardedClientCert(headers, config, connection);
 }

@@ -1,7 +1,7 @@
 // Facts about well-known headers and statuses.
 // Envoy: source/common/http/codes.cc, header_utility.cc, common/common/utility.cc (token lists).
 
-import type { HeaderMap } from '../../api/http/header_map.ts';
+import type { HeaderMap, RequestHeaderMap } from '../../api/http/header_map.ts';
 
 /**
  * Reason phrases as Envoy 1.40 writes them; it says Unknown for all others, 418 and 451 among them. A table of our own,
@@ -106,4 +106,10 @@ export function isUpgrade(headers: HeaderMap): boolean {
   if (!headers.has('upgrade')) return false;
   const connection = headers.getAll('connection');
   return connection !== undefined && hasToken(connection, 'upgrade');
+}
+
+/** The upgrade that a request asks for (lower-case; `connect` of a CONNECT), or ''. */
+export function upgradeType(headers: RequestHeaderMap): string {
+  if (isUpgrade(headers)) return headers.get('upgrade')!.toLowerCase();
+  return headers.method === 'CONNECT' ? 'connect' : '';
 }

@@ -3,7 +3,7 @@
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { StatBlock } from '../../api/stats.ts';
-import type { RuntimeFraction } from '../router/runtime_fraction.ts';
+import type { TraceSampling } from '../../api/tracing.ts';
 import { HTTP_TRACING_STATS } from '../stats/families/http.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
 import { randomUuid } from './random_uuid.ts';
@@ -15,15 +15,6 @@ const NOT_TRACED = '4';
 const SAMPLED = '9';
 const FORCED_BY_CLIENT = 'b';
 const FORCED_BY_SERVICE = 'a';
-
-/** HttpConnectionManager.tracing, as far as it decides who is traced. */
-export interface TraceSampling {
-  readonly client: RuntimeFraction;
-  readonly random: RuntimeFraction;
-  readonly overall: RuntimeFraction;
-  /** Of HTTP_TRACING_STATS. */
-  readonly stats: StatBlock;
-}
 
 /** Gives the request an id, where it has none of its own that may stay. */
 export function setRequestId(
@@ -39,13 +30,22 @@ export function setRequestId(
   else if (config.packTraceReason) setTraceReason(headers, id, NOT_TRACED);
 }
 
-/** Decides whether the request is traced, counts it, and notes it in its id where `pack` says so. */
-export function sampleTrace(headers: RequestHeaderMap, sampling: TraceSampling, pack: boolean): void {
+/**
+ * Decides whether the request is traced, counts it in `stats` (of HTTP_TRACING_STATS), and notes it in its id where `pack` says
+ * so. True: it is.
+ */
+export function sampleTrace(
+  headers: RequestHeaderMap,
+  sampling: TraceSampling,
+  { values, base }: StatBlock,
+  pack: boolean,
+): boolean {
   const id = headers.get('x-request-id') ?? '';
   const reason = traceReason(headers, id, sampling);
-  const { values, base } = sampling.stats;
-  values[base + statOf(reason)]++;
+  const stat = statOf(reason);
+  values[base + stat]++;
   if (pack && reason !== id[TRACE_BYTE_POSITION] && reason !== '') setTraceReason(headers, id, reason);
+  return stat !== STAT.not_traceable;
 }
 
 /** One of the digits above; '' leaves the id as it is. */

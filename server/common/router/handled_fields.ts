@@ -54,6 +54,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'non_forwarding_action',
     'metadata',
     'decorator',
+    'tracing',
     ...HEADER_MUTATIONS,
     'typed_per_filter_config',
     'per_request_buffer_limit_bytes',

@@ -4,6 +4,7 @@
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../api/http/header_map.ts';
 import type { DirectResponseEntry, Route, RouteEntry } from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
+import type { RouteTracing } from '../../api/tracing.ts';
 import type { HeaderParser } from './header_parser.ts';
 import type { PlainStruct } from './metadata.ts';
 import type { PerFilterConfigs } from './per_filter_config.ts';
@@ -17,6 +18,7 @@ export interface RouteSettings {
   readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
   readonly decoratorOperation: string;
   readonly decoratorPropagate: boolean;
+  readonly tracing: RouteTracing | undefined;
   readonly perFilterConfigs: PerFilterConfigs | undefined;
   /** In the order in which they apply. */
   readonly responseParsers: readonly HeaderParser[];
@@ -31,6 +33,7 @@ export class CompiledRoute implements Route {
   readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
   readonly decoratorOperation: string;
   readonly decoratorPropagate: boolean;
+  readonly tracing: RouteTracing | undefined;
   private readonly perFilterConfigs: PerFilterConfigs | undefined;
   private readonly responseParsers: readonly HeaderParser[];
 
@@ -43,6 +46,7 @@ export class CompiledRoute implements Route {
     this.metadata = settings.metadata;
     this.decoratorOperation = settings.decoratorOperation;
     this.decoratorPropagate = settings.decoratorPropagate;
+    this.tracing = settings.tracing;
     this.perFilterConfigs = settings.perFilterConfigs;
     this.responseParsers = settings.responseParsers;
     Object.freeze(this);

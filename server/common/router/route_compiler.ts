@@ -14,6 +14,7 @@ import type { ConnectConfig, DirectResponseEntry, RequestStats } from '../../api
 import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
+import { compileRouteTracing } from '../tracing/route_tracing.ts';
 import { compileDirectResponse, RedirectResponse } from './direct_response.ts';
 import { checkFields } from './handled_fields.ts';
 import { compileHashPolicy } from './hash_policy.ts';
@@ -62,6 +63,7 @@ export function compileRoute(
     metadata: plainMetadata(config.metadata),
     decoratorOperation: config.decorator?.operation ?? '',
     decoratorPropagate: config.decorator?.propagate?.value ?? true,
+    tracing: compileRouteTracing(config.tracing, context.runtime, at(path, 'tracing')),
     perFilterConfigs: compilePerFilterConfigs(
       config.typed_per_filter_config,
       scope.perFilterConfigs,

@@ -110,7 +110,10 @@ describe('routes', () => {
 
   test('a field that is not honoured is an error that names it', () => {
     const cases: [object, string][] = [
-      [withRoutes([{ ...to('a'), tracing: {} }]), 'virtual_hosts[0].routes[0].tracing'],
+      [
+        withRoutes([{ ...to('a'), tracing: { operation: 'x' } }]),
+        'virtual_hosts[0].routes[0].tracing.operation',
+      ],
       [
         withRoutes([to('a')], { hedge_policy: { initial_requests: 2 } }),
         'virtual_hosts[0].hedge_policy.initial_requests',

@@ -118,6 +118,7 @@ export function compileVirtualHost(
       metadata: undefined,
       decoratorOperation: '',
       decoratorPropagate: true,
+      tracing: undefined,
       perFilterConfigs: undefined,
       responseParsers: [],
     },

@@ -9,6 +9,7 @@ import type {
   SslConnectionInfo,
   StreamInfo,
 } from '../../api/stream_info.ts';
+import type { StreamTracing } from '../../api/tracing.ts';
 import type { Cluster } from '../../api/upstream/cluster.ts';
 import type { HostDescription } from '../../api/upstream/host.ts';
 import { FilterStateMap } from './filter_state.ts';
@@ -122,6 +123,7 @@ export class StreamInfoRecord implements StreamInfo {
   healthCheck: boolean;
   requestId: string;
   traceId: string;
+  tracing: StreamTracing | undefined;
   dynamicMetadata: Map<string, Record<string, unknown>> | undefined;
   upstreamFilterState: FilterState | undefined;
   private filterStateMap: FilterState | undefined;
@@ -170,6 +172,7 @@ export class StreamInfoRecord implements StreamInfo {
     this.healthCheck = false;
     this.requestId = '';
     this.traceId = '';
+    this.tracing = undefined;
     this.dynamicMetadata = undefined;
     this.upstreamFilterState = undefined;
     this.filterStateMap = undefined;

@@ -16,6 +16,7 @@ const BOOTSTRAP: Readonly<Record<string, Verdict>> = {
   stats_config: HONOURED,
   layered_runtime: HONOURED,
   overload_manager: HONOURED,
+  tracing: HONOURED,
   bootstrap_extensions: HONOURED,
   application_log_config: HONOURED,
   stats_flush_interval: { noEffect: 'stats are in shared memory and always current, and no sink takes them' },
@@ -46,6 +47,7 @@ const PARTS: Readonly<Record<string, Readonly<Record<string, Verdict>>>> = {
   },
   dynamic_resources: { lds_config: HONOURED, cds_config: HONOURED, ads_config: HONOURED },
   overload_manager: { refresh_interval: { noEffect: 'nothing is measured at intervals' }, resource_monitors: HONOURED },
+  tracing: { http: HONOURED },
   static_resources: { listeners: HONOURED, clusters: HONOURED, secrets: HONOURED },
 }; // biome-ignore format: a table
 

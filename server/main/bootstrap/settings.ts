@@ -5,7 +5,8 @@ import type { DownstreamConnectionsConfig } from '../../../xds-protos/generated/
 import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
 import { structToJson } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
-import type { ServerInfo } from '../../api/registry.ts';
+import type { Registry, ServerInfo } from '../../api/registry.ts';
+import type { TracingProvider } from '../../api/tracing.ts';
 import {
   DEFAULT_LOG_FORMAT,
   jsonLogFormat,
@@ -31,12 +32,28 @@ export function serverInfo(bootstrap: Bootstrap, options: Options): ServerInfo {
       subZone: locality?.sub_zone ?? '',
     }),
     localClusterName: bootstrap.cluster_manager?.local_cluster_name ?? '',
+    defaultTracing: defaultTracing(bootstrap),
     nodeMetadata: Object.freeze(node?.metadata === undefined ? {} : structToJson(node.metadata)),
     localIp: localIp(options.localAddressIpVersion),
     concurrency: options.concurrency,
     fileFlushIntervalMs: options.fileFlushIntervalMs,
     fileFlushMinSizeBytes: options.fileFlushMinSizeKb * 1024,
   });
+}
+
+/** A plain object: it goes to the workers in a message. */
+function defaultTracing({ tracing }: Bootstrap): TracingProvider | undefined {
+  if (tracing?.http === undefined) return undefined;
+  const { name, typed_config: config } = tracing.http;
+  if (config === undefined) return { name };
+  return { name, typed_config: { type_url: config.type_url, value: Uint8Array.from(config.value) } };
+}
+
+/** The tracer itself is made when a connection manager wants it. Throws ConfigError where there is none of that type. */
+export function checkTracing({ tracing }: Bootstrap, registry: Registry): void {
+  if (tracing?.http === undefined) return;
+  const { name, typed_config } = tracing.http;
+  registry.resolve('envoy.tracers', name, typed_config, 'tracing.http');
 }
 
 /** Istio's way to say that there is no limit; without any Envoy warns. */

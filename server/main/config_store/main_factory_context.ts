@@ -15,6 +15,7 @@ import type { SecretKind } from '../../api/secret.ts';
 import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
+import { compileTracer } from '../../common/tracing/tracer_manager.ts';
 
 /** What a resource needs beside itself: a secret, route or filter configuration that it waits for, a counter. */
 export type Dependency =
@@ -98,6 +99,9 @@ export function mainFactoryContext(environment: CompileEnvironment, isStatic: bo
     sharedCounter: (name) => {
       dependencies.push({ kind: 'shared_counter', name });
       return SCRATCH_COUNTER;
+    },
+    tracer(provider = environment.server.defaultTracing, path) {
+      return provider && compileTracer(provider, context, path);
     },
     checkCluster: (name, path) => {
       if (isStatic && !environment.hasCluster(name)) throw new ConfigError(path, `unknown cluster '${name}'`);

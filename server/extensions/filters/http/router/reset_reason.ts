@@ -22,7 +22,8 @@ const REASONS: Readonly<Record<StreamResetReason, { readonly text: string; reado
   OverloadManager: { text: 'overload manager reset', flag: ResponseFlag.OverloadManager },
 };
 
-function resetReasonText(reason: StreamResetReason): string {
+/** `remote connection failure`, … */
+export function resetReasonText(reason: StreamResetReason): string {
   return REASONS[reason].text;
 }
 

@@ -17,8 +17,10 @@ import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_c
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
 import type { SocketConnection } from '../../../../common/network/connection.ts';
+import { UpstreamTracing } from '../../../../common/tracing/upstream_tracing.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { OutlierMonitor } from '../../../../common/upstream/outlier_monitor.ts';
+import { resetReasonText, responseFlagOf } from './reset_reason.ts';
 import { putResponse } from './response_stats.ts';
 import type { Router } from './router.ts';
 
@@ -36,6 +38,7 @@ export class UpstreamRequest
   private readonly info: StreamInfo;
   private readonly headers: RequestHeaderMap;
   private readonly outlierMonitor: OutlierMonitor | undefined;
+  private readonly tracing: UpstreamTracing | undefined;
   private connection: SocketConnection | undefined = undefined;
   /** Of an HTTP/2 stream; the bytes of an HTTP/1 connection are its stream's. */
   private meter: BytesMeter | undefined = undefined;
@@ -66,6 +69,7 @@ export class UpstreamRequest
     this.info = info;
     this.headers = headers;
     this.outlierMonitor = outlierMonitor;
+    this.tracing = info.tracing === undefined ? undefined : UpstreamTracing.begin(host, headers, info);
   }
 
   /** `maxDurationMs`: what the upstream gets for all of it; 0 = no limit. */
@@ -122,16 +126,19 @@ export class UpstreamRequest
     stream.setWatermarkCallbacks(this);
     if (this.readDisabled) stream.readDisable(true);
     this.outlierMonitor?.putConnectSuccess(this.host);
+    if (this.tracing !== undefined) this.tracing.onReady(protocol);
+    else this.info.tracing?.span?.injectContext(this.headers);
     this.router.onUpstreamReady(this, upstream, protocol);
   }
 
   onPoolFailure(reason: PoolFailureReason, transportFailure: string, host: Host | undefined): void {
     this.pending = undefined;
     if (this.done) return;
+    const reset = reason === 'Timeout' ? 'ConnectionTimeout' : reason;
+    this.tracing?.onReset(responseFlagOf(reset), resetReasonText(reset));
     this.finish();
     // Too many requests at once are no host's fault.
     if (reason !== 'Overflow') this.outlierMonitor?.putConnectFailed(this.host);
-    const reset = reason === 'Timeout' ? 'ConnectionTimeout' : reason;
     this.router.onUpstreamReset(this, reset, transportFailure, host);
   }
 
@@ -178,6 +185,7 @@ export class UpstreamRequest
   reset(): void {
     if (this.done) return;
     const { stream, pending } = this;
+    this.tracing?.onCancel();
     this.finish();
     pending?.cancel();
     stream?.resetStream('LocalReset');
@@ -197,6 +205,7 @@ export class UpstreamRequest
     if (this.done) return;
     this.perTryTimer?.disable();
     this.perTryIdleTimer?.disable();
+    this.tracing?.onResponseHeaders(headers);
     if (endStream) this.finish();
     if (this.outlierMonitor !== undefined) putResponse(this.outlierMonitor, this.host, this.headers, headers);
     this.router.onUpstreamHeaders(this, headers, endStream);
@@ -210,12 +219,14 @@ export class UpstreamRequest
 
   onResponseTrailers(trailers: TrailerMap): void {
     if (this.done) return;
+    this.tracing?.onResponseTrailers(trailers);
     this.finish();
     this.router.onUpstreamTrailers(trailers);
   }
 
   onResetStream(reason: StreamResetReason, details: string): void {
     if (this.done) return;
+    this.tracing?.onReset(responseFlagOf(reason), resetReasonText(reason));
     this.finish();
     this.outlierMonitor?.putConnectFailed(this.host);
     this.router.onUpstreamReset(this, reason, details, this.host);
@@ -238,6 +249,7 @@ export class UpstreamRequest
     this.perTryTimer?.disable();
     this.perTryIdleTimer?.disable();
     this.durationTimer?.disable();
+    this.tracing?.finish();
     if (this.pausedDownstream) {
       this.pausedDownstream = false;
       this.router.pauseDownstream(false);

@@ -32,7 +32,7 @@ import { HANDLED_COMMON_FIELDS, HANDLED_FIELDS } from './handled_fields.ts';
 import { compileHttpFilters, compileUpgrades } from './http_filters.ts';
 import { compileClientCertDetails, compileInternalAddresses } from './identity.ts';
 import { compileLocalReply } from './local_reply.ts';
-import { compileTraceSampling } from './trace_sampling.ts';
+import { compileTracing } from './tracing.ts';
 
 /** Source of each: the field's documentation. */
 const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
@@ -79,12 +79,6 @@ function compile(
   }
   if (config.codec_type === 'HTTP3')
     throw new ConfigError(at(path, 'codec_type'), 'HTTP/3 is not supported: node has no QUIC');
-  if (config.tracing?.provider !== undefined) {
-    throw new ConfigError(
-      at(path, 'tracing.provider'),
-      `Didn't find a registered implementation for '${config.tracing.provider.name}'`,
-    );
-  }
   const time = (duration: Duration | undefined, field: string): number | undefined =>
     optionalMilliseconds(duration, at(path, field));
   const { listener } = outer;
@@ -165,7 +159,7 @@ function compile(
     preserveExternalRequestId: config.preserve_external_request_id,
     alwaysSetRequestIdInResponse: config.always_set_request_id_in_response,
     packTraceReason: packReason,
-    traceSampling: compileTraceSampling(config.tracing, context.runtime, tracingStats),
+    tracing: compileTracing(config.tracing, listener, context, tracingStats, at(path, 'tracing')),
     useRemoteAddress: config.use_remote_address?.value ?? false,
     xffNumTrustedHops: config.xff_num_trusted_hops,
     skipXffAppend: config.skip_xff_append,

@@ -7,7 +7,6 @@ export const HANDLED_FIELDS: ReadonlySet<string> = new Set([
   'route_config',
   'http_filters',
   'add_user_agent',
-  // Without a provider it only decides sampling, of which there is nothing to see.
   'tracing',
   'common_http_protocol_options',
   'http_protocol_options',
