@@ -19,6 +19,7 @@ export class UpstreamTracing {
   private protocol = '';
   private readyAt = 0;
   private headersAt = 0;
+  private complete = true;
 
   private constructor(
     span: Span,
@@ -39,7 +40,7 @@ export class UpstreamTracing {
     const { tracing } = info;
     if (tracing?.span === undefined || !tracing.spawnUpstreamSpan) return undefined;
     const name = `router ${info.upstreamCluster?.statName ?? ''} egress`;
-    const span = tracing.span.spawnChild(name, monotonicNow());
+    const span = tracing.span.spawnChild(name, performance.now());
     if (info.upstreamRequestAttemptCount > 1)
       span.setTag('retry.count', String(info.upstreamRequestAttemptCount - 1));
     return new UpstreamTracing(span, tracing.settings, host, headers, info);
@@ -62,8 +63,10 @@ export class UpstreamTracing {
     setGrpcResponseTags(this.span, trailers);
   }
 
-  /** `flag` is the response flag, `reason` Envoy's words for it. */
-  onReset(flag: number, reason: string): void {
+  /** `flag` is the response flag, `reason` Envoy's words for it; `host` is undefined where none was asked. */
+  onReset(flag: number, reason: string, host: Host | undefined): void {
+    if (host !== undefined) this.info.upstreamHost = host;
+    this.complete = false;
     this.responseFlags = flag;
     this.span.setTag('error', 'true');
     this.span.setTag('error.reason', reason);
@@ -71,6 +74,7 @@ export class UpstreamTracing {
 
   /** The router gave the attempt up. */
   onCancel(): void {
+    this.complete = false;
     this.span.setTag('canceled', 'true');
   }
 
@@ -84,7 +88,7 @@ export class UpstreamTracing {
       firstUpstreamTxByte: readyAt,
       lastUpstreamTxByte: readyAt,
       firstUpstreamRxByte: headersAt,
-      lastUpstreamRxByte: headersAt === 0 ? 0 : monotonicNow(),
+      lastUpstreamRxByte: this.complete ? monotonicNow() : 0,
     };
     finalizeUpstreamSpan(this.span, this.headers, this.info, outcome, this.settings);
   }

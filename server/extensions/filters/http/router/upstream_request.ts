@@ -135,7 +135,7 @@ export class UpstreamRequest
     this.pending = undefined;
     if (this.done) return;
     const reset = reason === 'Timeout' ? 'ConnectionTimeout' : reason;
-    this.tracing?.onReset(responseFlagOf(reset), resetReasonText(reset));
+    this.tracing?.onReset(responseFlagOf(reset), resetReasonText(reset), host);
     this.finish();
     // Too many requests at once are no host's fault.
     if (reason !== 'Overflow') this.outlierMonitor?.putConnectFailed(this.host);
@@ -226,7 +226,7 @@ export class UpstreamRequest
 
   onResetStream(reason: StreamResetReason, details: string): void {
     if (this.done) return;
-    this.tracing?.onReset(responseFlagOf(reason), resetReasonText(reason));
+    this.tracing?.onReset(responseFlagOf(reason), resetReasonText(reason), this.host);
     this.finish();
     this.outlierMonitor?.putConnectFailed(this.host);
     this.router.onUpstreamReset(this, reason, details, this.host);
