@@ -302,7 +302,8 @@ describe('clients that misbehave', () => {
           .filter(({ type, flags }) => type === DATA && (flags & 1) === 1)
           .map(({ stream }) => stream);
       await eventually(async () => ends().length === 2, 'two answers');
-      assert.deepEqual(ends(), [1, 23]);
+      // Each goes to the backend on a connection of its own, so either may be answered first.
+      assert.deepEqual(new Set(ends()), new Set([1, 23]));
       assert.equal(await stat(process, 'http.in.downstream_rq_total'), 12);
       assert.equal(await stat(process, 'http.in.rq_total'), begun);
       assert.equal(await stat(process, 'http.in.downstream_rq_active'), 0);
