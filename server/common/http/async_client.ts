@@ -1,10 +1,10 @@
-// A request of the proxy's own to a cluster, for those who only want to know how it ended.
+// A request of the proxy's own to a cluster: for those who want to know how it ended, and for those who do not (mirroring).
 // Follows Envoy's source/common/http/async_client_impl.cc.
 
 import type { ResponseDecoder } from '../../api/http/codec.ts';
-import type { RequestHeaderMap, ResponseHeaderMap } from '../../api/http/header_map.ts';
+import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
 import { DEFAULT_PRIORITY } from '../../api/upstream/cluster.ts';
-import type { Cancellable, PoolCallbacks, PoolStream } from '../conn_pool/http_conn_pool.ts';
+import type { Cancellable, HttpConnPool, PoolCallbacks, PoolStream } from '../conn_pool/http_conn_pool.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import { ipAddress } from '../network/address.ts';
@@ -37,24 +37,22 @@ export function sendRequest(
     callbacks.onFailure();
     return;
   }
-  const request = new AsyncRequest(cluster, headers, body, callbacks);
   const address = ipAddress(localIp, 0);
   const info = new StreamInfoRecord(
     new ConnectionInfoRecord(0, address, address, ''),
     Date.now(),
     monotonicNow(),
   );
-  request.start(
-    cluster.httpPool(host, DEFAULT_PRIORITY, info, headers).newStream(request, request),
-    timeoutMs,
-  );
+  const pool = cluster.httpPool(host, DEFAULT_PRIORITY, info, headers);
+  new ReportedRequest(cluster, headers, body, callbacks).start(pool, timeoutMs);
 }
 
-class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
-  private readonly cluster: ThreadLocalCluster;
-  private readonly headers: RequestHeaderMap;
-  private readonly body: Uint8Array;
-  private readonly callbacks: AsyncCallbacks;
+/** A request that is on its way by itself. Nobody hears how it ended, unless a class built on it does. */
+export class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
+  protected readonly cluster: ThreadLocalCluster;
+  protected readonly headers: RequestHeaderMap;
+  private readonly body: Uint8Array | undefined;
+  private readonly trailers: TrailerMap | undefined;
   private readonly timer = new Timer(this);
   private pending: Cancellable | undefined = undefined;
   private stream: PoolStream | undefined = undefined;
@@ -64,25 +62,33 @@ class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
   constructor(
     cluster: ThreadLocalCluster,
     headers: RequestHeaderMap,
-    body: Uint8Array,
-    callbacks: AsyncCallbacks,
+    body: Uint8Array | undefined,
+    trailers: TrailerMap | undefined,
   ) {
     this.cluster = cluster;
     this.headers = headers;
     this.body = body;
-    this.callbacks = callbacks;
+    this.trailers = trailers;
   }
 
-  start(pending: Cancellable | undefined, timeoutMs: number): void {
-    this.pending = pending;
+  /** The answer has come in full. */
+  protected onSuccess(_status: number): void {}
+  /** `status` stands for what went wrong: 503, or 504 when the time was up. `answered`: the head of an answer had come. */
+  protected onFailure(_status: number, _answered: boolean): void {}
+
+  /** `timeoutMs` is for the request and its answer; 0 = none. */
+  start(pool: HttpConnPool, timeoutMs: number): void {
+    this.pending = pool.newStream(this, this);
     if (!this.done && timeoutMs > 0) this.timer.enable(timeoutMs, monotonicNow());
   }
 
   onPoolReady(stream: PoolStream): void {
     this.pending = undefined;
     this.stream = stream;
-    stream.encodeHeaders(this.headers, false);
-    stream.encodeData(this.body, 0, this.body.length, true);
+    const { body, trailers } = this;
+    stream.encodeHeaders(this.headers, body === undefined && trailers === undefined);
+    if (body !== undefined) stream.encodeData(body, 0, body.length, trailers === undefined);
+    if (trailers !== undefined) stream.encodeTrailers(trailers);
   }
 
   onPoolFailure(): void {
@@ -119,13 +125,11 @@ class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
   }
 
   private succeed(): void {
-    if (this.finish()) this.callbacks.onSuccess(this.status);
+    if (this.finish()) this.onSuccess(this.status);
   }
 
   private fail(status: number): void {
-    if (!this.finish()) return;
-    if (this.status === 0) this.cluster.chargeLocalResponse(status, this.headers);
-    this.callbacks.onFailure();
+    if (this.finish()) this.onFailure(status, this.status !== 0);
   }
 
   /** False when it had ended before. */
@@ -136,5 +140,29 @@ class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
     this.stream = undefined;
     this.timer.disable();
     return true;
+  }
+}
+
+/** Tells how it ended, and counts a failure as the answer that it stands for. */
+class ReportedRequest extends AsyncRequest {
+  private readonly callbacks: AsyncCallbacks;
+
+  constructor(
+    cluster: ThreadLocalCluster,
+    headers: RequestHeaderMap,
+    body: Uint8Array,
+    callbacks: AsyncCallbacks,
+  ) {
+    super(cluster, headers, body, undefined);
+    this.callbacks = callbacks;
+  }
+
+  protected override onSuccess(status: number): void {
+    this.callbacks.onSuccess(status);
+  }
+
+  protected override onFailure(status: number, answered: boolean): void {
+    if (!answered) this.cluster.chargeLocalResponse(status, this.headers);
+    this.callbacks.onFailure();
   }
 }

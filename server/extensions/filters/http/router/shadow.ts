@@ -1,15 +1,12 @@
 // Request mirroring: a copy of the request to another cluster, whose answer nobody waits for.
 // Follows Envoy's source/common/router/shadow_writer_impl.cc; document: RouteAction.RequestMirrorPolicy.
 
-import type { ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { StreamDecoderFilterCallbacks } from '../../../../api/http/filter.ts';
-import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type { RequestHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { ShadowPolicy } from '../../../../api/router.ts';
 import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
 import type { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
-import type { Cancellable, PoolCallbacks, PoolStream } from '../../../../common/conn_pool/http_conn_pool.ts';
-import { monotonicNow } from '../../../../common/event/dispatcher.ts';
-import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import { AsyncRequest } from '../../../../common/http/async_client.ts';
 import { appendValue } from '../../../../common/http/conn_manager_utility.ts';
 import { RequestHeaders } from '../../../../common/http/header_map.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
@@ -46,13 +43,8 @@ export function shadowRequest(
   // The copy is a request of this proxy's own.
   copy.set('x-envoy-internal', 'true');
   appendValue(copy, 'x-forwarded-for', localIp);
-  const request = new ShadowRequest(
-    cluster,
-    copy,
-    body === undefined || body.length === 0 ? undefined : body.peek(),
-    trailers,
-  );
-  request.start(pool.newStream(request, request));
+  const bytes = body === undefined || body.length === 0 ? undefined : body.peek();
+  new AsyncRequest(cluster, copy, bytes, trailers).start(pool, SHADOW_TIMEOUT_MS);
 }
 
 /** `example.com:80` becomes `example.com-shadow:80`. */
@@ -63,76 +55,4 @@ function shadowHost(host: string | undefined, policy: ShadowPolicy): string | un
   return colon < 0 || host.endsWith(']')
     ? `${host}-shadow`
     : `${host.slice(0, colon)}-shadow${host.slice(colon)}`;
-}
-
-class ShadowRequest implements ResponseDecoder, PoolCallbacks, TimerOwner {
-  private readonly cluster: ThreadLocalCluster;
-  private readonly headers: RequestHeaderMap;
-  private readonly body: Uint8Array | undefined;
-  private readonly trailers: TrailerMap | undefined;
-  private readonly timer: Timer;
-  private pending: Cancellable | undefined = undefined;
-  private stream: PoolStream | undefined = undefined;
-  private done = false;
-
-  constructor(
-    cluster: ThreadLocalCluster,
-    headers: RequestHeaderMap,
-    body: Uint8Array | undefined,
-    trailers: TrailerMap | undefined,
-  ) {
-    this.cluster = cluster;
-    this.headers = headers;
-    this.body = body;
-    this.trailers = trailers;
-    this.timer = new Timer(this);
-  }
-
-  start(pending: Cancellable | undefined): void {
-    this.pending = pending;
-    if (!this.done) this.timer.enable(SHADOW_TIMEOUT_MS, monotonicNow());
-  }
-
-  onPoolReady(stream: PoolStream): void {
-    this.pending = undefined;
-    this.stream = stream;
-    const { body, trailers } = this;
-    stream.encodeHeaders(this.headers, body === undefined && trailers === undefined);
-    if (body !== undefined) stream.encodeData(body, 0, body.length, trailers === undefined);
-    if (trailers !== undefined) stream.encodeTrailers(trailers);
-  }
-
-  onPoolFailure(): void {
-    this.finish();
-  }
-
-  onTimeout(): void {
-    const { stream, pending } = this;
-    this.finish();
-    pending?.cancel();
-    stream?.resetStream('LocalReset');
-  }
-
-  onInformationalHeaders(): void {
-    // Nobody waits for the shadow's answer, nor for its parts below.
-  }
-  onResponseHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
-    this.cluster.chargeLocalResponse(headers.status, this.headers);
-    if (endStream) this.finish();
-  }
-  onData(_bytes: Uint8Array, _start: number, _end: number, endStream: boolean): void {
-    if (endStream) this.finish();
-  }
-  onResponseTrailers(): void {
-    this.finish();
-  }
-  onResetStream(_reason: StreamResetReason): void {
-    this.finish();
-  }
-
-  private finish(): void {
-    this.done = true;
-    this.stream = undefined;
-    this.timer.disable();
-  }
 }
