@@ -23,6 +23,10 @@ import {
   type Http1ProtocolOptionsConfig,
   type Http1Settings,
 } from '../../server/common/http/http1/settings.ts';
+import { feedInPieces, type Message, MessageRecorder } from './message_recorder.ts';
+
+/** What would end a line if it were read. */
+const LINE_FEED = 10;
 
 export function settings(
   config: Http1ProtocolOptionsConfig = {},
@@ -57,36 +61,6 @@ export class TextSink implements ByteSink {
   }
 }
 
-/** One message as it was received. */
-export interface Message {
-  line: string;
-  headers: string[];
-  body: string;
-  complete: boolean;
-  trailers?: string[];
-  reset?: string;
-}
-
-class MessageRecorder {
-  readonly message: Message = { line: '', headers: [], body: '', complete: false };
-
-  onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
-    this.message.body += Buffer.from(bytes.subarray(start, end)).toString('latin1');
-    if (endStream) this.end();
-  }
-  protected trailers(trailers: HeaderMap): void {
-    this.message.trailers = [...trailers.list];
-    this.end();
-  }
-  onResetStream(reason: string, details: string): void {
-    this.message.reset = `${reason} ${details}`.trim();
-  }
-  protected end(): void {
-    if (this.message.complete) throw new Error('the message ended twice');
-    this.message.complete = true;
-  }
-}
-
 class RequestRecorder extends MessageRecorder implements RequestDecoder {
   private readonly encoder: ResponseEncoder;
   private readonly server: ServerRecorder;
@@ -100,13 +74,13 @@ class RequestRecorder extends MessageRecorder implements RequestDecoder {
     this.message.line = `${method} ${scheme === '' ? '' : scheme + '://'}${host ?? '(none)'} ${path}`;
     this.message.headers = [...headers.list];
     this.server.lastHeaders = headers;
-    if (endStream) this.end();
+    if (endStream) this.complete();
   }
   onRequestTrailers(trailers: HeaderMap): void {
     this.trailers(trailers);
   }
-  protected override end(): void {
-    super.end();
+  protected override complete(): void {
+    super.complete();
     if (this.server.answers) this.encoder.encodeHeaders(new ResponseHeaders(200), true);
   }
 }
@@ -145,7 +119,7 @@ export class ServerRecorder implements ServerConnectionCallbacks {
   }
   /** Feeds latin1 text in pieces of the given sizes (repeated; none: all at once), each in a buffer that is overwritten afterwards. */
   feed(text: string, sizes: readonly number[] = []): this {
-    feedInPieces(this.codec, text, sizes);
+    feedInPieces(this.codec, Buffer.from(text, 'latin1'), sizes, LINE_FEED);
     return this;
   }
 }
@@ -158,7 +132,7 @@ class ResponseRecorder extends MessageRecorder implements ResponseDecoder {
   onResponseHeaders(headers: ResponseHeaderMap, endStream: boolean): void {
     this.message.line = String(headers.status);
     this.message.headers = [...headers.list];
-    if (endStream) this.end();
+    if (endStream) this.complete();
   }
   onResponseTrailers(trailers: HeaderMap): void {
     this.trailers(trailers);
@@ -187,26 +161,7 @@ export class ClientRecorder {
   onGoAway(): void {}
   onMaxStreamsChanged(): void {}
   feed(text: string, sizes: readonly number[] = []): this {
-    feedInPieces(this.codec, text, sizes);
+    feedInPieces(this.codec, Buffer.from(text, 'latin1'), sizes, LINE_FEED);
     return this;
-  }
-}
-
-function feedInPieces(
-  codec: { dispatch(bytes: Uint8Array, start: number, end: number): void },
-  text: string,
-  sizes: readonly number[],
-): void {
-  const bytes = Buffer.from(text, 'latin1');
-  let from = 0;
-  for (let i = 0; from < bytes.length; i++) {
-    const size = sizes.length === 0 ? bytes.length : Math.max(1, sizes[i % sizes.length]);
-    const piece = bytes.subarray(from, from + size);
-    // Not at offset 0, as in a shared read buffer whose other bytes belong to nobody.
-    const buffer = Buffer.alloc(piece.length + 7, '\n');
-    buffer.set(piece, 3);
-    codec.dispatch(buffer, 3, 3 + piece.length);
-    buffer.fill(0);
-    from += piece.length;
   }
 }

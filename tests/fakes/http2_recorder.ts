@@ -25,6 +25,10 @@ import { HTTP2_CODEC_STATS } from '../../server/common/stats/families/codec.ts';
 import type { Http2ProtocolOptions } from '../../xds-protos/generated/envoy/config/core/v3.ts';
 import { FakeStatStore } from './factory_context.ts';
 import { describeFrame, FrameParser, greeting, settings as settingsFrame } from './http2_frames.ts';
+import { feedInPieces, type Message, MessageRecorder } from './message_recorder.ts';
+
+/** No frame begins with it. */
+export const PADDING = 0xa5;
 
 export function http2Settings(
   options: Partial<Http2ProtocolOptions> = {},
@@ -77,36 +81,42 @@ export class MemorySink implements ByteSink, WritableRegion {
   }
 }
 
-/** One message as it was received. */
-export interface Message {
-  line: string;
-  headers: string[];
-  body: string;
-  complete: boolean;
-  trailers?: string[];
-  informational?: string[];
-  reset?: string;
-}
+/** What the recorders of both sides have in common: what was sent, what went wrong, and the stats. */
+abstract class ConnectionRecorder {
+  readonly sink = new MemorySink();
+  readonly store = new FakeStatStore();
+  abstract readonly codec: Http2ServerConnection | Http2ClientConnection;
+  abstract readonly sent: FrameParser;
+  error: CodecError | undefined = undefined;
+  goAways = 0;
 
-class MessageRecorder {
-  readonly message: Message = { line: '', headers: [], body: '', complete: false };
-
-  onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
-    this.message.body += Buffer.from(bytes.subarray(start, end)).toString('latin1');
-    if (endStream) this.complete();
+  onCodecError(error: CodecError): void {
+    if (this.error !== undefined) throw new Error('a second codec error');
+    this.error = error;
   }
-  onResetStream(reason: string, details: string): void {
-    if (this.message.reset !== undefined) throw new Error('reset twice');
-    this.message.reset = `${reason} ${details}`.trim();
+  onGoAway(): void {
+    this.goAways++;
   }
-  protected trailers(trailers: HeaderMap): void {
-    this.message.trailers = [...trailers.list];
-    this.complete();
+  feed(...pieces: readonly Uint8Array[]): this {
+    for (const bytes of pieces) {
+      feedInPieces(this.codec, bytes, [], PADDING);
+      this.flush();
+    }
+    return this;
   }
-  protected complete(): void {
-    if (this.message.complete) throw new Error('the message ended twice');
-    if (this.message.reset !== undefined) throw new Error('ended after its reset');
-    this.message.complete = true;
+  flush(): void {
+    this.sent.add(this.sink.take());
+  }
+  /** Frames sent, in words; SETTINGS and the connection's first WINDOW_UPDATE are left out. */
+  get answersSent(): string[] {
+    this.flush();
+    return this.sent.frames
+      .slice(2)
+      .filter(({ type }) => type !== 'SETTINGS')
+      .map(describeFrame);
+  }
+  stat(name: string): number {
+    return this.store.value(`http2.${name}`);
   }
 }
 
@@ -135,18 +145,15 @@ class RequestRecorder extends MessageRecorder implements RequestDecoder {
 }
 
 /** A server codec that answers each complete request with its body, unless told not to. */
-export class ServerRecorder implements ServerConnectionCallbacks {
-  readonly sink = new MemorySink();
-  readonly store = new FakeStatStore();
+export class ServerRecorder extends ConnectionRecorder implements ServerConnectionCallbacks {
   readonly requests: RequestRecorder[] = [];
   readonly codec: Http2ServerConnection;
   readonly sent = new FrameParser();
-  error: CodecError | undefined = undefined;
-  goAways = 0;
   closed = false;
   answers = true;
 
   constructor(settings: Http2Settings = http2Settings()) {
+    super();
     this.codec = new Http2ServerConnection(
       this.sink,
       this,
@@ -171,13 +178,6 @@ export class ServerRecorder implements ServerConnectionCallbacks {
     encoder.encodeData(body, 0, body.length, message.trailers === undefined);
     if (message.trailers !== undefined) encoder.encodeTrailers(new Trailers(message.trailers));
   }
-  onCodecError(error: CodecError): void {
-    if (this.error !== undefined) throw new Error('a second codec error');
-    this.error = error;
-  }
-  onGoAway(): void {
-    this.goAways++;
-  }
   closeConnection(): void {
     this.closed = true;
   }
@@ -185,27 +185,6 @@ export class ServerRecorder implements ServerConnectionCallbacks {
   /** The preface and SETTINGS of a client, then `frames`; the peer reads what is sent in between. */
   greet(parameters: readonly (readonly [number, number])[] = []): this {
     return this.feed(greeting(parameters));
-  }
-  feed(...pieces: readonly Uint8Array[]): this {
-    for (const bytes of pieces) {
-      feedInPieces(this.codec, bytes, []);
-      this.flush();
-    }
-    return this;
-  }
-  flush(): void {
-    this.sent.add(this.sink.take());
-  }
-  /** Frames sent, in words; SETTINGS and the connection's first WINDOW_UPDATE are left out. */
-  get answersSent(): string[] {
-    this.flush();
-    return this.sent.frames
-      .slice(2)
-      .filter(({ type }) => type !== 'SETTINGS')
-      .map(describeFrame);
-  }
-  stat(name: string): number {
-    return this.store.value(`http2.${name}`);
   }
 }
 
@@ -226,18 +205,15 @@ class ResponseRecorder extends MessageRecorder implements ResponseDecoder {
 }
 
 /** A client codec and the responses to its requests. */
-export class ClientRecorder {
-  readonly sink = new MemorySink();
-  readonly store = new FakeStatStore();
+export class ClientRecorder extends ConnectionRecorder {
   readonly responses: ResponseRecorder[] = [];
   readonly codec: Http2ClientConnection;
   readonly sent = new FrameParser(true);
-  error: CodecError | undefined = undefined;
-  goAways = 0;
   closedStreams = 0;
   readonly maxStreams: number[] = [];
 
   constructor(settings: Http2Settings = http2Settings()) {
+    super();
     this.codec = new Http2ClientConnection(
       this.sink,
       this,
@@ -266,13 +242,6 @@ export class ClientRecorder {
     }
     return recorder;
   }
-  onCodecError(error: CodecError): void {
-    if (this.error !== undefined) throw new Error('a second codec error');
-    this.error = error;
-  }
-  onGoAway(): void {
-    this.goAways++;
-  }
   onMaxStreamsChanged(streams: number): void {
     this.maxStreams.push(streams);
   }
@@ -281,45 +250,6 @@ export class ClientRecorder {
   }
   greet(parameters: readonly (readonly [number, number])[] = []): this {
     return this.feed(settingsFrame(parameters));
-  }
-  feed(...pieces: readonly Uint8Array[]): this {
-    for (const bytes of pieces) {
-      feedInPieces(this.codec, bytes, []);
-      this.flush();
-    }
-    return this;
-  }
-  flush(): void {
-    this.sent.add(this.sink.take());
-  }
-  get answersSent(): string[] {
-    this.flush();
-    return this.sent.frames
-      .slice(2)
-      .filter(({ type }) => type !== 'SETTINGS')
-      .map(describeFrame);
-  }
-  stat(name: string): number {
-    return this.store.value(`http2.${name}`);
-  }
-}
-
-/** Feeds bytes in pieces of the given sizes (repeated; none: all at once), each in a buffer that is overwritten afterwards. */
-export function feedInPieces(
-  codec: { dispatch(bytes: Uint8Array, start: number, end: number): void },
-  bytes: Uint8Array,
-  sizes: readonly number[],
-): void {
-  let from = 0;
-  for (let i = 0; from < bytes.length; i++) {
-    const size = sizes.length === 0 ? bytes.length : Math.max(1, sizes[i % sizes.length]);
-    const piece = bytes.subarray(from, from + size);
-    // Not at offset 0, as in a shared read buffer whose other bytes belong to nobody.
-    const buffer = Buffer.alloc(piece.length + 7, 0xa5);
-    buffer.set(piece, 3);
-    codec.dispatch(buffer, 3, 3 + piece.length);
-    buffer.fill(0);
-    from += piece.length;
   }
 }
 
@@ -335,8 +265,8 @@ export function converse(
     if (request.length === 0 && response.length === 0) return;
     client.sent.add(request);
     server.sent.add(response);
-    feedInPieces(server.codec, request, sizes);
-    feedInPieces(client.codec, response, sizes);
+    feedInPieces(server.codec, request, sizes, PADDING);
+    feedInPieces(client.codec, response, sizes, PADDING);
   }
   throw new Error('they do not stop talking');
 }

@@ -5,13 +5,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { RequestHeaders, ResponseHeaders, Trailers } from '../../server/common/http/header_map.ts';
-import {
-  ClientRecorder,
-  type Message,
-  responseSettings,
-  ServerRecorder,
-  settings,
-} from '../fakes/http1_recorder.ts';
+import { ClientRecorder, responseSettings, ServerRecorder, settings } from '../fakes/http1_recorder.ts';
+import type { Message } from '../fakes/message_recorder.ts';
 import { type OracleMessage, REQUEST, RESPONSE, type Reading, readWithLlhttp } from './llhttp.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1500);

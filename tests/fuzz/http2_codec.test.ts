@@ -29,13 +29,8 @@ import {
   settings,
   windowUpdate,
 } from '../fakes/http2_frames.ts';
-import {
-  ClientRecorder,
-  converse,
-  feedInPieces,
-  http2Settings,
-  ServerRecorder,
-} from '../fakes/http2_recorder.ts';
+import { ClientRecorder, converse, http2Settings, PADDING, ServerRecorder } from '../fakes/http2_recorder.ts';
+import { feedInPieces } from '../fakes/message_recorder.ts';
 
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1000);
 
@@ -122,7 +117,7 @@ const SERVER_SETTINGS = [
 
 function serverEvents(bytes: Uint8Array, cuts: readonly number[], setting: number): object {
   const server = new ServerRecorder(SERVER_SETTINGS[setting]);
-  feedInPieces(server.codec, bytes, cuts);
+  feedInPieces(server.codec, bytes, cuts, PADDING);
   return {
     messages: server.messages,
     error: server.error,
@@ -146,7 +141,7 @@ describe('server', () => {
     fc.assert(
       fc.property(conversation, fc.nat({ max: 1 }), (bytes, setting) => {
         const server = new ServerRecorder(SERVER_SETTINGS[setting]);
-        feedInPieces(server.codec, bytes, []);
+        feedInPieces(server.codec, bytes, [], PADDING);
         assert.ok(server.codec.activeStreams <= SERVER_SETTINGS[setting].maxConcurrentStreams);
         server.codec.onConnectionClosed();
         const { 'http2.streams_active': active, 'http2.pending_send_bytes': pending } = server.store.all();
@@ -189,7 +184,7 @@ describe('client', () => {
       client.request('GET');
       client.request('HEAD');
       client.request('POST', [], 'x'.repeat(70_000));
-      feedInPieces(client.codec, bytes, cuts);
+      feedInPieces(client.codec, bytes, cuts, PADDING);
       const state = [
         client.error,
         client.goAways,
