@@ -36,7 +36,7 @@ function read(file: string): string {
 function imports(file: string): string[] {
   const text = read(file);
   const found = text.matchAll(
-    /^(?:import|export)\s[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'|import\('([^']+)'\)/gm,
+    /^(?:import|export)\s[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'|(?:import|require)\('([^']+)'\)/gm,
   );
   return [...found].map((match) => (match[1] ?? match[2] ?? match[3]) as string);
 }
@@ -73,6 +73,16 @@ test('only main knows express and grpc-js', () => {
 test('the development package with the protos is never imported', () => {
   const wrong = server.filter((file) => imports(file).some((name) => name.startsWith('@grpc/grpc-js-xds')));
   assert.deepEqual(wrong, []);
+});
+
+test('no module reads all exports of a built-in that has lazy ones', () => {
+  // They load webcrypto, certificates and undici: megabytes in a process whose memory is compared. common/builtins.ts has them.
+  const lazy = /^import (?!type)[^;]*? from 'node:(http|http2|crypto|tls|zlib)'/m;
+  const allowed = ['server/main/demo/backends.ts'];
+  assert.deepEqual(
+    server.filter((file) => lazy.test(read(file)) && !allowed.includes(file)),
+    [],
+  );
 });
 
 test('every extension is in the list, and the list names nothing twice', () => {
@@ -112,6 +122,13 @@ describe('files', () => {
   test('of the server begin with what they are', () => {
     assert.deepEqual(
       server.filter((file) => !read(file).startsWith('//')),
+      [],
+    );
+  });
+
+  test('of the server are latin1: other text takes two bytes a character in every thread', () => {
+    assert.deepEqual(
+      server.filter((file) => /[^\0-\xff]/.test(read(file))),
       [],
     );
   });

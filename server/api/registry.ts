@@ -149,7 +149,7 @@ export interface AccessLoggerFactory<C = never> extends Extension<'envoy.access_
 export interface TracerFactory<C = never> extends Extension<'envoy.tracers'> {
   compile(config: C, context: FactoryContext, path: string): Tracer;
 }
-/** Extensions that only carry settings (request id, retry predicates, upstream options…): the owner of the category reads the result. */
+/** Extensions that only carry settings (request id, retry predicates, upstream options...): the owner of the category reads the result. */
 export interface SettingsFactory<C = never> extends Extension<SettingsCategory> {
   compile(config: C, context: FactoryContext, path: string): unknown;
 }

@@ -69,7 +69,7 @@ export interface ShadowPolicy {
   /** Cluster name, or '' when `clusterHeader` says. */
   readonly cluster: string;
   readonly clusterHeader: string;
-  /** 0–1. */
+  /** 0 to 1. */
   fraction(streamId: number): boolean;
   readonly traceSampled: boolean | undefined;
   readonly disableShadowHostSuffix: boolean;
@@ -144,7 +144,7 @@ export interface RouteEntry {
   readonly includeTimeoutRetryHeader: boolean;
   /** hedge_policy.hedge_on_per_try_timeout. */
   readonly hedgeOnPerTryTimeout: boolean;
-  /** Upgrade name (lower-case) → enabled by this route; undefined = the connection manager decides. */
+  /** Whether this route enables an upgrade, by its lower-case name; undefined = the connection manager decides. */
   upgradeEnabled(name: string): boolean | undefined;
   /** CONNECT ends here: what it carries goes to the cluster as it is. Undefined where the upstream gets the request. */
   readonly connectConfig: ConnectConfig | undefined;

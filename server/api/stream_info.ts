@@ -81,7 +81,7 @@ export interface SslConnectionInfo {
   readonly expirationPeerMs: number;
   readonly tlsVersion: string;
   readonly cipher: string;
-  /** Of the key exchange: `X25519`, `P-256`, … */
+  /** Of the key exchange: `X25519`, `P-256`, ... */
   readonly group: string;
   readonly sessionId: string;
   readonly sni: string;

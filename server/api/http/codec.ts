@@ -114,7 +114,7 @@ export interface RequestEncoder extends Stream {
   encodeTrailers(trailers: TrailerMap): void;
 }
 
-/** What a bad peer did. `responseCodeDetails` is Envoy's (`http1.codec_error`, …); `status` is for the local reply, 0 for none. */
+/** What a bad peer did. `responseCodeDetails` is Envoy's (`http1.codec_error`, ...); `status` is for the local reply, 0 for none. */
 export interface CodecError {
   readonly status: number;
   readonly responseCodeDetails: string;
@@ -154,7 +154,7 @@ export interface ServerConnection {
    * response carries `connection: close`.
    */
   goAway(): void;
-  /** HTTP/2: GOAWAY with 2^31 − 1, which announces `goAway` and refuses nothing yet. */
+  /** HTTP/2: GOAWAY with 2^31 - 1, which announces `goAway` and refuses nothing yet. */
   shutdownNotice(): void;
   /** The socket's send buffer rose over its high watermark, or fell below its low one. */
   onUnderlyingConnectionAboveWriteBufferHighWatermark(): void;

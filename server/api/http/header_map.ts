@@ -10,7 +10,7 @@ export interface HeaderKeyFormatter {
   readonly reasonPhrase?: string | undefined;
 }
 
-/** Regular headers as a flat list `[name, value, name, value, …]` in the order received. */
+/** Regular headers as a flat list `[name, value, name, value, ...]` in the order received. */
 export interface HeaderMap {
   /** Read it freely; write only through the methods, which keep the quick-reject bits right. */
   readonly list: string[];
@@ -43,7 +43,7 @@ export interface RequestHeaderMap extends HeaderMap {
 }
 
 export interface ResponseHeaderMap extends HeaderMap {
-  /** 100–999. */
+  /** 100 to 999. */
   status: number;
 }
 

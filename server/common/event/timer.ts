@@ -9,7 +9,7 @@ export interface TimerOwner {
   onTimeout(timer: Timer): void;
 }
 
-/** node's limit for a timeout, 2^31 − 1 ms; longer ones are re-armed until they are due. */
+/** node's limit for a timeout, 2^31 - 1 ms; longer ones are re-armed until they are due. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
 
 class TimerList {

@@ -22,7 +22,7 @@ const clusterMetadata: Namespace = ({ streamInfo }, namespace) =>
 const hostMetadata: Namespace = ({ streamInfo }, namespace) => streamInfo.upstreamHost?.metadata?.[namespace];
 const routeMetadata: Namespace = ({ streamInfo }, namespace) => streamInfo.route?.metadata?.[namespace];
 
-/** `NAMESPACE:KEY:KEY…`; without keys the whole namespace. */
+/** `NAMESPACE:KEY:KEY...`; without keys the whole namespace. */
 function compileMetadata(
   source: Namespace,
   argument: string,

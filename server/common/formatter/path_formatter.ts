@@ -91,7 +91,7 @@ function decodeVisible(query: string): string {
   return text;
 }
 
-/** 0–15, or NaN. */
+/** 0 to 15, or NaN. */
 function hexDigit(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;
   const lower = code | 0x20;

@@ -21,7 +21,7 @@ function hostName(host: HostDescription): string {
   return host.hostname === '' ? host.address.text : host.hostname;
 }
 
-/** `example.com:80` → `example.com`, `[::1]:80` → `[::1]`. */
+/** `example.com:80` to `example.com`, `[::1]:80` to `[::1]`. */
 function stripPort(host: string): string {
   const colon = host.lastIndexOf(':');
   if (colon < 0 || host.endsWith(']') || (host.indexOf(':') !== colon && host[0] !== '[')) return host;

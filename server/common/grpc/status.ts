@@ -48,7 +48,7 @@ export const GRPC_STATUS_SNAKE: readonly string[] = [
 const UNKNOWN = 2;
 const GRPC_CONTENT_TYPE = 'application/grpc';
 
-/** Is it a gRPC message by its content-type (`application/grpc`, `application/grpc+proto`, …)? */
+/** Is it a gRPC message by its content-type (`application/grpc`, `application/grpc+proto`, ...)? */
 export function hasGrpcContentType(headers: HeaderMap): boolean {
   const type = headers.get('content-type');
   if (type === undefined || !type.startsWith(GRPC_CONTENT_TYPE)) return false;

@@ -173,7 +173,7 @@ function schemeOf(forwardedProto: string | undefined, connection: ConnectionInfo
   return connection.ssl === undefined ? 'http' : 'https';
 }
 
-/** Is there any `x-envoy-…`? One look at the names is cheaper than twenty removals, and mostly there is none. */
+/** Is there any `x-envoy-...`? One look at the names is cheaper than twenty removals, and mostly there is none. */
 function hasEnvoyHeader(list: readonly string[]): boolean {
   for (let i = 0; i < list.length; i += 2) {
     const name = list[i];

@@ -35,7 +35,7 @@ export interface LocalReplyStream extends LogContext {
   responseHeaders: ResponseHeaderMap | undefined;
 }
 
-/** HTTP status → gRPC status. Source: grpc/doc/http-grpc-status-mapping.md, with Envoy's additions for 429. */
+/** HTTP status to gRPC status. Source: grpc/doc/http-grpc-status-mapping.md, with Envoy's additions for 429. */
 const GRPC_STATUS: Readonly<Record<number, number>> = {
   400: 13,
   401: 16,
@@ -112,7 +112,7 @@ export class LocalReply {
   }
 }
 
-/** Is this a gRPC request? `application/grpc` or `application/grpc+…`. Envoy: Grpc::Common::hasGrpcContentType. */
+/** Is this a gRPC request? `application/grpc` or `application/grpc+...`. Envoy: Grpc::Common::hasGrpcContentType. */
 export function isGrpc(headers: RequestHeaderMap): boolean {
   const type = headers.get('content-type');
   return type?.startsWith('application/grpc') === true && (type.length === 16 || type.charCodeAt(16) === 43);

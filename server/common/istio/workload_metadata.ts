@@ -182,7 +182,7 @@ export function workloadFromEndpoint(encoded: string): WorkloadMetadata | undefi
   return new WorkloadMetadata({ workloadName, namespaceName, canonicalName, canonicalRevision, clusterName });
 }
 
-/** From a `baggage` header: `k8s.deployment.name=a,k8s.namespace.name=b,…`. */
+/** From a `baggage` header: `k8s.deployment.name=a,k8s.namespace.name=b,...`. */
 export function workloadFromBaggage(baggage: string): WorkloadMetadata {
   const values = new Map<string, string>();
   let workloadName = '';
@@ -210,7 +210,7 @@ export function workloadFromBaggage(baggage: string): WorkloadMetadata {
   });
 }
 
-/** `…/namespaces/<ns>/deployments/<workload>` → `deployment`. */
+/** `.../namespaces/<ns>/deployments/<workload>` to `deployment`. */
 function typeFromOwner(owner: string, workload: string): string {
   if (owner.length <= workload.length + 2) return '';
   const kind = owner.slice(0, -(workload.length + 2));

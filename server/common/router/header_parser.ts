@@ -23,7 +23,7 @@ const ACTIONS = {
   OVERWRITE_IF_EXISTS,
 } as const;
 
-/** The value of a mutation, `%…%` parts filled in. */
+/** The value of a mutation, `%...%` parts filled in. */
 interface HeaderFormatter {
   readonly name: string;
   readonly action: number;

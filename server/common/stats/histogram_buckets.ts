@@ -1,4 +1,4 @@
-// Log-linear histogram buckets with two significant decimal digits: 1.0, 1.1, … 9.9, 10, 11, … 99, 100, 110, …
+// Log-linear histogram buckets with two significant decimal digits: 1.0, 1.1, ... 9.9, 10, 11, ... 99, 100, 110, ...
 // The same buckets as Envoy's circllhist, so the same values give the same quantiles.
 // https://github.com/openhistogram/libcircllhist
 
@@ -7,7 +7,7 @@ export const BUCKETS_PER_DECADE = 90;
 /** Decade 0 starts at 1; smaller values (percentages as fractions) have negative decades. Beyond the range the edge bucket counts. */
 export const MIN_DECADE = -6;
 export const MAX_DECADE = 18;
-/** The decade number that stands for the single bucket of values ≤ 0. */
+/** The decade number that stands for the single bucket of values <= 0. */
 export const ZERO_DECADE = MIN_DECADE - 1;
 
 const POWERS: readonly number[] = Array.from({ length: MAX_DECADE - MIN_DECADE + 2 }, (_, i) =>

@@ -14,7 +14,7 @@ export interface ResponseCodeCounters {
   charge(status: number): void;
 }
 
-/** The response stats below one prefix: `cluster.<name>.`, `cluster.<name>.external.`, `vhost.<name>.vcluster.<name>.` … */
+/** The response stats below one prefix: `cluster.<name>.`, `cluster.<name>.external.`, `vhost.<name>.vcluster.<name>.` ... */
 export class ResponseCodeStats implements ResponseCodeCounters {
   readonly #store: StatStore;
   readonly #prefix: string;
@@ -54,7 +54,7 @@ export class ResponseCodeStats implements ResponseCodeCounters {
   }
 }
 
-/** The `downstream_rq_2xx`, … of a connection manager and of its listener. */
+/** The `downstream_rq_2xx`, ... of a connection manager and of its listener. */
 export class DownstreamResponseCodes implements ResponseCodeCounters {
   readonly #http: StatBlock;
   readonly #listener: StatBlock;
@@ -77,7 +77,7 @@ export class DownstreamResponseCodes implements ResponseCodeCounters {
   }
 }
 
-/** `firstClass` is the offset of `…_1xx`; the other classes follow it in their schema. */
+/** `firstClass` is the offset of `..._1xx`; the other classes follow it in their schema. */
 function chargeClass(
   { values, base }: StatBlock,
   completed: number,

@@ -1,7 +1,7 @@
 // Runs of Float64 slots in shared memory, owned by one thread. Chunks never move or grow: a view of a growable buffer
 // costs 35 ns an increment, a fixed one 1 ns. Freed runs are handed out again by size.
 
-/** A run of slots: `values[base] … values[base + size - 1]`. `chunk` is the number of its chunk in this slab. */
+/** A run of slots: `values[base] ... values[base + size - 1]`. `chunk` is the number of its chunk in this slab. */
 export interface SlabRun {
   readonly values: Float64Array;
   readonly chunk: number;

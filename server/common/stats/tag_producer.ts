@@ -9,7 +9,7 @@ import { DEFAULT_TAG_PATTERNS, type TagPattern } from './default_tags.ts';
 import { compileEcmascriptRegex } from './ecmascript_regex.ts';
 import type { TaggedName } from './messages.ts';
 
-/** `^cluster\.…` only concerns names whose first token is `cluster`. */
+/** `^cluster\.` only concerns names whose first token is `cluster`. */
 const FIRST_TOKEN = /^\^([A-Za-z0-9_]+)\\\./;
 
 export class TagProducer {

@@ -190,7 +190,7 @@ function readExtensions(cursor: Cursor, found: Extensions): boolean {
   return true;
 }
 
-/** Exactly one host name of 1–255 bytes without NUL, as BoringSSL wants it. */
+/** Exactly one host name of 1 to 255 bytes without NUL, as BoringSSL wants it. */
 function readServerName(cursor: Cursor): string | undefined {
   const list = new Cursor(cursor.take(cursor.u16()));
   const type = list.u8();

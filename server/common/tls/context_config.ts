@@ -77,7 +77,7 @@ function rejectUnsupported(config: CommonTlsContext, path: string): void {
   }
 }
 
-/** Each 1–255 bytes: that is what fits into the extension. */
+/** Each 1 to 255 bytes: that is what fits into the extension. */
 function alpnProtocols(configured: readonly string[], path: string): readonly string[] {
   for (const protocol of configured) {
     const length = Buffer.byteLength(protocol);

@@ -149,7 +149,7 @@ export class ThreadLocalCluster implements Cluster {
       `cluster.${this.statName}.http2.`,
     ));
   }
-  /** `upstream_rq_200`, … of all responses. */
+  /** `upstream_rq_200`, ... of all responses. */
   get responseCodes(): ResponseCodeStats {
     return (this.codes ??= new ResponseCodeStats(this.context.stats, `cluster.${this.statName}.`));
   }

@@ -3,8 +3,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, type Writable } from 'node:stream';
-import { createGzip } from 'node:zlib';
 import express, { type Express, type Request, type Response } from 'express';
+import { nodeZlib } from '../../common/builtins.ts';
 import { logger } from '../../common/log.ts';
 import { API_ENDPOINTS, apiAnswer, unknownApiPath } from './api/api.ts';
 import type { AdminContext } from './context.ts';
@@ -149,7 +149,7 @@ function wantsGzip(request: Request, { body }: AdminAnswer): boolean {
 }
 
 function gzipTo(response: ServerResponse): Writable {
-  const gzip = createGzip({ level: GZIP_LEVEL });
+  const gzip = nodeZlib().createGzip({ level: GZIP_LEVEL });
   // A client that goes ends both; there is nobody to tell.
   pipeline(gzip, response, () => undefined);
   return gzip;

@@ -128,7 +128,7 @@ function healthFlags(bits: number): string {
   return flags === '' ? 'healthy' : flags;
 }
 
-/** `{"cluster_statuses": […]}` cluster by cluster. */
+/** `{"cluster_statuses": [...]}` cluster by cluster. */
 function* jsonPieces(statuses: Iterable<ClusterStatus>): Generator<string> {
   let first = true;
   for (const status of statuses) {

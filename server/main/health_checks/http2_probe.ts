@@ -1,7 +1,8 @@
 // HTTP/2 by prior knowledge: the HTTP check over it, and the health service of gRPC.
 // Envoy: source/extensions/health_checkers/{http,grpc}/health_checker_impl.cc; https://github.com/grpc/grpc/blob/master/doc/health-checking.md.
 
-import http2 from 'node:http2';
+import type * as http2 from 'node:http2';
+import { nodeHttp2 } from '../../common/builtins.ts';
 import type { GrpcProbeConfig, HttpProbeConfig } from '../../common/upstream/health_check_config.ts';
 import { ProbeAnswer, probeHeaders } from './http_probe.ts';
 import { NETWORK_FAILURE, type Probe, type ProbeResult, type ProbeTarget, SUCCESS } from './probe.ts';
@@ -63,7 +64,7 @@ abstract class Http2ProbeBase implements Probe {
   #connect(): http2.ClientHttp2Session {
     const { ip, port, path } = this.target;
     const authority = `http://${ip.includes(':') ? `[${ip}]` : ip || 'localhost'}:${port}`;
-    const session = http2.connect(authority, path === '' ? {} : { path });
+    const session = nodeHttp2().connect(authority, path === '' ? {} : { path });
     const gone = (): void => {
       if (this.#session === session) this.#session = undefined;
     };

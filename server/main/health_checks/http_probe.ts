@@ -1,7 +1,8 @@
 // HTTP/1.1: a request whose answer must have an expected status, and perhaps a certain body.
 // Envoy: source/extensions/health_checkers/http/health_checker_impl.cc.
 
-import http from 'node:http';
+import type * as http from 'node:http';
+import { nodeHttp } from '../../common/builtins.ts';
 import type { HttpProbeConfig, StatusRange } from '../../common/upstream/health_check_config.ts';
 import { holdsInOrder, NETWORK_FAILURE, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
 
@@ -14,13 +15,13 @@ export class HttpProbe implements Probe {
   constructor(config: HttpProbeConfig, target: ProbeTarget, reuse: boolean) {
     this.#config = config;
     this.#target = target;
-    this.#agent = new http.Agent({ keepAlive: reuse, maxSockets: 1 });
+    this.#agent = new (nodeHttp().Agent)({ keepAlive: reuse, maxSockets: 1 });
   }
 
   start(onResult: (result: ProbeResult) => void): void {
     const { method, path, body } = this.#config;
     const { ip, port, path: socketPath } = this.#target;
-    const request = http.request({
+    const request = nodeHttp().request({
       ...(socketPath === '' ? { host: ip, port } : { socketPath }),
       agent: this.#agent,
       method,

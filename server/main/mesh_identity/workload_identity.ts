@@ -24,9 +24,9 @@ import {
 
 const log = logger('secret');
 
-/** Renewal comes when this part of the remaining life is over: the agent's SECRET_GRACE_PERIOD_RATIO, 0.5 … */
+/** Renewal comes when this part of the remaining life is over: the agent's SECRET_GRACE_PERIOD_RATIO, 0.5 ... */
 const RENEWAL_RATIO = 0.5;
-/** … less up to this: proxies that started together are not to come back together. */
+/** ... less up to this: proxies that started together are not to come back together. */
 const RENEWAL_JITTER = 0.05;
 /** ms between looks at the clock: timers stop while a machine sleeps, and cannot be longer than 24 days. */
 const LONGEST_WAIT_MS = 3_600_000;

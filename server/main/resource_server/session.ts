@@ -101,7 +101,7 @@ export class Session {
   }
 }
 
-/** What follows `NAME: ` in `Error adding/updating cluster(s) NAME: …, OTHER: …`. */
+/** What follows `NAME: ` in `Error adding/updating cluster(s) NAME: ..., OTHER: ...`. */
 function whatIsSaidOf(resource: ServedResource, error: string): string | undefined {
   for (const separator of [') ', ', ']) {
     const start = error.indexOf(`${separator}${resource.name}: `);

@@ -3,7 +3,7 @@
 import { crypto } from '../../common/builtins.ts';
 import type { ServedResource } from './resource_file.ts';
 
-/** Type URL → name → resource. */
+/** Type URL to name to resource. */
 export type Snapshot = ReadonlyMap<string, ReadonlyMap<string, ServedResource>>;
 
 export const EMPTY_SNAPSHOT: Snapshot = new Map();

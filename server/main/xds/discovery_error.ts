@@ -24,7 +24,7 @@ export function errorDetail(message: string): ErrorDetail {
   return { code: INTERNAL, message: cut ? `${message.slice(0, MAX_MESSAGE_LENGTH)}...(truncated)` : message };
 }
 
-/** `Error adding/updating cluster(s) a: lb_policy: no such policy, b: …`; undefined when nothing was refused. */
+/** `Error adding/updating cluster(s) a: lb_policy: no such policy, b: ...`; undefined when nothing was refused. */
 export function rejectionMessage(
   type: ResourceType,
   rejected: readonly RejectedResource[],

@@ -6,7 +6,7 @@ import { BYTES, Reader } from '../../../xds-protos/wire.ts';
 
 export interface ResourceType {
   readonly typeUrl: string;
-  /** As in `error_detail`: `Error adding/updating cluster(s) …`. */
+  /** As in `error_detail`: `Error adding/updating cluster(s) ...`. */
   readonly label: string;
   /** `/package.Service/` and the method's noun: `Stream<noun>`, `Delta<noun>`; undefined where only ADS serves the type. */
   readonly service: string | undefined;
@@ -117,7 +117,7 @@ export function resourceType(typeUrl: string): ResourceType {
 }
 
 /**
- * The name in a resource's bytes: every xDS resource keeps it in one field (Cluster.name, ClusterLoadAssignment.cluster_name, …),
+ * The name in a resource's bytes: every xDS resource keeps it in one field (Cluster.name, ClusterLoadAssignment.cluster_name, ...),
  * so it is there even when the rest cannot be decoded. Throws DecodeError.
  */
 export function resourceName({ nameField }: ResourceType, bytes: Uint8Array): string {

@@ -1,4 +1,4 @@
-// The statistics of one subscription (`cluster_manager.cds.`, `cluster.<name>.`, `http.<prefix>.rds.<name>.`, …).
+// The statistics of one subscription (`cluster_manager.cds.`, `cluster.<name>.`, `http.<prefix>.rds.<name>.`, ...).
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/overview/mgmt_server#xds-subscription-statistics
 
 import type { StatBlock, StatStore } from '../../api/stats.ts';

@@ -22,7 +22,7 @@ import { FIELD_SIZE, headScanner } from './head_scanner.ts';
 import type { PreserveCaseFormatter } from './header_formatter.ts';
 import type { Http1Settings } from './settings.ts';
 
-/** The counters `http1.…` of a connection manager's or a cluster's codecs. */
+/** The counters `http1.*` of a connection manager's or a cluster's codecs. */
 export type Http1CodecStats = StatBlock<keyof typeof HTTP1_CODEC_STATS.offset>;
 
 const { dropped_headers_with_underscores, requests_rejected_with_underscores_in_headers } =
@@ -102,7 +102,7 @@ export class MessageHead {
   }
 }
 
-/** Digits only, up to 2^53 − 1 (more cannot be counted exactly). -1 when it is no such number. */
+/** Digits only, up to 2^53 - 1 (more cannot be counted exactly). -1 when it is no such number. */
 export function parseContentLength(value: string): number {
   const length = value.length;
   if (length === 0) return -1;

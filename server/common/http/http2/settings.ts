@@ -40,7 +40,7 @@ export const DEFAULT_HTTP2_LIMITS: Http2Limits = Object.freeze({
 export interface Http2Keepalive {
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** Up to this much of the interval is added to it at random, 0–100. */
+  /** Up to this much of the interval is added to it at random, 0 to 100. */
   readonly jitterPercent: number;
   /** A connection idle for this long sends a PING before its next stream. */
   readonly idleIntervalMs: number;

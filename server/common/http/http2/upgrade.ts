@@ -1,6 +1,6 @@
 // Inside the proxy an upgrade looks as on HTTP/1 whatever brought it: GET with `connection: upgrade` and `upgrade`, answered
 // with 101. On HTTP/2 it is an extended CONNECT, answered with 200 (RFC 8441).
-// Envoy: transformUpgrade… in source/common/http/utility.cc.
+// Envoy: transformUpgrade... in source/common/http/utility.cc.
 
 import type { RequestHeaders, ResponseHeaders } from '../header_map.ts';
 

@@ -33,7 +33,7 @@ const ERROR: Schema = {
   properties: { error: { type: 'string' } },
 };
 
-/** Answers a request for an endpoint; errors are `{"error": …}`. */
+/** Answers a request for an endpoint; errors are `{"error": ...}`. */
 export async function apiAnswer(
   endpoint: ApiEndpoint,
   method: string,

@@ -1,4 +1,4 @@
-// Tells the upstream TLS socket to offer Istio's ALPN (`istio-h2`, …), so that the other sidecar knows its peer is one.
+// Tells the upstream TLS socket to offer Istio's ALPN (`istio-h2`, ...), so that the other sidecar knows its peer is one.
 // Istio: source/extensions/filters/http/alpn/alpn_filter.cc.
 
 import {

@@ -1,4 +1,4 @@
-// The counters `cluster.<name>.grpc.[<service>.<method>.]…`, found by one lookup. Envoy: source/common/grpc/context_impl.cc.
+// The counters `cluster.<name>.grpc.[<service>.<method>.]...`, found by one lookup. Envoy: source/common/grpc/context_impl.cc.
 
 import type { Counter, Histogram, StatStore } from '../../../../api/stats.ts';
 

@@ -22,7 +22,7 @@ const REASONS: Readonly<Record<StreamResetReason, { readonly text: string; reado
   OverloadManager: { text: 'overload manager reset', flag: ResponseFlag.OverloadManager },
 };
 
-/** `remote connection failure`, … */
+/** `remote connection failure`, ... */
 export function resetReasonText(reason: StreamResetReason): string {
   return REASONS[reason].text;
 }

@@ -125,7 +125,7 @@ export class RetryState {
     return this.decide((this.retryOn & (RetryOn['5xx'] | RetryOn['gateway-error'] | RetryOn.reset)) !== 0);
   }
 
-  /** ms until the next attempt: random below (2^n − 1) × base, capped. */
+  /** ms until the next attempt: random below (2^n - 1) × base, capped. */
   backOffMs(headers: ResponseHeaderMap | undefined): number {
     const limited = headers === undefined ? undefined : this.rateLimitedBackOffMs(headers);
     this.rateLimited = limited !== undefined;

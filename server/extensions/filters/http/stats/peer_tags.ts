@@ -6,7 +6,7 @@ import type { PeerFacts, Reporter, Service } from './peer_facts.ts';
 
 const EMPTY_WORKLOAD = new WorkloadMetadata({});
 
-/** `spiffe://<domain>/ns/<namespace>/sa/<account>` → the namespace, or ''. */
+/** `spiffe://<domain>/ns/<namespace>/sa/<account>` to the namespace, or ''. */
 function namespaceOfPrincipal(principal: string): string {
   return /\/ns\/([^/]*)/.exec(principal)?.[1] ?? '';
 }

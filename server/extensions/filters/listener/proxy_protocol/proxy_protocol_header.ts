@@ -7,7 +7,7 @@ import { ipAddress, parseIp } from '../../../../common/network/address.ts';
 import { parseSockaddr } from '../../../../common/network/socket_option.ts';
 
 export interface Tlv {
-  /** 0–255. */
+  /** 0 to 255. */
   readonly type: number;
   readonly value: Uint8Array;
 }
