@@ -6,7 +6,8 @@ import { pipeline, type Writable } from 'node:stream';
 import express, { type Express, type Request, type Response } from 'express';
 import { nodeZlib } from '../../common/builtins.ts';
 import { logger } from '../../common/log.ts';
-import { API_ENDPOINTS, apiAnswer, unknownApiPath } from './api/api.ts';
+import { apiAnswer, endpointsByPath, unknownApiPath } from './api/api.ts';
+import { ApiError } from './api/endpoint.ts';
 import type { AdminContext } from './context.ts';
 import { type AdminAnswer, type AdminHandler, text } from './handler.ts';
 import { HANDLERS } from './handlers.ts';
@@ -26,6 +27,8 @@ const MIN_GZIP_CHARS = 1024;
 const GZIP_LEVEL = 1;
 /** Of a form in a POST: it holds a handful of parameters. */
 const MAX_FORM_BYTES = 64 * 1024;
+/** Of a JSON object that is posted: a request with its headers, say. */
+const MAX_JSON_BYTES = 256 * 1024;
 
 export function adminApp(context: AdminContext): Express {
   const app = express();
@@ -43,10 +46,11 @@ export function adminApp(context: AdminContext): Express {
       send(request, response, await respond(handler, request, context)),
     );
   }
-  for (const endpoint of API_ENDPOINTS) {
-    app.all(endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
+  for (const [path, endpoints] of endpointsByPath()) {
+    app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
       const { method, params } = request;
-      await send(request, response, await apiAnswer(endpoint, method, params, queryOf(request), context));
+      const asked = { method, path: params, query: queryOf(request), readBody: () => readJson(request) };
+      await send(request, response, await apiAnswer(endpoints, asked, context));
     });
   }
   app.all(/^\/api(?:\/|$)/, (request, response) => send(request, response, unknownApiPath()));
@@ -85,6 +89,17 @@ async function readForm(request: IncomingMessage): Promise<string> {
     if (form.length > MAX_FORM_BYTES) throw new Error('form too long');
   }
   return form;
+}
+
+async function readJson(request: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of request) {
+    pieces.push(piece as Buffer);
+    length += (piece as Buffer).length;
+    if (length > MAX_JSON_BYTES) throw new ApiError(413, `the body is longer than ${MAX_JSON_BYTES} bytes`);
+  }
+  return Buffer.concat(pieces).toString();
 }
 
 async function send(request: Request, response: ServerResponse, answer: AdminAnswer): Promise<void> {

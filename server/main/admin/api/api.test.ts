@@ -81,7 +81,7 @@ async function served(t: TestContext): Promise<Ask> {
 /** What the answers hold, as far as it is looked at. */
 interface Answer {
   readonly openapi: string;
-  readonly paths: Readonly<Record<string, { readonly get: Operation }>>;
+  readonly paths: Readonly<Record<string, { readonly get?: Operation; readonly post?: Operation }>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
   readonly total: number;
   readonly offset: number;
@@ -110,7 +110,7 @@ describe('/api/', () => {
     const ask = await served(t);
     const document = await json(ask, '/api/openapi.json');
     assert.equal(document.openapi, '3.1.0');
-    assert.deepEqual(Object.keys(document.paths).sort(), API_ENDPOINTS.map(({ path }) => path).sort());
+    assert.deepEqual(new Set(Object.keys(document.paths)), new Set(API_ENDPOINTS.map(({ path }) => path)));
     const { schemas } = document.components;
     const examples: Readonly<Record<string, readonly string[]>> = {
       '/api/resources/{kind}/{name}': [
@@ -123,17 +123,20 @@ describe('/api/', () => {
     };
     let checked = 0;
     for (const [path, { get: operation }] of Object.entries(document.paths)) {
-      const schema = operation.responses[200]!.content['application/json']?.schema;
+      const schema = operation?.responses[200]?.content['application/json']?.schema;
       if (schema === undefined) continue;
       for (const example of examples[path] ?? [path]) {
         assert.deepEqual(schemaErrors(schema, await json(ask, example), schemas), [], example);
         checked++;
       }
     }
-    assert.ok(checked >= API_ENDPOINTS.length, `${checked} answers`);
+    const readable = API_ENDPOINTS.filter(
+      ({ method, response }) => method === undefined && response !== undefined,
+    );
+    assert.ok(checked >= readable.length, `${checked} answers`);
     const failed = JSON.parse((await ask('/api/resources?limit=0')).body);
     const errorSchema =
-      document.paths['/api/resources']!.get.responses[400]!.content['application/json']!.schema!;
+      document.paths['/api/resources']!.get!.responses[400]!.content['application/json']!.schema!;
     assert.deepEqual(schemaErrors(errorSchema, failed, schemas), []);
   });
 

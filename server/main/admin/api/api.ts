@@ -4,6 +4,7 @@ import type { Json } from '../../../../xds-protos/json.ts';
 import { VERSION } from '../../version.ts';
 import type { AdminContext } from '../context.ts';
 import type { AdminAnswer } from '../handler.ts';
+import { checkedBody } from './body.ts';
 import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type Schema } from './endpoint.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
@@ -33,17 +34,40 @@ const ERROR: Schema = {
   properties: { error: { type: 'string' } },
 };
 
-/** Answers a request for an endpoint; errors are `{"error": ...}`. */
+/** What is asked of a path. */
+export interface ApiRequest {
+  readonly method: string;
+  /** Parameters of the path. */
+  readonly path: Readonly<Record<string, unknown>>;
+  readonly query: URLSearchParams;
+  /** Reads the whole body. Throws ApiError for one that is too long. */
+  readBody(): Promise<string>;
+}
+
+/** The endpoints by their paths: one that is read and one that is posted to may have the same. */
+export function endpointsByPath(): ReadonlyMap<string, readonly ApiEndpoint[]> {
+  const byPath = new Map<string, ApiEndpoint[]>();
+  for (const endpoint of API_ENDPOINTS) {
+    const before = byPath.get(endpoint.path);
+    if (before === undefined) byPath.set(endpoint.path, [endpoint]);
+    else before.push(endpoint);
+  }
+  return byPath;
+}
+
+/** Answers a request for one of the `endpoints` of a path; errors are `{"error": ...}`. */
 export async function apiAnswer(
-  endpoint: ApiEndpoint,
-  method: string,
-  path: Readonly<Record<string, unknown>>,
-  query: URLSearchParams,
+  endpoints: readonly ApiEndpoint[],
+  { method, path, query, readBody }: ApiRequest,
   context: AdminContext,
 ): Promise<AdminAnswer> {
   try {
-    if (method !== 'GET' && method !== 'HEAD') throw new ApiError(405, `method ${method} is not allowed`);
-    const result = await endpoint.handle(new ApiParams(endpoint, path, query), context);
+    const wanted = method === 'HEAD' ? 'GET' : method;
+    const endpoint = endpoints.find((each) => (each.method ?? 'GET') === wanted);
+    if (endpoint === undefined) throw new ApiError(405, `method ${method} is not allowed`);
+    const params = new ApiParams(endpoint, path, query);
+    const body = endpoint.body === undefined ? {} : checkedBody(endpoint.body, await readBody());
+    const result = await endpoint.handle(params, context, body);
     if ('json' in result) return jsonAnswer(200, result.json);
     return { status: 200, contentType: 'text/event-stream', body: result.events };
   } catch (error) {
@@ -62,19 +86,11 @@ function jsonAnswer(status: number, json: Json): AdminAnswer {
 
 /** https://spec.openapis.org/oas/v3.1.0 */
 export function openApiDocument(): Json {
-  const paths = API_ENDPOINTS.map(({ path, summary, params, response }) => [
+  const paths = [...endpointsByPath()].map(([path, endpoints]) => [
     path,
-    {
-      get: {
-        summary,
-        parameters: params.map((param) => ({ ...param, required: param.in === 'path' })),
-        responses: {
-          200: { description: 'OK', content: content(response) },
-          400: { description: 'A parameter is wrong', content: content(ERROR) },
-          404: { description: 'There is no such thing', content: content(ERROR) },
-        },
-      },
-    },
+    Object.fromEntries(
+      endpoints.map((endpoint) => [endpoint.method?.toLowerCase() ?? 'get', operation(endpoint)]),
+    ),
   ]);
   const document = {
     openapi: '3.1.0',
@@ -91,6 +107,19 @@ export function openApiDocument(): Json {
     },
   };
   return document as unknown as Json;
+}
+
+function operation({ summary, params, body, response }: ApiEndpoint): object {
+  return {
+    summary,
+    parameters: params.map((param) => ({ ...param, required: param.in === 'path' })),
+    ...(body !== undefined && { requestBody: { required: true, content: content(body) } }),
+    responses: {
+      200: { description: 'OK', content: content(response) },
+      400: { description: 'A parameter is wrong', content: content(ERROR) },
+      404: { description: 'There is no such thing', content: content(ERROR) },
+    },
+  };
 }
 
 function content(schema: Schema | undefined): object {

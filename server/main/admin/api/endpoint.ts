@@ -29,12 +29,20 @@ export interface ApiParam {
 export interface ApiEndpoint {
   /** With `{name}` for a parameter. */
   readonly path: string;
+  /** GET where it is not said. Two endpoints may have one path. */
+  readonly method?: 'POST';
   readonly summary: string;
   readonly params: readonly ApiParam[];
+  /** Of the JSON object that is posted. */
+  readonly body?: Schema;
   /** Of the answer; undefined where it is not JSON. */
   readonly response: Schema | undefined;
-  /** Throws ApiError. */
-  readonly handle: (params: ApiParams, context: AdminContext) => ApiResult | Promise<ApiResult>;
+  /** `body` is what was posted, checked against its schema. Throws ApiError. */
+  readonly handle: (
+    params: ApiParams,
+    context: AdminContext,
+    body: Readonly<Record<string, Json>>,
+  ) => ApiResult | Promise<ApiResult>;
 }
 
 /** JSON, or a stream of server-sent events. */
