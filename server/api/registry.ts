@@ -171,6 +171,7 @@ export type SettingsCategory =
   | 'envoy.load_balancing_policies'
   | 'envoy.http.original_ip_detection'
   | 'envoy.http.stateful_header_formatters'
+  | 'envoy.http.stateful_session'
   | 'envoy.bootstrap'
   | 'envoy.filters.upstream_network'
   | 'envoy.http.header_validators'

@@ -3,7 +3,7 @@
 
 import type { Route } from './router.ts';
 import type { StreamTracing } from './tracing.ts';
-import type { Cluster } from './upstream/cluster.ts';
+import type { Cluster, OverrideHost } from './upstream/cluster.ts';
 import type { HostDescription } from './upstream/host.ts';
 
 /** Envoy's response flags; a bit each (ResponseFlag in envoy/stream_info). Names are in common/stream_info/response_flags.ts. */
@@ -152,6 +152,8 @@ export interface StreamInfo {
   route: Route | undefined;
   upstreamCluster: Cluster | undefined;
   upstreamHost: HostDescription | undefined;
+  /** Where a filter wants the request to go. */
+  upstreamOverrideHost: OverrideHost | undefined;
   upstreamLocalAddress: Address | undefined;
   upstreamConnectionId: number;
   upstreamTransportFailureReason: string;

@@ -15,6 +15,7 @@ import { faultFactory } from './filters/http/fault/config.ts';
 import { grpcStatsFactory } from './filters/http/grpc_stats/config.ts';
 import { peerMetadataFactory } from './filters/http/peer_metadata/config.ts';
 import { routerFactory } from './filters/http/router/config.ts';
+import { statefulSessionFactory } from './filters/http/stateful_session/config.ts';
 import { istioStatsFactory } from './filters/http/stats/config.ts';
 import { httpInspectorFactory } from './filters/listener/http_inspector/config.ts';
 import { originalDstFactory } from './filters/listener/original_dst/config.ts';
@@ -34,6 +35,8 @@ import { tcpProxyFactory } from './filters/network/tcp_proxy/config.ts';
 import { metadataFormatter } from './formatter/metadata/config.ts';
 import { reqWithoutQueryFormatter } from './formatter/req_without_query/config.ts';
 import { preserveCaseFactory } from './http/header_formatters/preserve_case/config.ts';
+import { cookieSessionFactory } from './http/stateful_session/cookie/config.ts';
+import { headerSessionFactory } from './http/stateful_session/header/config.ts';
 import { allowListedRoutesFactory } from './internal_redirect/allow_listed_routes/config.ts';
 import { previousRoutesFactory } from './internal_redirect/previous_routes/config.ts';
 import { safeCrossSchemeFactory } from './internal_redirect/safe_cross_scheme/config.ts';
@@ -77,6 +80,7 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   grpcStatsFactory,
   peerMetadataFactory,
   routerFactory,
+  statefulSessionFactory,
   istioStatsFactory,
   httpInspectorFactory,
   originalDstFactory,
@@ -96,6 +100,8 @@ export const ALL_EXTENSIONS: readonly ExtensionFactory[] = [
   metadataFormatter,
   reqWithoutQueryFormatter,
   preserveCaseFactory,
+  cookieSessionFactory,
+  headerSessionFactory,
   allowListedRoutesFactory,
   previousRoutesFactory,
   safeCrossSchemeFactory,

@@ -14,6 +14,10 @@ export interface BalancingSetup {
   readonly action?: Json;
   /** Further routes, for requests with this value of `x-route`; merged over the action. */
   readonly routes?: Readonly<Record<string, Json>>;
+  /** HTTP filters before the router. */
+  readonly filters?: readonly Json[];
+  /** `typed_per_filter_config` of those routes. */
+  readonly perFilter?: Readonly<Record<string, Json>>;
   /** Merged over the bootstrap. */
   readonly bootstrap?: Json;
 }
@@ -78,13 +82,14 @@ function without(object: Json, key: string): Json {
 
 /** A proxy in front of them. `command` is Envoy unless given. */
 export async function startBalancer(
-  { clusters, action, routes = {}, bootstrap }: BalancingSetup,
+  { clusters, action, routes = {}, filters = [], perFilter = {}, bootstrap }: BalancingSetup,
   command?: readonly string[],
 ): Promise<BalancedProxy> {
   const common = { cluster_header: 'x-cluster', timeout: '20s', ...action };
   const all = Object.entries(routes).map(([name, more]) => ({
     match: { prefix: '/', headers: [{ name: 'x-route', string_match: { exact: name } }] },
     route: { ...common, ...more },
+    ...(perFilter[name] !== undefined && { typed_per_filter_config: perFilter[name] }),
   }));
   const manager = {
     '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`,
@@ -99,7 +104,10 @@ export async function startBalancer(
         },
       ],
     },
-    http_filters: [{ name: 'router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }],
+    http_filters: [
+      ...filters,
+      { name: 'router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } },
+    ],
   };
   const listener = {
     name: 'in',
@@ -125,6 +133,7 @@ export interface BalancedAnswer {
   readonly host: string;
   readonly status: number;
   readonly setCookie: readonly string[];
+  readonly headers: http.IncomingHttpHeaders;
 }
 
 export class BalancedProxy {
@@ -156,6 +165,7 @@ export class BalancedProxy {
               host: host === undefined ? `proxy ${response.statusCode}` : String(host),
               status: response.statusCode!,
               setCookie: response.headers['set-cookie'] ?? [],
+              headers: response.headers,
             });
           });
         },
@@ -174,6 +184,14 @@ export class BalancedProxy {
       if (names.test(short)) stats[short] = Number(value);
     }
     return stats;
+  }
+
+  /** All counters and gauges whose names match. */
+  async allStats(names: RegExp): Promise<Record<string, number>> {
+    const text = await (await fetch(`${this.process.admin}/stats`)).text();
+    const lines = text.split('\n').map((line) => line.split(': '));
+    const matching = lines.filter(([name, value]) => names.test(name) && value !== 'No recorded values');
+    return Object.fromEntries(matching.map(([name, value]) => [name, Number(value)]));
   }
 
   async stop(): Promise<void> {

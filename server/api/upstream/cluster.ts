@@ -10,6 +10,15 @@ export type Priority = 0 | 1;
 export const DEFAULT_PRIORITY: Priority = 0;
 export const HIGH_PRIORITY: Priority = 1;
 
+/** Where a filter wants a request to go. Envoy: LoadBalancerContext::OverrideHost. */
+export interface OverrideHost {
+  readonly address: string;
+  /** Nowhere else. */
+  readonly strict: boolean;
+  /** What is answered where it is to be nowhere else and there is no such host. */
+  readonly notFoundStatus: number;
+}
+
 /** What a balancer may look at when it chooses a host. Envoy: LoadBalancerContext. */
 export interface LoadBalancerContext {
   readonly downstreamHeaders: RequestHeaderMap | undefined;
@@ -26,6 +35,8 @@ export interface LoadBalancerContext {
    * The balancer empties the set when no other priority has a host: then all of them count again.
    */
   readonly excludedPriorities: Set<number> | undefined;
+  /** A host that goes before the balancer's choice, or undefined. */
+  readonly overrideHost: OverrideHost | undefined;
   /** How often to try again at most. */
   readonly hostSelectionRetryCount: number;
 }

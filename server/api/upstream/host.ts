@@ -5,7 +5,7 @@ import type { Address } from '../stream_info.ts';
 
 /** Offsets in a host's run of the shared host table (Int32 each). */
 export const HostSlot = {
-  /** Bits of HostHealthFlag; 0 is healthy. */
+  /** Bits of HostHealthFlag. */
   HealthFlags: 0,
   ActiveRequests: 1,
   ActiveConnections: 2,
@@ -30,7 +30,7 @@ export const HostSlot = {
 /** One cache line (64 bytes) a host, so that two hosts' counters never share one. */
 export const HOST_SLOTS = 16;
 
-/** Envoy's Host::HealthFlag, those that make a host not healthy. */
+/** Envoy's Host::HealthFlag, and what EDS said (Host::edsHealthStatus) where the flags do not tell it. */
 export const HostHealthFlag = {
   FailedActiveHc: 1 << 0,
   FailedOutlierCheck: 1 << 1,
@@ -42,6 +42,20 @@ export const HostHealthFlag = {
   ExcludedViaImmediateHcFail: 1 << 7,
   ActiveHcTimeout: 1 << 8,
   EdsStatusDraining: 1 << 9,
+  /** Of FailedEdsHealth: the control plane's word for it is TIMEOUT. */
+  EdsStatusTimeout: 1 << 10,
+  /** The control plane says HEALTHY, rather than nothing. */
+  EdsStatusHealthy: 1 << 11,
+} as const;
+
+/** Numbers of envoy.config.core.v3.HealthStatus. */
+export const HealthStatus = {
+  UNKNOWN: 0,
+  HEALTHY: 1,
+  UNHEALTHY: 2,
+  DRAINING: 3,
+  TIMEOUT: 4,
+  DEGRADED: 5,
 } as const;
 
 export interface Locality {

@@ -9,7 +9,7 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import { xxHash64, xxHash64All } from '../hash/xx_hash_64.ts';
-import { cookieValue } from '../http/cookie.ts';
+import { cookieSuffix, cookieValue } from '../http/cookie.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { queryParameter } from '../matcher/query_parameter_matcher.ts';
@@ -103,14 +103,6 @@ class CookieHashMethod implements HashMethod {
     }
     return value === '' ? undefined : xxHash64(value);
   }
-}
-
-function cookieSuffix(config: RouteAction_HashPolicy_Cookie, maxAge: bigint): string {
-  let suffix = maxAge === 0n ? '' : `; Max-Age=${maxAge}`;
-  if (config.path !== '') suffix += `; Path=${config.path}`;
-  for (const { name, value } of config.attributes)
-    suffix += value === '' ? `; ${name}` : `; ${name}=${value}`;
-  return latin1Of(`${suffix}; HttpOnly`);
 }
 
 class IpHashMethod implements HashMethod {

@@ -10,7 +10,7 @@ import type {
   StreamInfo,
 } from '../../api/stream_info.ts';
 import type { StreamTracing } from '../../api/tracing.ts';
-import type { Cluster } from '../../api/upstream/cluster.ts';
+import type { Cluster, OverrideHost } from '../../api/upstream/cluster.ts';
 import type { HostDescription } from '../../api/upstream/host.ts';
 import { FilterStateMap } from './filter_state.ts';
 
@@ -114,6 +114,7 @@ export class StreamInfoRecord implements StreamInfo {
   route: Route | undefined;
   upstreamCluster: Cluster | undefined;
   upstreamHost: HostDescription | undefined;
+  upstreamOverrideHost: OverrideHost | undefined;
   upstreamLocalAddress: Address | undefined;
   upstreamConnectionId: number;
   upstreamTransportFailureReason: string;
@@ -163,6 +164,7 @@ export class StreamInfoRecord implements StreamInfo {
     this.route = undefined;
     this.upstreamCluster = undefined;
     this.upstreamHost = undefined;
+    this.upstreamOverrideHost = undefined;
     this.upstreamLocalAddress = undefined;
     this.upstreamConnectionId = 0;
     this.upstreamTransportFailureReason = '';

@@ -18,6 +18,7 @@ import { compileHealthCheck, type HealthCheckConfig } from './health_check_confi
 import { compileHttpOptions, type HttpOptions } from './http_protocol_options.ts';
 import { type FilterMetadata, filterMetadata } from './metadata.ts';
 import { compileOutlierDetection, type OutlierDetectionConfig } from './outlier_detection_config.ts';
+import { overrideHostStatuses } from './override_host.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './resource_manager.ts';
 import { compileTransportSockets, type TransportSocketMatcher } from './transport_socket_matcher.ts';
 import {
@@ -92,6 +93,7 @@ const COMMON_LB_FIELDS = new Set([
   'zone_aware_lb_config',
   'locality_weighted_lb_config',
   'consistent_hashing_lb_config',
+  'override_host_status',
 ]);
 const BREAKER_FIELDS = new Set(['thresholds']);
 const THRESHOLD_FIELDS = new Set([
@@ -126,6 +128,8 @@ export interface ClusterConfig {
   /** Percent of healthy hosts below which all hosts are used; 0 = never. */
   readonly panicPercent: number;
   readonly closeConnectionsOnHostSetChange: boolean;
+  /** Hosts that a request may be told to go to: bits `1 << HealthStatus`. */
+  readonly overrideHostStatuses: number;
   readonly circuitBreakers: readonly [Thresholds, Thresholds];
   readonly transportSockets: TransportSocketMatcher;
   readonly bindAddress: Address | undefined;
@@ -190,6 +194,7 @@ export function compileCluster(
     preconnectRatio: compilePreconnectRatio(cluster, path),
     loadBalancer: compileLoadBalancer(cluster, type, context, path),
     closeConnectionsOnHostSetChange: common?.close_connections_on_host_set_change ?? false,
+    overrideHostStatuses: overrideHostStatuses(common?.override_host_status),
     panicPercent: Math.trunc(
       common?.healthy_panic_threshold === undefined
         ? DEFAULT_PANIC_PERCENT

@@ -3,7 +3,13 @@
 
 import type { UpstreamTransportSocketFactory } from '../../api/network/transport_socket.ts';
 import type { Address } from '../../api/stream_info.ts';
-import { type HostDescription, HostHealthFlag, HostSlot, type Locality } from '../../api/upstream/host.ts';
+import {
+  HealthStatus,
+  type HostDescription,
+  HostHealthFlag,
+  HostSlot,
+  type Locality,
+} from '../../api/upstream/host.ts';
 import type { FilterMetadata } from './metadata.ts';
 
 export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
@@ -96,6 +102,18 @@ export class Host implements HostDescription {
     const flags = Atomics.load(this.table, this.slot + HostSlot.HealthFlags);
     if ((flags & UNHEALTHY_FLAGS) !== 0) return 'unhealthy';
     return (flags & DEGRADED_FLAGS) !== 0 ? 'degraded' : 'healthy';
+  }
+
+  /** A number of HealthStatus: what its own checks and errors say, else what EDS said. Envoy: HostImplBase::healthStatus. */
+  get healthStatus(): number {
+    const flags = Atomics.load(this.table, this.slot + HostSlot.HealthFlags);
+    if ((flags & (HostHealthFlag.FailedActiveHc | HostHealthFlag.FailedOutlierCheck)) !== 0)
+      return HealthStatus.UNHEALTHY;
+    if ((flags & HostHealthFlag.EdsStatusTimeout) !== 0) return HealthStatus.TIMEOUT;
+    if ((flags & HostHealthFlag.FailedEdsHealth) !== 0) return HealthStatus.UNHEALTHY;
+    if ((flags & HostHealthFlag.EdsStatusDraining) !== 0) return HealthStatus.DRAINING;
+    if ((flags & DEGRADED_FLAGS) !== 0) return HealthStatus.DEGRADED;
+    return (flags & HostHealthFlag.EdsStatusHealthy) !== 0 ? HealthStatus.HEALTHY : HealthStatus.UNKNOWN;
   }
 
   /** Its checks say something new: slow start begins again for a host that has passed. */

@@ -35,6 +35,7 @@ export class PrioritySet {
   readonly panicPercent: number;
   /** By random number in [0, 100); made with the first choice between priorities. */
   private choices: readonly PriorityChoice[] | undefined = undefined;
+  private byAddress: ReadonlyMap<string, Host> | undefined = undefined;
 
   /** `panicPercent`: share of healthy hosts below which a priority panics; 0 = never. `priorities`: how many there are at least. */
   constructor(
@@ -52,6 +53,12 @@ export class PrioritySet {
     for (const host of hosts) byPriority[host.priority].push(host);
     this.sets = byPriority.map((each) => new HostSet(each, options));
     this.load = priorityLoad(this.sets, panicPercent);
+  }
+
+  /** The host at an address, whatever its priority and health. Envoy: crossPriorityHostMap. */
+  hostAt(address: string): Host | undefined {
+    this.byAddress ??= new Map(this.hosts.map((host) => [host.address.text, host]));
+    return this.byAddress.get(address);
   }
 
   /** The load without some priorities, as if they had no hosts; undefined when no other has any that can be used. */

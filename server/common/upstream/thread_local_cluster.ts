@@ -36,6 +36,7 @@ import type { CompiledEndpoint, CompiledLoadAssignment } from './load_assignment
 import type { FilterMetadata } from './metadata.ts';
 import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
 import { type OnConsecutiveError, OutlierMonitor } from './outlier_monitor.ts';
+import { selectOverrideHost } from './override_host.ts';
 import { DEFAULT_HOST_SET_OPTIONS, PrioritySet } from './priority_set.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
 import { transportSocketOptions } from './transport_socket_options.ts';
@@ -269,6 +270,11 @@ export class ThreadLocalCluster implements Cluster {
   }
 
   chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
+    const override = context?.overrideHost;
+    if (override !== undefined) {
+      const host = selectOverrideHost(this.prioritySet, override, this.config.overrideHostStatuses);
+      if (host !== undefined || override.strict) return host;
+    }
     return this.balancer.chooseHost(context) as Host | undefined;
   }
 

@@ -20,7 +20,11 @@ const MAX_UINT32 = 0xffff_ffff;
 
 /** The bits that EDS decides on. */
 export const EDS_HEALTH_FLAGS =
-  HostHealthFlag.FailedEdsHealth | HostHealthFlag.DegradedEdsHealth | HostHealthFlag.EdsStatusDraining;
+  HostHealthFlag.FailedEdsHealth |
+  HostHealthFlag.DegradedEdsHealth |
+  HostHealthFlag.EdsStatusDraining |
+  HostHealthFlag.EdsStatusTimeout |
+  HostHealthFlag.EdsStatusHealthy;
 
 /** Throws ConfigError for what cannot be honoured. With `names`, socket addresses may be host names (DNS clusters). */
 export function checkLoadAssignment(assignment: ClusterLoadAssignment, names: boolean, path: string): void {
@@ -83,9 +87,12 @@ export function addressKey(assignment: ClusterLoadAssignment, lbEndpoint: LbEndp
 /** The bits of HostHealthFlag that an endpoint's health_status stands for. */
 export function edsHealthFlags(lbEndpoint: LbEndpoint): number {
   switch (lbEndpoint.health_status) {
+    case 'HEALTHY':
+      return HostHealthFlag.EdsStatusHealthy;
     case 'UNHEALTHY':
-    case 'TIMEOUT':
       return HostHealthFlag.FailedEdsHealth;
+    case 'TIMEOUT':
+      return HostHealthFlag.FailedEdsHealth | HostHealthFlag.EdsStatusTimeout;
     case 'DRAINING':
       return HostHealthFlag.EdsStatusDraining;
     case 'DEGRADED':

@@ -3,7 +3,7 @@
 import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
 import type { RetryHostPredicate, RouteEntry } from '../../../../api/router.ts';
 import type { ConnectionInfo, StreamInfo } from '../../../../api/stream_info.ts';
-import type { LoadBalancerContext } from '../../../../api/upstream/cluster.ts';
+import type { LoadBalancerContext, OverrideHost } from '../../../../api/upstream/cluster.ts';
 import type { HostDescription } from '../../../../api/upstream/host.ts';
 
 const NO_PREDICATES: readonly RetryHostPredicate[] = [];
@@ -34,6 +34,11 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
     const dynamic = this.requestStreamInfo.dynamicMetadata?.get('envoy.lb');
     if (dynamic === undefined) return this.entry.metadataMatch;
     return (this.mergedMetadata ??= { ...this.entry.metadataMatch, ...dynamic });
+  }
+
+  /** Only for the first attempt: a retry is to go elsewhere. */
+  get overrideHost(): OverrideHost | undefined {
+    return this.isRetry ? undefined : this.requestStreamInfo.upstreamOverrideHost;
   }
 
   /** Only during a retry may the choice be repeated. */

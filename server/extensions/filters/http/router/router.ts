@@ -26,6 +26,7 @@ import { updateAuthority } from '../../../../common/router/host_rewrite.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
+import { statusWithoutHost } from '../../../../common/upstream/override_host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import { genericConnPool } from '../../../upstreams/http/generic/generic_conn_pool.ts';
 import type { RouterConfig } from './config.ts';
@@ -128,7 +129,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       const { values, base } = cluster.stats;
       values[base + CLUSTER_STAT.upstream_cx_none_healthy]++;
       const flag = ResponseFlag.NoHealthyUpstream;
-      this.respondLocally(503, 'no healthy upstream', flag, 'no_healthy_upstream', false);
+      const code = statusWithoutHost(cluster.prioritySet, this.balancing.overrideHost);
+      this.respondLocally(code, 'no healthy upstream', flag, 'no_healthy_upstream', false);
       return;
     }
     const info = callbacks.streamInfo;

@@ -7,6 +7,7 @@ import type { TcpHash } from './config.ts';
 export class TcpLoadBalancerContext implements LoadBalancerContext {
   /** Connections are not retried by priority. */
   readonly excludedPriorities = undefined;
+  readonly overrideHost = undefined;
   readonly downstreamHeaders = undefined;
   readonly downstreamConnection: ConnectionInfo;
   readonly requestStreamInfo: StreamInfo;
