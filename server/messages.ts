@@ -2,6 +2,7 @@
 // answer with stat directories and events. Everything else that is shared is in shared memory.
 
 import type { ServerInfo } from './api/registry.ts';
+import type { CaptureSettings } from './common/capture/captured_request.ts';
 import type { LogLevel } from './common/log.ts';
 import type { RuntimeValues } from './common/runtime/runtime.ts';
 import type { StatsMessage } from './common/stats/messages.ts';
@@ -79,6 +80,13 @@ export interface WorkerOptions {
   readonly logLevels: Readonly<Record<string, LogLevel>>;
 }
 
+/** What main asks the workers, and what each answers: by the question's kind. */
+export interface WorkerAnswers {
+  /** Requests that the worker has kept, as JSON of CapturedRequest each. */
+  readonly captured_requests: readonly string[];
+}
+export type WorkerQuestion = keyof WorkerAnswers;
+
 export type MainToWorker =
   /** Applied in order, in one go. `sequence` is answered with `applied`. */
   | { readonly type: 'update'; readonly sequence: number; readonly updates: readonly ResourceUpdate[] }
@@ -107,6 +115,10 @@ export type MainToWorker =
     }
   | { readonly type: 'log_level'; readonly logger: string | undefined; readonly level: LogLevel }
   | { readonly type: 'reopen_logs' }
+  /** Answered with `answer` of the same id. */
+  | { readonly type: 'question'; readonly id: number; readonly question: WorkerQuestion }
+  /** Somebody watches requests from now on, or (undefined) no more. */
+  | { readonly type: 'watch_requests'; readonly settings: CaptureSettings | undefined }
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
 export type WorkerToMain =
@@ -128,6 +140,9 @@ export type WorkerToMain =
     }
   /** A new piece of this worker's stat slab, and blocks or names in it. */
   | { readonly type: 'stats'; readonly message: StatsMessage }
+  | { readonly type: 'answer'; readonly id: number; readonly answer: WorkerAnswers[WorkerQuestion] }
+  /** While somebody watches: JSON of a CapturedRequest. */
+  | { readonly type: 'captured_request'; readonly record: string }
   /** Nothing is open any more after `shutdown`. */
   | { readonly type: 'drained' }
   | { readonly type: 'log'; readonly level: LogLevel; readonly logger: string; readonly text: string };

@@ -13,6 +13,7 @@ import { compileStatsConfig, type StatsSettings } from '../common/stats/stats_co
 import { AdminServer } from './admin/admin.ts';
 import type { AdminContext, Logging } from './admin/context.ts';
 import type { Options } from './bootstrap/command_line.ts';
+import type { RequestCaptures } from './capture/request_captures.ts';
 import { configDumpSources } from './config_store/config_dump.ts';
 import { TYPE_NAMES } from './config_store/resource.ts';
 import type { Control } from './control.ts';
@@ -51,6 +52,7 @@ export interface ServerParts {
 export function adminContext(parts: ServerParts): AdminContext {
   const { options, control, supervisor, state } = parts;
   const { store, runtime } = control;
+  let requests: Promise<RequestCaptures> | undefined;
   return {
     stats: parts.aggregator,
     ownStats: parts.stats,
@@ -71,6 +73,7 @@ export function adminContext(parts: ServerParts): AdminContext {
     resources: resourceView(store),
     history: store.history,
     series: parts.series,
+    requests: () => (requests ??= openRequestCaptures(supervisor)),
     xdsStreams: () => control.subscriptions.streams,
     clusters: () => clusterStatuses(store),
     listeners: () => listenerStatuses(control, supervisor),
@@ -83,6 +86,11 @@ export function adminContext(parts: ServerParts): AdminContext {
     reopenLogs: () => parts.reopenLogs(),
     quit: () => parts.quit(),
   };
+}
+
+async function openRequestCaptures(supervisor: Supervisor): Promise<RequestCaptures> {
+  const { RequestCaptures } = await import('./capture/request_captures.ts');
+  return new RequestCaptures(supervisor);
 }
 
 /** Opens the bootstrap's admin address and writes it to --admin-address-path. Undefined without one. Throws ConfigError. */

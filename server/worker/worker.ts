@@ -4,6 +4,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import { decode } from '../../xds-protos/load.ts';
 import { FileLogManager } from '../common/access_log/file_log_manager.ts';
+import { requestCapture } from '../common/capture/request_capture.ts';
 import { releaseStartupGarbage } from '../common/event/startup_garbage.ts';
 import { watchEventLoop } from '../common/event/watchdog.ts';
 import { onStreamFailure } from '../common/http/stream_failure.ts';
@@ -15,7 +16,14 @@ import { RuntimeSnapshot } from '../common/runtime/runtime.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
 import { setSessionTicketSecret } from '../common/tls/session_ticket_keys.ts';
 import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
-import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../messages.ts';
+import type {
+  MainToWorker,
+  ResourceUpdate,
+  WorkerAnswers,
+  WorkerOptions,
+  WorkerQuestion,
+  WorkerToMain,
+} from '../messages.ts';
 import { WorkerClusterManager } from './cluster_manager.ts';
 import { WorkerListenerManager } from './listener_manager.ts';
 import { WorkerSharedCounters } from './shared_counters.ts';
@@ -44,6 +52,8 @@ export class Worker {
     setLogSink((record) => this.post({ type: 'log', ...record }));
     onConnectionFailure((error) => log.critical(`exception on a connection: ${describe(error)}`));
     onStreamFailure((error) => log.critical(`exception in a filter: ${describe(error)}`));
+    requestCapture.workerIndex = options.index;
+    requestCapture.onLive = (record) => this.post({ type: 'captured_request', record });
     const stats = new ThreadStatStore((message) => this.post({ type: 'stats', message }));
     watchEventLoop(stats, ['workers.', `server.worker_${options.index}.`]);
     for (const [name, level] of Object.entries(options.logLevels)) setLogLevel(name, level);
@@ -88,6 +98,12 @@ export class Worker {
         break;
       case 'reopen_logs':
         this.logFiles.reopen();
+        break;
+      case 'question':
+        this.post({ type: 'answer', id: message.id, answer: ANSWERS[message.question]() });
+        break;
+      case 'watch_requests':
+        requestCapture.watch(message.settings);
         break;
       case 'shutdown':
         this.listeners.shutdown(message.graceMs, () => this.end());
@@ -168,6 +184,10 @@ export class Worker {
     this.port.postMessage(message);
   }
 }
+
+const ANSWERS: { readonly [Q in WorkerQuestion]: () => WorkerAnswers[Q] } = {
+  captured_requests: () => requestCapture.records(),
+};
 
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

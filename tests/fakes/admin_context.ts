@@ -5,6 +5,7 @@ import { StatAggregator } from '../../server/common/stats/aggregator.ts';
 import { compileStatsConfig } from '../../server/common/stats/stats_config.ts';
 import { ThreadStatStore } from '../../server/common/stats/store.ts';
 import type { AdminContext } from '../../server/main/admin/context.ts';
+import { type CapturedWorkers, RequestCaptures } from '../../server/main/capture/request_captures.ts';
 import { ResourceHistory } from '../../server/main/config_store/history.ts';
 import { StatSeries } from '../../server/main/stats/stat_series.ts';
 import { create } from '../../xds-protos/load.ts';
@@ -46,6 +47,7 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     resources: { all: () => [] },
     history: new ResourceHistory(),
     series: new StatSeries(stats),
+    requests: async () => new RequestCaptures(fakeWorkers()),
     xdsStreams: () => [],
     clusters: () => [],
     listeners: () => [],
@@ -56,5 +58,14 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     reopenLogs: () => done.push('reopen logs'),
     quit: () => done.push('quit'),
     ...overrides,
+  };
+}
+
+/** Workers that have kept `records` each, JSON of CapturedRequest. */
+export function fakeWorkers(...records: readonly (readonly string[])[]): CapturedWorkers {
+  return {
+    onCapturedRequest: () => undefined,
+    ask: async () => new Map(records.entries()),
+    watchRequests: () => undefined,
   };
 }

@@ -72,7 +72,12 @@ export class ProxyProcess {
   }
 
   admin(target: string, method = 'GET'): Promise<Answer> {
-    return ask(`http://${readFileSync(this.#adminFile, 'utf8')}${target}`, { method });
+    return ask(`http://${this.adminAddress}${target}`, { method });
+  }
+
+  /** Of the admin port. */
+  get adminAddress(): string {
+    return readFileSync(this.#adminFile, 'utf8');
   }
 
   /** The port of a listener. */

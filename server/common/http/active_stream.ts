@@ -9,6 +9,7 @@ import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/
 import type { Route, RouteConfig } from '../../api/router.ts';
 import { ResponseFlag } from '../../api/stream_info.ts';
 import type { Cluster } from '../../api/upstream/cluster.ts';
+import { requestCapture } from '../capture/request_capture.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import { HTTP_STATS } from '../stats/families/http.ts';
@@ -23,7 +24,8 @@ import { grpcDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
 import { reasonPhrase, shouldCloseConnection, upgradeType } from './headers.ts';
 import { DEADLINE_EXCEEDED } from './local_reply.ts';
-import { needsNormalization, normalizeRequestPath } from './path_utility.ts';
+import { normalizePath } from './normalize_path.ts';
+import { needsNormalization } from './path_utility.ts';
 import { reportStreamFailure } from './stream_failure.ts';
 
 const STAT = HTTP_STATS.offset;
@@ -120,7 +122,11 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       this.sendLocalReply(empty ? 400 : 404, '', empty ? 'missing_path_rejected' : 'absolute_path_rejected');
       return;
     }
-    if (needsNormalization(headers.path, config.pathNormalization) && !this.normalizePath(headers)) return;
+    if (
+      needsNormalization(headers.path, config.pathNormalization) &&
+      !normalizePath(this, this.manager, headers)
+    )
+      return;
     normalizeHost(headers, config, connection.info);
     if (!this.recreated) mutateRequestHeaders(headers, info, config, connection.info, this.routeConfig);
     this.upgrade = upgradeType(headers);
@@ -160,26 +166,6 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       (this.logTimer = new Timer(this)).enable(config.accessLogFlushIntervalMs, monotonicNow());
     this.decodeHeaders(0);
     if (!this.destroyed) this.touch();
-  }
-
-  /** False when the request has been answered. */
-  private normalizePath(headers: RequestHeaderMap): boolean {
-    const { stats, pathNormalization } = this.manager.config;
-    const { path, redirect, refused } = normalizeRequestPath(headers.path, pathNormalization);
-    if (path === undefined) {
-      this.manager.closeAfterStream();
-      stats.values[stats.base + STAT.downstream_rq_failed_path_normalization]++;
-      if (refused !== undefined) headers.path = refused;
-      this.sendLocalReply(400, '', 'path_normalization_failed');
-      return false;
-    }
-    headers.path = path;
-    if (!redirect) return true;
-    stats.values[stats.base + STAT.downstream_rq_redirected_with_normalized_path]++;
-    this.sendLocalReply(307, '', 'path_normalization_failed', {
-      modifyHeaders: (response) => response.set('location', path),
-    });
-    return false;
   }
 
   onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
@@ -381,12 +367,15 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.completeFilters();
     this.tracing?.finish(this);
     if (config.accessLogs.length > 0) this.log('DownstreamEnd');
+    const { responseFlags, responseCode, startTimeMonotonic } = this.streamInfo;
+    const took = now - startTimeMonotonic;
+    if (requestCapture.wants(responseFlags, responseCode, took)) requestCapture.offer(this, took);
     this.destroyed = true;
     this.destroyFilters();
     const { values, base } = config.stats;
     values[base + STAT.downstream_rq_active]--;
     if (this.upgrade !== '' && this.chainCreated) values[base + STAT.downstream_cx_upgrades_active]--;
-    config.stats.record(STAT.downstream_rq_time, now - this.streamInfo.startTimeMonotonic);
+    config.stats.record(STAT.downstream_rq_time, took);
     this.manager.streamEnded(this);
   }
 

@@ -10,6 +10,7 @@ import type { Address } from '../../api/stream_info.ts';
 import type { HostDescription } from '../../api/upstream/host.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { StatsSettings } from '../../common/stats/stats_config.ts';
+import type { RequestCaptures } from '../capture/request_captures.ts';
 import type { ResourceHistory } from '../config_store/history.ts';
 import type { ResourceKind, ResourceVersion, UpdateFailure } from '../config_store/resource.ts';
 import type { StatSeries } from '../stats/stat_series.ts';
@@ -29,6 +30,8 @@ export interface AdminContext {
   readonly resources: ResourceView;
   readonly history: ResourceHistory;
   readonly series: StatSeries;
+  /** Requests that workers have kept. Made with the first question. */
+  requests(): Promise<RequestCaptures>;
   xdsStreams(): readonly StreamSnapshot[];
   clusters(): Iterable<ClusterStatus>;
   /** Those that are active or warming, in the order they came. */

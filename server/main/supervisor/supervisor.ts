@@ -2,11 +2,20 @@
 // Envoy: source/server/server.cc (workers) and source/server/drain_manager_impl.cc.
 
 import type { Counter, StatStore } from '../../api/stats.ts';
+import type { CaptureSettings } from '../../common/capture/captured_request.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { ConsecutiveError } from '../../common/upstream/outlier_monitor.ts';
-import type { MainToWorker, ResourceUpdate, WorkerOptions, WorkerToMain } from '../../messages.ts';
+import type {
+  MainToWorker,
+  ResourceUpdate,
+  WorkerAnswers,
+  WorkerOptions,
+  WorkerQuestion,
+  WorkerToMain,
+} from '../../messages.ts';
 import { discard, type ListenSockets, type WorkerSocket } from './listen_sockets.ts';
+import { Questions } from './questions.ts';
 import { type TablePiece, WorkerThread } from './worker_thread.ts';
 
 const log = logger('main');
@@ -50,6 +59,11 @@ export class Supervisor {
   /** A worker that starts late drains as the others do. */
   #drain: Extract<MainToWorker, { type: 'drain' }> | undefined = undefined;
   #onDrained: (index: number) => void = () => {};
+  readonly #questions = new Questions();
+  /** As above, where somebody watches requests. */
+  #watch: Extract<MainToWorker, { type: 'watch_requests' }> | undefined = undefined;
+  /** Gets the requests that somebody watches, as JSON of CapturedRequest. */
+  onCapturedRequest: (record: string) => void = () => {};
 
   constructor(sockets: ListenSockets, options: SupervisorOptions) {
     this.sockets = sockets;
@@ -75,6 +89,7 @@ export class Supervisor {
     });
     this.#workers[index] = worker;
     for (const piece of this.#options.pieces()) worker.addPiece(piece);
+    if (this.#watch !== undefined) worker.send(this.#watch);
     if (updates === undefined) return;
     worker.giveSockets(this.sockets.rebind(index));
     worker.send({ type: 'update', sequence: ++this.#sequence, updates });
@@ -102,6 +117,12 @@ export class Supervisor {
       case 'log':
         this.#options.onLog(message, worker.index);
         break;
+      case 'answer':
+        this.#questions.onAnswer(worker.index, message.id, message.answer);
+        break;
+      case 'captured_request':
+        this.onCapturedRequest(message.record);
+        break;
       case 'drained':
         this.#onDrained(worker.index);
         break;
@@ -118,6 +139,7 @@ export class Supervisor {
     aggregator.removeThread(`worker_${index}`);
     for (const piece of worker.held) reclaim(piece.table, piece.index, piece.held);
     this.#onDrained(index);
+    this.#questions.onExit(index);
     if (this.#ending) return;
     this.#crashes.add(1);
     const restart = (): void => {
@@ -185,6 +207,22 @@ export class Supervisor {
     if (stopAccepting) this.sockets.stop(scope);
     this.#drain = { type: 'drain', scope, graceful, stopAccepting };
     this.#broadcast(this.#drain);
+  }
+
+  // ---- questions -----------------------------------------------------------------------------------------------------
+
+  /** Asks all workers; resolves with what each says, by its index. */
+  ask<Q extends WorkerQuestion>(question: Q): Promise<ReadonlyMap<number, WorkerAnswers[Q]>> {
+    const ready = this.workers.filter((one) => one.ready).map((one) => one.index);
+    return this.#questions.ask<Q>(ready, (index, id) => {
+      this.#workers[index]?.send({ type: 'question', id, question });
+    });
+  }
+
+  /** Somebody watches requests, or (undefined) no more. */
+  watchRequests(settings: CaptureSettings | undefined): void {
+    this.#watch = { type: 'watch_requests', settings };
+    this.#broadcast(this.#watch);
   }
 
   // ---- end -----------------------------------------------------------------------------------------------------------

@@ -2,11 +2,13 @@ import assert from 'node:assert/strict';
 import { get } from 'node:http';
 import { describe, type TestContext, test } from 'node:test';
 import { type Ask, serveAdmin } from '../../../../tests/fakes/admin_client.ts';
-import { fakeAdminContext } from '../../../../tests/fakes/admin_context.ts';
+import { fakeAdminContext, fakeWorkers } from '../../../../tests/fakes/admin_context.ts';
+import { capturedRequest } from '../../../../tests/fakes/captured_request.ts';
 import { DYNAMIC, resource, testStore } from '../../../../tests/fakes/config_store.ts';
 import { schemaErrors } from '../../../../tests/fakes/json_schema.ts';
 import { ipAddress } from '../../../common/network/address.ts';
 import { statSchema } from '../../../common/stats/schema.ts';
+import { RequestCaptures } from '../../capture/request_captures.ts';
 import { resourceView } from '../../status/resource_status.ts';
 import type { StreamSnapshot } from '../../xds/stream_state.ts';
 import { AdminServer } from '../admin.ts';
@@ -74,6 +76,7 @@ async function served(t: TestContext): Promise<Ask> {
     resources: resourceView(store),
     history: store.history,
     xdsStreams: () => [STREAM],
+    requests: async () => new RequestCaptures(fakeWorkers([JSON.stringify(capturedRequest())])),
   });
   return serveAdmin(t, context);
 }
@@ -119,6 +122,7 @@ describe('/api/', () => {
         '/api/resources/secret/x',
         '/api/resources/cluster/static%2Fone',
       ],
+      '/api/requests/{id}': ['/api/requests/0-1'],
       '/api/history/{id}': ['/api/history/1', '/api/history/2', '/api/history/3'],
     };
     let checked = 0;

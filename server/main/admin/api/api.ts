@@ -8,6 +8,7 @@ import { checkedBody } from './body.ts';
 import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type Schema } from './endpoint.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
+import { REQUEST_ENDPOINTS } from './requests.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
 import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
 import { XDS_ENDPOINTS, XDS_SCHEMAS } from './xds_streams.ts';
@@ -18,12 +19,13 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...XDS_ENDPOINTS,
   ...CARDINALITY_ENDPOINTS,
   ...SERIES_ENDPOINTS,
+  ...REQUEST_ENDPOINTS,
   {
     path: '/api/openapi.json',
     summary: 'This document',
     params: [],
     response: { type: 'object' },
-    handle: () => ({ json: openApiDocument() }),
+    handle: async () => ({ json: await openApiDocument() }),
   },
 ];
 
@@ -85,7 +87,8 @@ function jsonAnswer(status: number, json: Json): AdminAnswer {
 }
 
 /** https://spec.openapis.org/oas/v3.1.0 */
-export function openApiDocument(): Json {
+export async function openApiDocument(): Promise<Json> {
+  const { CAPTURE_SCHEMAS } = await import('./request_schemas.ts');
   const paths = [...endpointsByPath()].map(([path, endpoints]) => [
     path,
     Object.fromEntries(
@@ -103,6 +106,7 @@ export function openApiDocument(): Json {
         ...XDS_SCHEMAS,
         ...CARDINALITY_SCHEMAS,
         ...SERIES_SCHEMAS,
+        ...CAPTURE_SCHEMAS,
       },
     },
   };

@@ -4,14 +4,11 @@
 import type { Json } from '../../../../xds-protos/json.ts';
 import type { HistoryEntry, ResourceHistory } from '../../config_store/history.ts';
 import { type ApiEndpoint, ApiError, type Schema } from './endpoint.ts';
+import { eventStream } from './event_stream.ts';
 import { listParams, pageOf, pageSchema } from './listing.ts';
 import { KINDS, resourceJson } from './resources.ts';
 
 const VERDICTS = ['accepted', 'rejected', 'removed'] as const;
-/** Events that a slow reader has not taken yet; beyond that it is cut off, and comes back for the rest with /api/history. */
-const MAX_QUEUED_EVENTS = 1000;
-/** ms between comments that keep a silent stream alive through proxies. */
-const HEARTBEAT_MS = 15_000;
 
 const ENTRY = {
   id: { type: 'integer', description: 'Counts all entries since the start' },
@@ -95,7 +92,13 @@ export const HISTORY_ENDPOINTS: readonly ApiEndpoint[] = [
     summary: 'A stream of server-sent events, `config` with an entry of the history each, as they happen',
     params: [],
     response: undefined,
-    handle: (_params, { history }) => ({ events: configEvents(history) }),
+    handle: (_params, { history }) => ({
+      events: eventStream((push) =>
+        history.observe((entry) =>
+          push({ event: 'config', id: entry.id, data: JSON.stringify(entryJson(entry)) }),
+        ),
+      ),
+    }),
   },
 ];
 
@@ -124,36 +127,4 @@ function detailJson(entry: HistoryEntry, history: ResourceHistory): Json {
     }),
     ...(resource !== undefined && { resource }),
   };
-}
-
-/** Ends when its reader goes or is too slow. */
-async function* configEvents(history: ResourceHistory): AsyncGenerator<string> {
-  const queue: HistoryEntry[] = [];
-  let overflowed = false;
-  let wake: () => void = () => undefined;
-  const end = history.observe((entry) => {
-    if (queue.length < MAX_QUEUED_EVENTS) queue.push(entry);
-    else overflowed = true;
-    wake();
-  });
-  try {
-    // A first comment, so that the reader knows that from now on nothing is missed.
-    yield ': connected\n\n';
-    while (!overflowed) {
-      const entry = queue.shift();
-      if (entry !== undefined) {
-        yield `event: config\nid: ${entry.id}\ndata: ${JSON.stringify(entryJson(entry))}\n\n`;
-        continue;
-      }
-      const { promise, resolve } = Promise.withResolvers<boolean>();
-      const timer = setTimeout(() => resolve(true), HEARTBEAT_MS);
-      timer.unref();
-      wake = () => resolve(false);
-      const silent = await promise;
-      clearTimeout(timer);
-      if (silent) yield ': silent\n\n';
-    }
-  } finally {
-    end();
-  }
 }

@@ -31,6 +31,7 @@ import type { ThreadLocalCluster } from '../../../../common/upstream/thread_loca
 import { genericConnPool } from '../../../upstreams/http/generic/generic_conn_pool.ts';
 import type { RouterConfig } from './config.ts';
 import { findCluster } from './find_cluster.ts';
+import { noteGivenUp } from './given_up.ts';
 import { Hedging } from './hedging.ts';
 import { redirectInternally } from './internal_redirect.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
@@ -386,7 +387,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     if (!upstream.headersReceived) {
       upstream.host.add(HostSlot.RequestError, 1);
       const status = hedged ? undefined : this.retry?.shouldRetryReset(reason, upstream.sent);
-      if (this.scheduleRetry(status, upstream.host, undefined)) return;
+      if (this.scheduleRetry(status, upstream.host, undefined, false, reason)) return;
       if (this.waitsForAnother(upstream)) {
         this.chargeAbort(reason === 'ProtocolError' ? 502 : 503);
         return;
@@ -412,10 +413,12 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     host: HostDescription,
     headers: ResponseHeaderMap | undefined,
     isTimeoutRetry = false,
+    reason: StreamResetReason = 'LocalReset',
   ): boolean {
     const info = this.callbacks.streamInfo;
     if (status !== undefined) info.responseFlags |= retryFlag(status);
     if (status !== 'yes') return false;
+    noteGivenUp(info, host, headers?.status, isTimeoutRetry, reason);
     this.upstream = undefined;
     info.upstreamTransportFailureReason = ''; // of this attempt, not of the next
     this.isTimeoutRetry = isTimeoutRetry;

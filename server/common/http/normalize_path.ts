@@ -1,0 +1,34 @@
+// A request whose path is not in its normal form: it goes on with the normal one, is sent there, or is refused.
+// Follows Envoy's source/common/http/conn_manager_impl.cc (ActiveStream::decodeHeaders, maybeNormalizePath).
+
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import { HTTP_STATS } from '../stats/families/http.ts';
+import type { ActiveStream } from './active_stream.ts';
+import type { ConnectionManager } from './conn_manager.ts';
+import { normalizeRequestPath } from './path_utility.ts';
+
+const STAT = HTTP_STATS.offset;
+
+/** False when the request has been answered. */
+export function normalizePath(
+  stream: ActiveStream,
+  manager: ConnectionManager,
+  headers: RequestHeaderMap,
+): boolean {
+  const { stats, pathNormalization } = manager.config;
+  const { path, redirect, refused } = normalizeRequestPath(headers.path, pathNormalization);
+  if (path === undefined) {
+    manager.closeAfterStream();
+    stats.values[stats.base + STAT.downstream_rq_failed_path_normalization]++;
+    if (refused !== undefined) headers.path = refused;
+    stream.sendLocalReply(400, '', 'path_normalization_failed');
+    return false;
+  }
+  headers.path = path;
+  if (!redirect) return true;
+  stats.values[stats.base + STAT.downstream_rq_redirected_with_normalized_path]++;
+  stream.sendLocalReply(307, '', 'path_normalization_failed', {
+    modifyHeaders: (response) => response.set('location', path),
+  });
+  return false;
+}
