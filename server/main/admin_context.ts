@@ -3,15 +3,18 @@
 
 import { writeFileSync } from 'node:fs';
 import { create, decode } from '../../xds-protos/load.ts';
-import { ConfigError } from '../api/config_error.ts';
+import { at, ConfigError } from '../api/config_error.ts';
 import type { StatStore } from '../api/stats.ts';
 import type { Address } from '../api/stream_info.ts';
 import { allLoggers, LOG_LEVELS, logger, parseLogLevel, setLogLevel } from '../common/log.ts';
+import { compileStringMatcher } from '../common/matcher/string_matcher.ts';
 import { parseAddress } from '../common/network/address.ts';
 import type { StatAggregator } from '../common/stats/aggregator.ts';
 import { compileStatsConfig, type StatsSettings } from '../common/stats/stats_config.ts';
+import type { AccessRules } from './admin/access.ts';
 import { AdminServer } from './admin/admin.ts';
 import type { AdminContext, Logging } from './admin/context.ts';
+import { type AdminOptions, loadCredentials } from './admin/credentials.ts';
 import type { Options } from './bootstrap/command_line.ts';
 import type { RequestCaptures } from './capture/request_captures.ts';
 import { configDumpSources } from './config_store/config_dump.ts';
@@ -57,6 +60,7 @@ export function adminContext(parts: ServerParts): AdminContext {
     stats: parts.aggregator,
     ownStats: parts.stats,
     statsSettings: parts.statsSettings,
+    access: accessRules(parts),
     configTracker: configDumpSources(store, control.node, state.startedAt),
     server: {
       version: VERSION_LINE,
@@ -105,6 +109,7 @@ export async function startAdmin(parts: ServerParts): Promise<AdminServer | unde
   try {
     const bound = await server.listen(address);
     log.info(`admin address: ${bound.text}`);
+    warnOfExposure(bound, parts.options.admin);
     if (parts.options.adminAddressPath !== '') writeFileSync(parts.options.adminAddressPath, bound.text);
   } catch (error) {
     await server.close();
@@ -113,6 +118,36 @@ export async function startAdmin(parts: ServerParts): Promise<AdminServer | unde
     throw new ConfigError('admin.address', `cannot bind '${address.text}': ${reason}`);
   }
   return server;
+}
+
+/** Throws ConfigError. */
+function accessRules({ control, options }: ServerParts): AccessRules {
+  const { trustLoopback, allowRemoteWrites, hosts } = options.admin;
+  const paths = control.bootstrap.admin?.allow_paths ?? [];
+  return {
+    credentials: loadCredentials(options.admin),
+    trustLoopback,
+    allowRemoteWrites,
+    hosts,
+    allowPaths: paths.map((path, i) => compileStringMatcher(path, at('admin.allow_paths', i))),
+  };
+}
+
+/** Envoy starts on any address and says nothing. */
+function warnOfExposure({ ip, text }: Address, options: AdminOptions): void {
+  if (ip === '' || ip === '::1' || ip.startsWith('127.')) return;
+  const { tokenFile, viewerTokenFile, clientCaFile, certFile, allowRemoteWrites } = options;
+  if (tokenFile !== '' || viewerTokenFile !== '' || clientCaFile !== '') {
+    if (certFile === '')
+      log.warning(`tokens for the admin port cross the network in plaintext on ${text}: --admin-cert-file`);
+    return;
+  }
+  const others = allowRemoteWrites
+    ? 'CHANGE EVERYTHING, and end the process'
+    : 'read the whole configuration';
+  log.warning(
+    `THE ADMIN PORT ${text} IS OPEN: whoever reaches it may ${others}. Give it a loopback address, or --admin-token-file`,
+  );
 }
 
 /** stats_config with the tags of --stats-tag. Throws ConfigError. */

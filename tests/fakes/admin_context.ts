@@ -27,6 +27,13 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     done,
     stats,
     statsSettings: compileStatsConfig(undefined, 'stats_config'),
+    access: {
+      credentials: { tokens: [], tls: undefined },
+      trustLoopback: false,
+      allowRemoteWrites: false,
+      hosts: [],
+      allowPaths: [],
+    },
     configTracker: new Map(),
     server: {
       version: 'revision/1.40.0/Clean/RELEASE/OpenSSL',

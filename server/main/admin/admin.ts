@@ -1,30 +1,52 @@
 // The admin listener. Express is loaded when the first request comes: an idle proxy that nobody asks does without its memory.
 
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Address } from '../../api/stream_info.ts';
+import { nodeHttp } from '../../common/builtins.ts';
 import { logger } from '../../common/log.ts';
 import { ipAddress, pipeAddress } from '../../common/network/address.ts';
+import { FolderWatch } from '../secret/folder_watch.ts';
 import { AdminStats } from './admin_stats.ts';
 import type { AdminContext } from './context.ts';
+import type { AdminTls } from './credentials.ts';
 
 const log = logger('admin');
+
+/**
+ * Bytes of a request's head, as Envoy's connection manager takes (max_request_headers_kb is 60), and ms for its head and
+ * for all of it. The check runs often enough to hold them.
+ */
+const LIMITS = {
+  maxHeaderSize: 60 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 60_000,
+  connectionsCheckingInterval: 5_000,
+};
+/** People, their browsers and monitoring; each may hold a few megabytes of an answer. */
+const MAX_CONNECTIONS = 512;
 
 export class AdminServer {
   readonly #context: AdminContext;
   readonly #server: Server;
+  #tlsFiles: FolderWatch | undefined;
   #app: Promise<(request: IncomingMessage, response: ServerResponse) => void> | undefined;
 
   constructor(context: AdminContext) {
     this.#context = context;
-    // Not by import: an ES module that imports node:http reads all its exports, and one of them loads 17 MB of undici.
-    this.#server = process.getBuiltinModule('node:http').createServer((request, response) => {
+    const { tls } = context.access.credentials;
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
       this.#app ??= import('./app.ts').then(({ adminApp }) => adminApp(this.#context));
       this.#app.then(
         (app) => app(request, response),
         (error: Error) => response.destroy(error),
       );
-    });
+    };
+    this.#server =
+      tls === undefined ? nodeHttp().createServer(LIMITS, answer) : this.#createTlsServer(tls, answer);
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    // Who keeps connections open without asking anything does not keep others out.
+    this.#server.on('drop', () => this.#server.closeIdleConnections());
     new AdminStats(context.ownStats).observe(this.#server);
     // Monitoring keeps its connections for long; node's 5 s would cut them between two scrapes. Envoy's idle timeout: 1 h.
     this.#server.keepAliveTimeout = 3_600_000;
@@ -46,8 +68,26 @@ export class AdminServer {
     });
   }
 
+  #createTlsServer(tls: AdminTls, answer: RequestListener): Server {
+    // A certificate that does not hold is worth nothing, but a token may come, or a question that everybody may ask.
+    const verification = { requestCert: tls.ca !== undefined, rejectUnauthorized: false };
+    const server = process
+      .getBuiltinModule('node:https')
+      .createServer({ ...LIMITS, ...tls.read(), ...verification }, answer);
+    server.on('tlsClientError', (error) => log.debug(`TLS of the admin port: ${error.message}`));
+    this.#tlsFiles = new FolderWatch(tls.folders, () => {
+      try {
+        server.setSecureContext(tls.read());
+      } catch (error) {
+        log.error(`the certificate of the admin port stays: ${(error as Error).message}`);
+      }
+    });
+    return server;
+  }
+
   /** Takes no more requests, ends idle connections, lets answers finish. */
   close(): Promise<void> {
+    this.#tlsFiles?.close();
     this.#server.closeIdleConnections();
     return new Promise((resolve) => {
       this.#server.close(() => resolve());

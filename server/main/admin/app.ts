@@ -6,7 +6,8 @@ import { pipeline, type Writable } from 'node:stream';
 import express, { type Express, type Request, type Response } from 'express';
 import { nodeZlib } from '../../common/builtins.ts';
 import { logger } from '../../common/log.ts';
-import { apiAnswer, endpointsByPath, unknownApiPath } from './api/api.ts';
+import { AdminAccess, type Caller, type Refusal } from './access.ts';
+import { apiAnswer, apiFailure, endpointsByPath, unknownApiPath } from './api/api.ts';
 import { ApiError } from './api/endpoint.ts';
 import type { AdminContext } from './context.ts';
 import { type AdminAnswer, type AdminHandler, text } from './handler.ts';
@@ -25,10 +26,12 @@ const PIECES_PER_CLOCK = 16;
 const MIN_GZIP_CHARS = 1024;
 /** The fastest: an answer of stats shrinks to a twentieth even so. */
 const GZIP_LEVEL = 1;
+/** A client that reads nothing for so long does not keep its answer in memory. */
+const STALLED_MS = 60_000;
 /** Of a form in a POST: it holds a handful of parameters. */
 const MAX_FORM_BYTES = 64 * 1024;
-/** Of a JSON object that is posted: a request with its headers, say. */
-const MAX_JSON_BYTES = 256 * 1024;
+/** Of a JSON object that is posted. Listeners of istiod have some hundred kilobytes. */
+const MAX_JSON_BYTES = 4 * 1024 * 1024;
 
 export function adminApp(context: AdminContext): Express {
   const app = express();
@@ -41,15 +44,30 @@ export function adminApp(context: AdminContext): Express {
     if (request.httpVersionMajor === 1 && request.httpVersionMinor === 0) refuseHttp10(response);
     else next();
   });
+  const access = new AdminAccess(context.access);
+  app.use(async (request: Request, response: Response, next: () => void) => {
+    const caller = access.callerOf(request);
+    const refusal = access.refusal(request, request.originalUrl) ?? access.refusalOf(caller, request.path);
+    response.locals['caller'] = caller;
+    if (refusal === undefined) next();
+    else await refuse(request, response, refusal);
+  });
   for (const handler of HANDLERS) {
     app.all(handler.path, async (request, response) =>
-      send(request, response, await respond(handler, request, context)),
+      send(request, response, await respond(handler, request, callerOf(response), access, context)),
     );
   }
   for (const [path, endpoints] of endpointsByPath()) {
     app.all(path.replaceAll(/\{(\w+)\}/g, ':$1'), async (request, response) => {
       const { method, params } = request;
-      const asked = { method, path: params, query: queryOf(request), readBody: () => readJson(request) };
+      const from = { caller: callerOf(response), access, message: request };
+      const asked = {
+        method,
+        path: params,
+        query: queryOf(request),
+        from,
+        readBody: () => readJson(request),
+      };
       await send(request, response, await apiAnswer(endpoints, asked, context));
     });
   }
@@ -66,14 +84,36 @@ export function adminApp(context: AdminContext): Express {
   return app;
 }
 
-async function respond(handler: AdminHandler, request: Request, context: AdminContext): Promise<AdminAnswer> {
+function callerOf(response: Response): Caller {
+  return response.locals['caller'] as Caller;
+}
+
+async function refuse(request: Request, response: Response, { status, reason }: Refusal): Promise<void> {
+  log.debug(`${request.method} ${request.path} refused: ${reason}`);
+  // https://www.rfc-editor.org/rfc/rfc6750#section-3
+  if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+  const isApi = request.path.startsWith('/api/');
+  await send(request, response, isApi ? apiFailure(status, reason) : text(reason, status));
+}
+
+async function respond(
+  handler: AdminHandler,
+  request: Request,
+  caller: Caller,
+  access: AdminAccess,
+  context: AdminContext,
+): Promise<AdminAnswer> {
   if (handler.mutates && request.method !== 'POST') {
     log.error(`admin path "${request.originalUrl}" mutates state, method=${request.method} rather than POST`);
     return text(`Method ${request.method} not allowed, POST required.`, 405);
   }
+  const refusal = handler.mutates ? access.writeRefusal(caller) : undefined;
+  if (refusal !== undefined) return text(refusal.reason, refusal.status);
   let query = queryOf(request);
   if (query.size === 0 && request.is('application/x-www-form-urlencoded')) {
-    query = new URLSearchParams(await readForm(request));
+    const form = await readForm(request);
+    if (form === undefined) return text('Payload Too Large', 413);
+    query = new URLSearchParams(form);
   }
   return handler.handle({ method: request.method, query }, context);
 }
@@ -82,11 +122,12 @@ function queryOf(request: Request): URLSearchParams {
   return new URL(request.originalUrl, 'http://admin').searchParams;
 }
 
-async function readForm(request: IncomingMessage): Promise<string> {
+/** Undefined when it is too long. */
+async function readForm(request: IncomingMessage): Promise<string | undefined> {
   let form = '';
   for await (const chunk of request) {
     form += String(chunk);
-    if (form.length > MAX_FORM_BYTES) throw new Error('form too long');
+    if (form.length > MAX_FORM_BYTES) return undefined;
   }
   return form;
 }
@@ -105,6 +146,7 @@ async function readJson(request: IncomingMessage): Promise<string> {
 async function send(request: Request, response: ServerResponse, answer: AdminAnswer): Promise<void> {
   response.statusCode = answer.status;
   response.setHeader('content-type', answer.contentType);
+  for (const [name, value] of Object.entries(answer.headers ?? {})) response.setHeader(name, value);
   // Node would say keep-alive, which is what HTTP/1.1 means anyway and Envoy does not say.
   if (response.shouldKeepAlive) response.removeHeader('connection');
   if (answer.afterwards !== undefined) response.once('close', answer.afterwards);
@@ -170,10 +212,12 @@ function gzipTo(response: ServerResponse): Writable {
   return gzip;
 }
 
-/** False when the client has gone. */
+/** False when the client has gone, or has not read anything for too long. */
 function drained(sink: Writable): Promise<boolean> {
   return new Promise((resolve) => {
+    const timer = setTimeout(() => sink.destroy(), STALLED_MS).unref();
     const finish = (): void => {
+      clearTimeout(timer);
       sink.off('drain', finish);
       sink.off('close', finish);
       resolve(!sink.destroyed);

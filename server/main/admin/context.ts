@@ -15,12 +15,14 @@ import type { ResourceHistory } from '../config_store/history.ts';
 import type { ResourceKind, ResourceVersion, UpdateFailure } from '../config_store/resource.ts';
 import type { StatSeries } from '../stats/stat_series.ts';
 import type { StreamSnapshot } from '../xds/stream_state.ts';
+import type { AccessRules } from './access.ts';
 
 export interface AdminContext {
   readonly stats: StatAggregator;
   /** Where the admin port counts its own traffic. */
   readonly ownStats: StatStore;
   readonly statsSettings: StatsSettings;
+  readonly access: AccessRules;
   readonly configTracker: ConfigTracker;
   readonly server: ServerStatus;
   readonly logging: Logging;

@@ -27,6 +27,7 @@ export interface AdminRequest {
 export interface AdminAnswer {
   readonly status: number;
   readonly contentType: string;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Pieces are made while they are sent, so that a big answer is never in memory as a whole. */
   readonly body: string | Iterable<string> | AsyncIterable<string>;
   /** To be done once the answer is sent. */

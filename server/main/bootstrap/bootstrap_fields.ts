@@ -35,6 +35,7 @@ const BOOTSTRAP: Readonly<Record<string, Verdict>> = {
 const PARTS: Readonly<Record<string, Readonly<Record<string, Verdict>>>> = {
   admin: {
     address: HONOURED,
+    allow_paths: HONOURED,
     access_log: { noEffect: 'requests to the admin port are not logged' },
     access_log_path: { noEffect: 'requests to the admin port are not logged' },
     profile_path: HONOURED,

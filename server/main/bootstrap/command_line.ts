@@ -3,6 +3,9 @@
 
 import { availableParallelism } from 'node:os';
 import { LOGGER_NAMES, type LogLevel, parseLogLevel } from '../../common/log.ts';
+import type { AdminOptions } from '../admin/credentials.ts';
+import { adminOptions } from './admin_options.ts';
+import { invalid, ParseError, Values } from './flag_values.ts';
 import { ALL_FLAGS, type Flag, type FlagName } from './flags.ts';
 
 export interface Options {
@@ -42,6 +45,7 @@ export interface Options {
   /** Folder of the embedded control plane; '' = none. */
   readonly resources: string;
   readonly shutdownGraceS: number;
+  readonly admin: AdminOptions;
 }
 
 export interface IstiodOptions {
@@ -73,9 +77,6 @@ export type CommandLine =
   | { readonly type: 'print'; readonly flag: 'help' | 'version' | 'hot-restart-version' }
   | { readonly type: 'error'; readonly text: string };
 
-/** A command line that cannot be understood. */
-class ParseError extends Error {}
-
 const PROGRAM = 'pilotfish';
 const MAX_UINT32 = 0xffff_ffff;
 
@@ -89,29 +90,6 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
     return { type: 'error', text: error.message };
-  }
-}
-
-class Values {
-  readonly #values = new Map<FlagName, string[]>();
-
-  set(name: FlagName, value: string): void {
-    const list = this.#values.get(name);
-    if (list === undefined) this.#values.set(name, [value]);
-    else list.push(value);
-  }
-  has(name: FlagName): boolean {
-    return this.#values.has(name);
-  }
-  text(name: FlagName, fallback = ''): string {
-    return this.#values.get(name)?.[0] ?? fallback;
-  }
-  number(name: FlagName, fallback: number): number {
-    const value = this.#values.get(name)?.[0];
-    return value === undefined ? fallback : Number(value);
-  }
-  all(name: FlagName): readonly string[] {
-    return this.#values.get(name) ?? [];
   }
 }
 
@@ -153,10 +131,6 @@ function argumentError(argument: string, reason: string): ParseError {
   return new ParseError(
     `PARSE ERROR: Argument: ${argument}\n             ${reason}\n\nFor complete USAGE and HELP type: \n   ${PROGRAM} --help\n`,
   );
-}
-
-function invalid(reason: string): ParseError {
-  return new ParseError(`error: ${reason}`);
 }
 
 function interpret(values: Values): Options {
@@ -201,6 +175,7 @@ function interpret(values: Values): Options {
     istiod: istiodOptions(values),
     resources: values.text('resources'),
     shutdownGraceS: values.number('shutdown-grace-s', 5),
+    admin: adminOptions(values),
   };
 }
 

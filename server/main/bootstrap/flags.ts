@@ -78,6 +78,15 @@ export const OWN_FLAGS = [
   { name: 'label', type: 'string', repeated: true, value: 'KEY=VALUE', help: 'With --istiod: a label of the workload. May be repeated.' },
   { name: 'resources', type: 'string', value: 'DIR', help: 'Serve the resources in the .yaml and .json files of this folder to this proxy, and follow their changes.' },
   { name: 'shutdown-grace-s', type: 'uint32', help: 'How long requests may take to finish after SIGTERM or SIGINT. Default 5.' },
+  { name: 'admin-token-file', type: 'string', value: 'FILE', help: "The admin port's token: who shows it may do everything, nobody else anything. Read again when it changes." },
+  { name: 'admin-viewer-token-file', type: 'string', value: 'FILE', help: 'A token for the admin port with which one can see everything and change nothing.' },
+  { name: 'admin-cert-file', type: 'string', value: 'FILE', help: "The admin port's certificate in PEM: it speaks TLS then. Followed when it changes." },
+  { name: 'admin-key-file', type: 'string', value: 'FILE', help: 'With --admin-cert-file: its private key.' },
+  { name: 'admin-client-ca-file', type: 'string', value: 'FILE', help: 'With --admin-cert-file: who has a certificate of these roots can see everything.' },
+  { name: 'admin-client-san', type: 'string', repeated: true, value: 'NAME', help: 'With --admin-client-ca-file: a name in the certificate (URI, DNS, ...) whose owner may do everything. May be repeated.' },
+  { name: 'admin-trust-loopback', type: 'switch', help: "With credentials: loopback peers need none, for Istio's agent." },
+  { name: 'admin-allow-remote-writes', type: 'switch', help: 'Without credentials: other peers than loopback may change things, too, not only read.' },
+  { name: 'admin-host', type: 'string', repeated: true, value: 'NAME', help: 'A host name by which the admin port is asked for, besides IP addresses and localhost. May be repeated.' },
 ] as const satisfies readonly Flag[]; // biome-ignore format: a table
 
 export type EnvoyFlagName = (typeof ENVOY_FLAGS)[number]['name'];

@@ -6,11 +6,12 @@ import type { AdminContext } from '../context.ts';
 import type { AdminAnswer } from '../handler.ts';
 import { checkedBody } from './body.ts';
 import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
-import { type ApiEndpoint, ApiError, ApiParams, type Schema } from './endpoint.ts';
+import { type ApiEndpoint, ApiError, ApiParams, type ApiSender, type Schema } from './endpoint.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
 import { REQUEST_ENDPOINTS } from './requests.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
 import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
+import { SESSION_ENDPOINTS, SESSION_SCHEMAS } from './session.ts';
 import { XDS_ENDPOINTS, XDS_SCHEMAS } from './xds_streams.ts';
 
 export const API_ENDPOINTS: readonly ApiEndpoint[] = [
@@ -20,6 +21,7 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...CARDINALITY_ENDPOINTS,
   ...SERIES_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
+  ...SESSION_ENDPOINTS,
   {
     path: '/api/openapi.json',
     summary: 'This document',
@@ -42,6 +44,7 @@ export interface ApiRequest {
   /** Parameters of the path. */
   readonly path: Readonly<Record<string, unknown>>;
   readonly query: URLSearchParams;
+  readonly from: ApiSender;
   /** Reads the whole body. Throws ApiError for one that is too long. */
   readBody(): Promise<string>;
 }
@@ -60,26 +63,32 @@ export function endpointsByPath(): ReadonlyMap<string, readonly ApiEndpoint[]> {
 /** Answers a request for one of the `endpoints` of a path; errors are `{"error": ...}`. */
 export async function apiAnswer(
   endpoints: readonly ApiEndpoint[],
-  { method, path, query, readBody }: ApiRequest,
+  { method, path, query, from, readBody }: ApiRequest,
   context: AdminContext,
 ): Promise<AdminAnswer> {
   try {
     const wanted = method === 'HEAD' ? 'GET' : method;
     const endpoint = endpoints.find((each) => (each.method ?? 'GET') === wanted);
     if (endpoint === undefined) throw new ApiError(405, `method ${method} is not allowed`);
+    const refusal = endpoint.mutates && from.access.writeRefusal(from.caller);
+    if (refusal !== undefined) throw new ApiError(refusal.status, refusal.reason);
     const params = new ApiParams(endpoint, path, query);
     const body = endpoint.body === undefined ? {} : checkedBody(endpoint.body, await readBody());
-    const result = await endpoint.handle(params, context, body);
-    if ('json' in result) return jsonAnswer(200, result.json);
+    const result = await endpoint.handle(params, context, body, from);
+    if ('json' in result) return { ...jsonAnswer(200, result.json), headers: result.headers };
     return { status: 200, contentType: 'text/event-stream', body: result.events };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    return jsonAnswer(error.status, { error: error.message });
+    return apiFailure(error.status, error.message);
   }
 }
 
+export function apiFailure(status: number, error: string): AdminAnswer {
+  return jsonAnswer(status, { error });
+}
+
 export function unknownApiPath(): AdminAnswer {
-  return jsonAnswer(404, { error: 'no such path, see /api/openapi.json' });
+  return apiFailure(404, 'no such path, see /api/openapi.json');
 }
 
 function jsonAnswer(status: number, json: Json): AdminAnswer {
@@ -107,13 +116,14 @@ export async function openApiDocument(): Promise<Json> {
         ...CARDINALITY_SCHEMAS,
         ...SERIES_SCHEMAS,
         ...CAPTURE_SCHEMAS,
+        ...SESSION_SCHEMAS,
       },
     },
   };
   return document as unknown as Json;
 }
 
-function operation({ summary, params, body, response }: ApiEndpoint): object {
+function operation({ summary, params, body, mutates, response }: ApiEndpoint): object {
   return {
     summary,
     parameters: params.map((param) => ({ ...param, required: param.in === 'path' })),
@@ -121,6 +131,8 @@ function operation({ summary, params, body, response }: ApiEndpoint): object {
     responses: {
       200: { description: 'OK', content: content(response) },
       400: { description: 'A parameter is wrong', content: content(ERROR) },
+      401: { description: 'Credentials are needed', content: content(ERROR) },
+      ...(mutates && { 403: { description: 'The role may not', content: content(ERROR) } }),
       404: { description: 'There is no such thing', content: content(ERROR) },
     },
   };

@@ -1,7 +1,9 @@
 // What an endpoint of the JSON interface is, and how its parameters are read: described once, in the words of OpenAPI, from
 // which the document and the checks are made. https://spec.openapis.org/oas/v3.1.0
 
+import type { IncomingMessage } from 'node:http';
 import type { Json } from '../../../../xds-protos/json.ts';
+import type { AdminAccess, Caller } from '../access.ts';
 import type { AdminContext } from '../context.ts';
 
 /** A part of JSON Schema. */
@@ -31,6 +33,8 @@ export interface ApiEndpoint {
   readonly path: string;
   /** GET where it is not said. Two endpoints may have one path. */
   readonly method?: 'POST';
+  /** Changes something: for the role `admin` only, and never by GET. */
+  readonly mutates?: true;
   readonly summary: string;
   readonly params: readonly ApiParam[];
   /** Of the JSON object that is posted. */
@@ -42,11 +46,21 @@ export interface ApiEndpoint {
     params: ApiParams,
     context: AdminContext,
     body: Readonly<Record<string, Json>>,
+    from: ApiSender,
   ) => ApiResult | Promise<ApiResult>;
 }
 
-/** JSON, or a stream of server-sent events. */
-export type ApiResult = { readonly json: Json } | { readonly events: AsyncIterable<string> };
+/** Whose request it is. */
+export interface ApiSender {
+  readonly caller: Caller;
+  readonly access: AdminAccess;
+  readonly message: IncomingMessage;
+}
+
+/** JSON, maybe with headers, or a stream of server-sent events. */
+export type ApiResult =
+  | { readonly json: Json; readonly headers?: Readonly<Record<string, string>> }
+  | { readonly events: AsyncIterable<string> };
 
 export class ApiError extends Error {
   readonly status: number;
