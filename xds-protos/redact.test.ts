@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromJson, toJson } from './json.ts';
+import { create } from './load.ts';
 import { redact } from './redact.ts';
 
 const SECRET = 'envoy.extensions.transport_sockets.tls.v3.Secret';
@@ -42,4 +43,39 @@ test('secrets inside an Any and inside a TypedStruct are hidden, and the origina
   const message = fromJson(list, json);
   assert.doesNotMatch(JSON.stringify(toJson(list, redact(list, message))), /"k"/);
   assert.deepEqual(toJson(list, message, names), json);
+});
+
+test('credentials that Envoy shows are hidden too: headers, call credentials, and what nobody can read', () => {
+  const service = 'envoy.config.core.v3.GrpcService';
+  const json = {
+    google_grpc: {
+      target_uri: 't',
+      call_credentials: [
+        { access_token: 'k' },
+        { google_iam: { authorization_token: 'k', authority_selector: 'a' } },
+      ],
+    },
+    initial_metadata: [
+      { key: 'Authorization', value: 'Basic k' },
+      { key: 'x-api-key', raw_value: 'aw==' },
+      { key: 'x-other', value: 'v' },
+    ],
+  };
+  assert.deepEqual(toJson(service, redact(service, fromJson(service, json)), names), {
+    google_grpc: {
+      target_uri: 't',
+      call_credentials: [
+        { access_token: '[redacted]' },
+        { google_iam: { authorization_token: '[redacted]', authority_selector: 'a' } },
+      ],
+    },
+    initial_metadata: [
+      { key: 'Authorization', value: '[redacted]' },
+      { key: 'x-api-key', raw_value: 'W3JlZGFjdGVkXQ==' },
+      { key: 'x-other', value: 'v' },
+    ],
+  });
+  const any = 'google.protobuf.Any';
+  const unknown = create(any, { type_url: 'type.googleapis.com/no.such.Type', value: Buffer.from('k') });
+  assert.equal(Buffer.from(redact(any, unknown).value).toString(), '[redacted]');
 });

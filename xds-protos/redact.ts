@@ -1,4 +1,4 @@
-// Hides what the protos call sensitive (private keys, passwords, tokens) before a message is shown, as Envoy's config_dump does:
+// Hides what the protos call sensitive (private keys, passwords, tokens) before a message is shown, as Envoy's config_dump does, and a little more:
 // strings and bytes below such a field become "[redacted]", other values go. Source: MessageUtil::redact.
 
 import { decodeMessage, encodeMessage } from './codec.ts';
@@ -9,6 +9,16 @@ import { fromJson, toJson } from './json.ts';
 
 const REDACTED = '[redacted]';
 const ANY = 'google.protobuf.Any';
+/** Envoy shows their values; whoever may look at a configuration need not be able to log in elsewhere with it. */
+const CREDENTIAL_HEADER = /^(?:proxy-)?authorization$|^(?:set-)?cookie$|token|secret|password|api-?key/i;
+const HEADER = 'envoy.config.core.v3.HeaderValue';
+const CALL_CREDENTIALS = 'envoy.config.core.v3.GrpcService.GoogleGrpc.CallCredentials';
+/** Fields that hold a credential and which the protos do not mark. */
+const UNMARKED: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  [CALL_CREDENTIALS, new Set(['access_token', 'google_refresh_token'])],
+  [`${CALL_CREDENTIALS}.ServiceAccountJWTAccessCredentials`, new Set(['json_key'])],
+  [`${CALL_CREDENTIALS}.GoogleIAMCredentials`, new Set(['authorization_token'])],
+]);
 const TYPED_STRUCTS = new Set(['udpa.type.v1.TypedStruct', 'xds.type.v3.TypedStruct']);
 
 /** A copy without secrets, looking into every Any and TypedStruct of a known type. */
@@ -25,9 +35,12 @@ function redactMessage(type: MessageType, message: Message, isSensitive: boolean
   if (type.name === ANY) redactAny(message, isSensitive);
   else if (TYPED_STRUCTS.has(type.name)) redactTypedStruct(message, isSensitive);
   else {
+    const unmarked = UNMARKED.get(type.name);
+    const isCredential = type.name === HEADER && CREDENTIAL_HEADER.test((message['key'] ?? '') as string);
     for (const name of Object.keys(message)) {
       const field = type.byName.get(name)!;
-      redactField(field, message, isSensitive || field.sensitive);
+      const isHidden = field.sensitive || unmarked?.has(name) || (isCredential && name !== 'key');
+      redactField(field, message, isSensitive || isHidden);
     }
   }
 }
@@ -57,7 +70,11 @@ function replaced(field: Field, value: unknown, by: unknown): unknown {
 function redactAny(any: Message, isSensitive: boolean): void {
   const url = (any['type_url'] ?? '') as string;
   const name = url.slice(url.lastIndexOf('/') + 1);
-  if (!hasType(name)) return;
+  if (!hasType(name)) {
+    // Nobody knows what is in it.
+    any['value'] = Buffer.from(REDACTED);
+    return;
+  }
   const type = messageType(name);
   const content = decodeMessage(type, any['value'] as Uint8Array);
   redactMessage(type, content, isSensitive);

@@ -65,7 +65,10 @@ export function adminContext(parts: ServerParts): AdminContext {
     server: {
       version: VERSION_LINE,
       hotRestartVersion: 'disable-hot-restart' in options.inert ? 'disabled' : HOT_RESTART_VERSION,
-      commandLineOptions: commandLineOptions(options),
+      // Made when it is asked for: the text of --config-yaml has to be read for it.
+      get commandLineOptions() {
+        return commandLineOptions(options);
+      },
       node: control.node,
       state: () => state.current,
       uptime: () => ({ currentEpoch: state.uptimeMs / 1000, allEpochs: state.uptimeMs / 1000 }),

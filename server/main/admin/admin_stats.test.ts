@@ -17,7 +17,8 @@ test('the admin port counts its own connections and requests', async (t) => {
     return context.stats.value(name);
   };
   const socket = connect(port, '127.0.0.1');
-  const request = 'GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\nGET /nope HTTP/1.1\r\nhost: localhost\r\n\r\n';
+  const request =
+    'GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\nGET /nope HTTP/1.1\r\nhost: localhost\r\n\r\n';
   socket.write(request);
   let answers = '';
   socket.setEncoding('latin1').on('data', (text: string) => (answers += text));

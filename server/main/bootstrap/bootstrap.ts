@@ -3,8 +3,9 @@
 
 import { readFileSync } from 'node:fs';
 import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
-import { fromJson } from '../../../xds-protos/json.ts';
+import { fromJson, toJson } from '../../../xds-protos/json.ts';
 import { create, decode, encode } from '../../../xds-protos/load.ts';
+import { redact } from '../../../xds-protos/redact.ts';
 import { assertValid } from '../../../xds-protos/validate.ts';
 import { ConfigError } from '../../api/config_error.ts';
 import { yaml } from '../../common/packages.ts';
@@ -36,6 +37,16 @@ export function loadBootstrap(options: Options, base?: Bootstrap): LoadedBootstr
   // Bytes of messages one after the other decode as their merge: that is protobuf's MergeFrom.
   const bytes = Buffer.concat(parts.map((part) => encode(BOOTSTRAP, part)));
   return finishBootstrap(decode(BOOTSTRAP, bytes), options, unknown ?? []);
+}
+
+/** The text of --config-yaml as it may be shown: as it is, or, where secrets are in it, as JSON without them. */
+export function redactedYaml(text: string): string {
+  if (text === '') return text;
+  const bootstrap = fromJson<Bootstrap>(BOOTSTRAP, parseYaml(text), { unknownFields: [] });
+  const whole = JSON.stringify(toJson(BOOTSTRAP, bootstrap, { preserveProtoFieldNames: true }));
+  const safe = redact(BOOTSTRAP, bootstrap);
+  const shown = JSON.stringify(toJson(BOOTSTRAP, safe, { preserveProtoFieldNames: true }));
+  return shown === whole ? text : shown;
 }
 
 /** Checks it and puts what the command line says about the node into it. */
@@ -75,10 +86,12 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new ConfigError(
-      '',
-      `Unable to parse JSON as proto (INVALID_ARGUMENT: ${(error as Error).message})`,
+    // V8 quotes what stands around the mistake, and that may be a secret.
+    const reason = (error as Error).message.replace(
+      /, (?:\.\.\.)?".*" is not valid JSON$/s,
+      ' is not valid JSON',
     );
+    throw new ConfigError('', `Unable to parse JSON as proto (INVALID_ARGUMENT: ${reason})`);
   }
 }
 

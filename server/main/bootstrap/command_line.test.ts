@@ -109,6 +109,30 @@ describe('accepted', () => {
   });
 });
 
+describe('the admin port', () => {
+  test('takes its credentials from files', () => {
+    const { admin } = options(
+      '--admin-token-file',
+      't',
+      '--admin-host',
+      'Proxy.Example',
+      '--admin-trust-loopback',
+    );
+    assert.deepEqual([admin.tokenFile, admin.hosts, admin.trustLoopback], ['t', ['proxy.example'], true]);
+  });
+
+  test('refuses flags that mean nothing', () => {
+    assert.match(error('--admin-cert-file', 'c'), /only used together/);
+    assert.match(error('--admin-client-ca-file', 'c'), /needs --admin-cert-file/);
+    assert.match(error('--admin-client-san', 'n'), /only used with --admin-client-ca-file/);
+    assert.match(error('--admin-trust-loopback'), /only used where credentials are needed/);
+    assert.match(
+      error('--admin-allow-remote-writes', '--admin-token-file', 't'),
+      /only used without credentials/,
+    );
+  });
+});
+
 describe('refused', () => {
   const cases: [args: string[], text: RegExp][] = [
     [['--nope'], /^PARSE ERROR: Argument: --nope\n {13}Couldn't find match for argument\n/],

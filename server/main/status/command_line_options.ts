@@ -4,6 +4,7 @@ import type { CommandLineOptions } from '../../../xds-protos/generated/envoy/adm
 import { create } from '../../../xds-protos/load.ts';
 import { durationOf } from '../../../xds-protos/well_known.ts';
 import { DEFAULT_LOG_FORMAT } from '../../common/log_format.ts';
+import { redactedYaml } from '../bootstrap/bootstrap.ts';
 import type { Options } from '../bootstrap/command_line.ts';
 
 const MODES = { serve: 'Serve', validate: 'Validate', init_only: 'InitOnly' } as const;
@@ -20,7 +21,7 @@ export function commandLineOptions(options: Options): CommandLineOptions {
     base_id_path: options.baseIdPath,
     concurrency: options.concurrency,
     config_path: options.configPath,
-    config_yaml: options.configYaml,
+    config_yaml: redactedYaml(options.configYaml),
     allow_unknown_static_fields: options.allowUnknownStaticFields,
     reject_unknown_dynamic_fields: options.unknownDynamicFields === 'reject',
     ignore_unknown_dynamic_fields: options.unknownDynamicFields === 'ignore',

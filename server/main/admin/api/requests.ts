@@ -74,6 +74,7 @@ export const REQUEST_ENDPOINTS: readonly ApiEndpoint[] = [
   {
     path: '/api/capture',
     method: 'POST',
+    mutates: true,
     summary: 'Begins to watch live requests, or ends that',
     params: [],
     body: WATCH,
