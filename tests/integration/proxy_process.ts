@@ -110,7 +110,7 @@ export class ProxyProcess {
 }
 
 /** One request on a connection of its own. */
-export function ask(url: string, options: http.RequestOptions = {}): Promise<Answer> {
+export function ask(url: string, options: http.RequestOptions = {}, body = ''): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const request = http.request(url, { agent: false, ...options }, (response) => {
       let body = '';
@@ -119,7 +119,7 @@ export function ask(url: string, options: http.RequestOptions = {}): Promise<Ans
       response.on('error', reject);
     });
     request.on('error', reject);
-    request.end();
+    request.end(body);
   });
 }
 
