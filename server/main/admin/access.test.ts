@@ -128,7 +128,11 @@ describe('without credentials', () => {
 
   test('GET changes nothing, whatever is asked', async (t) => {
     const { ask, context } = await serve(t, {});
-    for (const target of WRITES) assert.equal((await ask(target)).status, 405, target);
+    const readable = new Set(
+      API_ENDPOINTS.filter(({ method }) => method === undefined).map((each) => each.path),
+    );
+    for (const target of WRITES.filter((each) => !readable.has(each)))
+      assert.equal((await ask(target)).status, 405, target);
     assert.deepEqual(context.done, []);
     for (const { mutates, method } of API_ENDPOINTS) assert.ok(!mutates || method === 'POST');
   });
