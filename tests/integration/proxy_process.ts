@@ -71,8 +71,8 @@ export class ProxyProcess {
     return exit;
   }
 
-  admin(target: string, method = 'GET'): Promise<Answer> {
-    return ask(`http://${this.adminAddress}${target}`, { method });
+  admin(target: string, method = 'GET', body = ''): Promise<Answer> {
+    return ask(`http://${this.adminAddress}${target}`, { method }, body);
   }
 
   /** Of the admin port. */
