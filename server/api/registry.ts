@@ -110,47 +110,48 @@ export interface LogFileManager {
   open(path: string): LogFile;
 }
 
-interface Extension<Category extends string> {
+/** What the list of extensions says about one of them: enough to find it, and to load it when a configuration does. */
+export interface Extension<Category extends ExtensionCategory = ExtensionCategory> {
   readonly category: Category;
   /** Envoy's extension name, e.g. `envoy.filters.http.router`. */
   readonly name: string;
   /** Full proto names that select it, e.g. `envoy.extensions.filters.http.router.v3.Router`. */
   readonly configTypes: readonly string[];
+  /** HTTP filters: types of typed_per_filter_config, where they differ from `configTypes`. */
+  readonly routeConfigTypes: readonly string[] | undefined;
+  /** Most configurations name few extensions, so the code of one is loaded with the first that does. Cheap when repeated. */
+  load(): FactoryOf<Category>;
 }
 
 /** `config` is the decoded, validated message of one of `configTypes`; `path` where it stands, for ConfigError. */
-export interface ListenerFilterFactory<C = never> extends Extension<'envoy.filters.listener'> {
+export interface ListenerFilterFactory<C = never> {
   compile(config: C, context: FactoryContext, path: string): ListenerFilterConfig;
 }
-export interface NetworkFilterFactory<C = never> extends Extension<'envoy.filters.network'> {
+export interface NetworkFilterFactory<C = never> {
   compile(config: C, context: FactoryContext, path: string): NetworkFilterConfig;
 }
 /** `filterName` is the name in http_filters: per-route configuration is found by it. */
-export interface HttpFilterFactory<C = never, R = never> extends Extension<'envoy.filters.http'> {
+export interface HttpFilterFactory<C = never, R = never> {
   compile(config: C, context: FactoryContext, path: string, filterName: string): HttpFilterConfig;
-  /** Types of typed_per_filter_config, where they differ from `configTypes`. */
-  readonly routeConfigTypes?: readonly string[];
   /** Names, below `http.<stat_prefix>.`, of the shared counters that a filter of this kind asks for. */
   readonly sharedCounters?: readonly string[];
   compileRoute?(config: R, context: FactoryContext, path: string): unknown;
 }
-export interface DownstreamTransportSocketExtension<C = never>
-  extends Extension<'envoy.transport_sockets.downstream'> {
+export interface DownstreamTransportSocketExtension<C = never> {
   compile(config: C, context: FactoryContext, path: string): DownstreamTransportSocketFactory;
 }
-export interface UpstreamTransportSocketExtension<C = never>
-  extends Extension<'envoy.transport_sockets.upstream'> {
+export interface UpstreamTransportSocketExtension<C = never> {
   compile(config: C, context: FactoryContext, path: string): UpstreamTransportSocketFactory;
 }
-export interface AccessLoggerFactory<C = never> extends Extension<'envoy.access_loggers'> {
+export interface AccessLoggerFactory<C = never> {
   compile(config: C, filter: AccessLogFilter | undefined, context: FactoryContext, path: string): AccessLog;
 }
 /** `context` is not of one listener: listeners share tracers. */
-export interface TracerFactory<C = never> extends Extension<'envoy.tracers'> {
+export interface TracerFactory<C = never> {
   compile(config: C, context: FactoryContext, path: string): Tracer;
 }
 /** Extensions that only carry settings (request id, retry predicates, upstream options...): the owner of the category reads the result. */
-export interface SettingsFactory<C = never> extends Extension<SettingsCategory> {
+export interface SettingsFactory<C = never> {
   compile(config: C, context: FactoryContext, path: string): unknown;
 }
 export type SettingsCategory =
@@ -191,10 +192,11 @@ export type ExtensionCategory = keyof FactoryByCategory | SettingsCategory;
 export type FactoryOf<Category extends ExtensionCategory> = Category extends keyof FactoryByCategory
   ? FactoryByCategory[Category]
   : SettingsFactory;
-export type ExtensionFactory = FactoryByCategory[keyof FactoryByCategory] | SettingsFactory;
 
 /** A resolved typed_config. `config` has been decoded (TypedStruct included) and validated. */
 export interface ResolvedExtension<Category extends ExtensionCategory> {
+  /** The extension's, which need not be the name in the configuration. */
+  readonly name: string;
   readonly factory: FactoryOf<Category>;
   /** Decoded message of `typeName`; pass it to `factory.compile`. */
   readonly config: never;
@@ -214,10 +216,7 @@ export interface Registry {
     path: string,
   ): ResolvedExtension<Category>;
   /** For per-route configuration: the HTTP filter whose `routeConfigTypes` or `configTypes` hold the type. Undefined when unknown. */
-  resolveRoute(
-    typedConfig: AnyMessage,
-    path: string,
-  ): { factory: HttpFilterFactory; config: never; typeName: string } | undefined;
-  /** All factories, for /help-like listings and the server_info's extension list. */
-  readonly all: readonly ExtensionFactory[];
+  resolveRoute(typedConfig: AnyMessage, path: string): ResolvedExtension<'envoy.filters.http'> | undefined;
+  /** All extensions, for /help-like listings and the server_info's extension list. */
+  readonly all: readonly Extension[];
 }

@@ -4,23 +4,29 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromJson } from '../../xds-protos/json.ts';
 import { encodeAny } from '../../xds-protos/load.ts';
-import type { HttpFilterFactory, SettingsFactory } from '../api/registry.ts';
+import type { Extension, HttpFilterFactory, SettingsFactory } from '../api/registry.ts';
 import { ExtensionRegistry } from './registry.ts';
 
 const FAULT = 'envoy.extensions.filters.http.fault.v3.HTTPFault';
 const UUID = 'envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig';
 
-const fault: HttpFilterFactory = {
+const faultFactory: HttpFilterFactory = {
+  compile: () => ({ createFilter: () => ({}) }) as never,
+};
+const fault: Extension<'envoy.filters.http'> = {
   category: 'envoy.filters.http',
   name: 'envoy.filters.http.fault',
   configTypes: [FAULT],
-  compile: () => ({ createFilter: () => ({}) }) as never,
+  routeConfigTypes: undefined,
+  load: () => faultFactory,
 };
-const uuid: SettingsFactory = {
+const uuidFactory: SettingsFactory = { compile: (config) => config };
+const uuid: Extension<'envoy.request_id'> = {
   category: 'envoy.request_id',
   name: 'envoy.request_id.uuid',
   configTypes: [UUID],
-  compile: (config) => config,
+  routeConfigTypes: undefined,
+  load: () => uuidFactory,
 };
 const registry = new ExtensionRegistry([fault, uuid]);
 
@@ -31,7 +37,7 @@ function typedStruct(type_url: string, value: object) {
 describe('resolve', () => {
   test('finds an extension by type within its category', () => {
     const { factory, typeName } = registry.resolve('envoy.request_id', 'x', encodeAny(UUID, {}), 'p');
-    assert.equal(factory, uuid);
+    assert.equal(factory, uuidFactory);
     assert.equal(typeName, UUID);
     const wrongCategory = () => registry.resolve('envoy.filters.http', 'x', encodeAny(UUID, {}), 'p');
     assert.throws(wrongCategory, {
@@ -73,7 +79,7 @@ describe('resolve', () => {
 });
 
 test('routes find HTTP filters by type, and nothing for others', () => {
-  assert.equal(registry.resolveRoute(encodeAny(FAULT, {}), 'p')?.factory, fault);
+  assert.equal(registry.resolveRoute(encodeAny(FAULT, {}), 'p')?.factory, faultFactory);
   assert.equal(registry.resolveRoute(encodeAny(UUID, {}), 'p'), undefined);
 });
 

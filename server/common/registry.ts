@@ -9,10 +9,8 @@ import { structToJson } from '../../xds-protos/well_known.ts';
 import { ConfigError } from '../api/config_error.ts';
 import type {
   AnyMessage,
+  Extension,
   ExtensionCategory,
-  ExtensionFactory,
-  FactoryOf,
-  HttpFilterFactory,
   Registry,
   ResolvedExtension,
 } from '../api/registry.ts';
@@ -26,16 +24,16 @@ interface Opened {
 }
 
 export class ExtensionRegistry implements Registry {
-  readonly all: readonly ExtensionFactory[];
-  readonly #byType = new Map<string, Map<string, ExtensionFactory>>();
-  readonly #byRouteType = new Map<string, HttpFilterFactory>();
+  readonly all: readonly Extension[];
+  readonly #byType = new Map<string, Map<string, Extension>>();
+  readonly #byRouteType = new Map<string, Extension<'envoy.filters.http'>>();
 
   /** Throws when two extensions of a category claim one type: a mistake in the list. */
-  constructor(factories: readonly ExtensionFactory[]) {
-    this.all = factories;
-    for (const factory of factories) {
-      for (const type of factory.configTypes) this.#claim(factory, type);
-      if (factory.category === 'envoy.filters.http') this.#claimRoutes(factory);
+  constructor(extensions: readonly Extension[]) {
+    this.all = extensions;
+    for (const extension of extensions) {
+      for (const type of extension.configTypes) this.#claim(extension, type);
+      if (isHttpFilter(extension)) this.#claimRoutes(extension);
     }
   }
 
@@ -47,36 +45,37 @@ export class ExtensionRegistry implements Registry {
   ): ResolvedExtension<Category> {
     if (typedConfig === undefined) throw notRegistered(name, '', path);
     const { typeName, message } = open(typedConfig, path);
-    const factory = this.#byType.get(category)?.get(typeName);
-    if (factory === undefined || message === undefined) throw notRegistered(name, typeName, path);
+    const extension = this.#byType.get(category)?.get(typeName) as Extension<Category> | undefined;
+    if (extension === undefined || message === undefined) throw notRegistered(name, typeName, path);
     assertValid(typeName, message, path);
-    return { factory: factory as FactoryOf<Category>, config: message as never, typeName };
+    return { name: extension.name, factory: extension.load(), config: message as never, typeName };
   }
 
-  resolveRoute(
-    typedConfig: AnyMessage,
-    path: string,
-  ): { factory: HttpFilterFactory; config: never; typeName: string } | undefined {
+  resolveRoute(typedConfig: AnyMessage, path: string): ResolvedExtension<'envoy.filters.http'> | undefined {
     const { typeName, message } = open(typedConfig, path);
-    const factory = this.#byRouteType.get(typeName);
-    if (factory === undefined || message === undefined) return undefined;
+    const extension = this.#byRouteType.get(typeName);
+    if (extension === undefined || message === undefined) return undefined;
     assertValid(typeName, message, path);
-    return { factory, config: message as never, typeName };
+    return { name: extension.name, factory: extension.load(), config: message as never, typeName };
   }
 
-  #claim(factory: ExtensionFactory, type: string): void {
-    let types = this.#byType.get(factory.category);
-    if (types === undefined) this.#byType.set(factory.category, (types = new Map()));
+  #claim(extension: Extension, type: string): void {
+    let types = this.#byType.get(extension.category);
+    if (types === undefined) this.#byType.set(extension.category, (types = new Map()));
     const other = types.get(type);
-    if (other !== undefined) throw new Error(`${other.name} and ${factory.name} both claim ${type}`);
-    types.set(type, factory);
+    if (other !== undefined) throw new Error(`${other.name} and ${extension.name} both claim ${type}`);
+    types.set(type, extension);
   }
 
-  #claimRoutes(factory: HttpFilterFactory): void {
-    for (const type of factory.routeConfigTypes ?? factory.configTypes) {
-      if (!this.#byRouteType.has(type)) this.#byRouteType.set(type, factory);
+  #claimRoutes(extension: Extension<'envoy.filters.http'>): void {
+    for (const type of extension.routeConfigTypes ?? extension.configTypes) {
+      if (!this.#byRouteType.has(type)) this.#byRouteType.set(type, extension);
     }
   }
+}
+
+function isHttpFilter(extension: Extension): extension is Extension<'envoy.filters.http'> {
+  return extension.category === 'envoy.filters.http';
 }
 
 function open(typedConfig: AnyMessage, path: string): Opened {

@@ -7,22 +7,13 @@ import { RequestHeaders } from '../../server/common/http/header_map.ts';
 import { ExtensionRegistry } from '../../server/common/registry.ts';
 import { compileRouteConfiguration } from '../../server/common/router/route_config.ts';
 import { ConnectionInfoRecord, StreamInfoRecord } from '../../server/common/stream_info/stream_info.ts';
-import { uriTemplateMatcherFactory } from '../../server/extensions/path/match/uri_template/config.ts';
-import { uriTemplateRewriterFactory } from '../../server/extensions/path/rewrite/uri_template/config.ts';
-import { previousHostsFactory } from '../../server/extensions/retry/host/previous_hosts/config.ts';
-import { previousPrioritiesFactory } from '../../server/extensions/retry/priority/previous_priorities/config.ts';
+import { ALL_EXTENSIONS } from '../../server/extensions/all_extensions.ts';
 import { fromJson } from '../../xds-protos/json.ts';
 import { fakeFactoryContext } from './factory_context.ts';
 
-/** A context whose registry has path templates and retry extensions. */
+/** A context with every extension. */
 export function routeContext(overrides: Partial<FactoryContext> = {}): FactoryContext {
-  const registry = new ExtensionRegistry([
-    uriTemplateMatcherFactory,
-    uriTemplateRewriterFactory,
-    previousHostsFactory,
-    previousPrioritiesFactory,
-  ]);
-  return fakeFactoryContext({ registry, ...overrides });
+  return fakeFactoryContext({ registry: new ExtensionRegistry(ALL_EXTENSIONS), ...overrides });
 }
 
 /** Compiles proto3 JSON. */

@@ -13,7 +13,7 @@ import { encodeAny } from '../../../xds-protos/load.ts';
 import type { LogContext } from '../../api/access_log.ts';
 import { ConfigError } from '../../api/config_error.ts';
 import { ResponseFlag } from '../../api/stream_info.ts';
-import { fileAccessLogger } from '../../extensions/access_loggers/file/config.ts';
+import { ALL_EXTENSIONS } from '../../extensions/all_extensions.ts';
 import { ExtensionRegistry } from '../registry.ts';
 import { setDynamicMetadata } from '../stream_info/stream_info.ts';
 import { compileAccessLogs } from './access_log_config.ts';
@@ -171,7 +171,7 @@ describe('log files', () => {
 });
 
 describe('compileAccessLogs', () => {
-  const registry = new ExtensionRegistry([fileAccessLogger]);
+  const registry = new ExtensionRegistry(ALL_EXTENSIONS);
   const access = (config: object): accesslog.AccessLog[] => [
     {
       name: 'log',

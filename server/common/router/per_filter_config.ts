@@ -85,7 +85,7 @@ function compileConfig(
     if (optional) return undefined;
     throw new ConfigError(
       path,
-      `The filter ${factory.name} doesn't support virtual host or route specific configurations`,
+      `The filter ${resolved.name} doesn't support virtual host or route specific configurations`,
     );
   }
   return factory.compileRoute(config, context, path);

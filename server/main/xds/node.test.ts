@@ -17,7 +17,8 @@ test('the node keeps what the bootstrap says and adds version and extensions', (
     category: 'envoy.filters.http',
     name: 'envoy.filters.http.router',
     configTypes: ['envoy.extensions.filters.http.router.v3.Router'],
-    compile: () => assert.fail('only listed'),
+    routeConfigTypes: undefined,
+    load: () => assert.fail('only listed'),
   } as const;
   const node = discoveryNode(own, '0.1.0', [router]);
   assert.deepEqual([node.id, node.cluster, node.locality?.region], [own.id, own.cluster, 'r']);

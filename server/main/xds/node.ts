@@ -4,13 +4,13 @@
 
 import type { Node } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { create } from '../../../xds-protos/load.ts';
-import type { ExtensionFactory } from '../../api/registry.ts';
+import type { Extension } from '../../api/registry.ts';
 
 /** The Envoy whose API and behaviour this follows. */
 const ENVOY_VERSION = { major_number: 1, minor_number: 40, patch: 0 };
 
 /** The bootstrap's node with what the program adds. `version` is Pilotfish's. */
-export function discoveryNode(node: Node, version: string, extensions: readonly ExtensionFactory[]): Node {
+export function discoveryNode(node: Node, version: string, extensions: readonly Extension[]): Node {
   const metadata = {
     'build.label': `pilotfish/${version}`,
     'build.type': 'RELEASE',

@@ -13,9 +13,6 @@ import {
 } from '../../../common/formatter/substitution_formatter.ts';
 
 export const fileAccessLogger: AccessLoggerFactory<file.FileAccessLog> = {
-  category: 'envoy.access_loggers',
-  name: 'envoy.access_loggers.file',
-  configTypes: ['envoy.extensions.access_loggers.file.v3.FileAccessLog'],
   compile(config, filter, context, path) {
     const formatter = compileFormatter(config, context, path);
     return new FileAccessLog(openLogFile(config.path, context, at(path, 'path')), filter, formatter);

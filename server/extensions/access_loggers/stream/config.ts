@@ -26,15 +26,9 @@ function compileStream(
 }
 
 export const stdoutAccessLogger: AccessLoggerFactory<stream.StdoutAccessLog> = {
-  category: 'envoy.access_loggers',
-  name: 'envoy.access_loggers.stdout',
-  configTypes: ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog'],
   compile: (config, filter, context, path) => compileStream('/dev/stdout', config, filter, context, path),
 };
 
 export const stderrAccessLogger: AccessLoggerFactory<stream.StderrAccessLog> = {
-  category: 'envoy.access_loggers',
-  name: 'envoy.access_loggers.stderr',
-  configTypes: ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog'],
   compile: (config, filter, context, path) => compileStream('/dev/stderr', config, filter, context, path),
 };

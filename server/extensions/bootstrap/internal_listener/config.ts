@@ -10,9 +10,6 @@ export interface InternalListenerSettings {
 }
 
 export const internalListenerFactory: SettingsFactory<InternalListener> = {
-  category: 'envoy.bootstrap',
-  name: 'envoy.bootstrap.internal_listener',
-  configTypes: ['envoy.extensions.bootstrap.internal_listener.v3.InternalListener'],
   compile: ({ buffer_size_kb: size }): InternalListenerSettings =>
     Object.freeze({ bufferSizeBytes: (size?.value ?? 1024) * 1024 }),
 };

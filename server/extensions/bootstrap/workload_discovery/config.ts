@@ -18,9 +18,6 @@ export class WorkloadDiscovery {
 }
 
 export const workloadDiscoveryFactory: SettingsFactory<BootstrapExtension> = {
-  category: 'envoy.bootstrap',
-  name: 'envoy.bootstrap.workload_discovery',
-  configTypes: ['istio.workload.BootstrapExtension'],
   compile({ config_source: source }, _context, path): WorkloadDiscovery {
     const where = at(path, 'config_source');
     if (source === undefined) throw new ConfigError(where, 'value is required');

@@ -7,9 +7,6 @@ import { type CommandParser, StringFormatterProvider } from '../../../common/for
 import { headerValue, parseHeaderNames } from '../../../common/formatter/http_formatter.ts';
 
 export const reqWithoutQueryFormatter: SettingsFactory<object> = {
-  category: 'envoy.formatter',
-  name: 'envoy.formatter.req_without_query',
-  configTypes: ['envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery'],
   compile(_config, context): CommandParser {
     return {
       parse(command, argument, maxLength, path) {

@@ -16,8 +16,5 @@ class AllowListedRoutes implements InternalRedirectPredicate {
 }
 
 export const allowListedRoutesFactory: SettingsFactory<AllowListedRoutesConfig> = {
-  category: 'envoy.internal_redirect_predicates',
-  name: 'envoy.internal_redirect_predicates.allow_listed_routes',
-  configTypes: ['envoy.extensions.internal_redirect.allow_listed_routes.v3.AllowListedRoutesConfig'],
   compile: (config) => Object.freeze(new AllowListedRoutes(config.allowed_route_names)),
 };

@@ -10,8 +10,5 @@ const PREVIOUS_ROUTES: InternalRedirectPredicate = Object.freeze({
 });
 
 export const previousRoutesFactory: SettingsFactory = {
-  category: 'envoy.internal_redirect_predicates',
-  name: 'envoy.internal_redirect_predicates.previous_routes',
-  configTypes: ['envoy.extensions.internal_redirect.previous_routes.v3.PreviousRoutesConfig'],
   compile: () => PREVIOUS_ROUTES,
 };

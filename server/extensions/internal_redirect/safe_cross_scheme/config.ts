@@ -15,8 +15,5 @@ const SAFE_CROSS_SCHEME: InternalRedirectPredicate = Object.freeze({
 });
 
 export const safeCrossSchemeFactory: SettingsFactory = {
-  category: 'envoy.internal_redirect_predicates',
-  name: 'envoy.internal_redirect_predicates.safe_cross_scheme',
-  configTypes: ['envoy.extensions.internal_redirect.safe_cross_scheme.v3.SafeCrossSchemeConfig'],
   compile: () => SAFE_CROSS_SCHEME,
 };

@@ -6,8 +6,5 @@ import type { SettingsFactory } from '../../../api/registry.ts';
 import type { LoadBalancingPolicySettings } from '../../../common/load_balancing/load_balancer_config.ts';
 
 export const clusterProvidedFactory: SettingsFactory<ClusterProvided> = {
-  category: 'envoy.load_balancing_policies',
-  name: 'envoy.load_balancing_policies.cluster_provided',
-  configTypes: ['envoy.extensions.load_balancing_policies.cluster_provided.v3.ClusterProvided'],
   compile: (): LoadBalancingPolicySettings => ({ loadBalancer: { policy: 'CLUSTER_PROVIDED' } }),
 };

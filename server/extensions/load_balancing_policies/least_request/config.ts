@@ -8,9 +8,6 @@ import type { LoadBalancingPolicySettings } from '../../../common/load_balancing
 import { checkLocalityFields, compileLeastRequest } from '../../../common/load_balancing/policy_settings.ts';
 
 export const leastRequestFactory: SettingsFactory<LeastRequest> = {
-  category: 'envoy.load_balancing_policies',
-  name: 'envoy.load_balancing_policies.least_request',
-  configTypes: ['envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest'],
   compile(config, _context, path): LoadBalancingPolicySettings {
     checkLocalityFields(config.locality_lb_config, at(path, 'locality_lb_config'));
     return { loadBalancer: compileLeastRequest(config, config.locality_lb_config, path) };

@@ -7,9 +7,6 @@ import type { LoadBalancingPolicySettings } from '../../../common/load_balancing
 import { compileMaglev } from '../../../common/load_balancing/policy_settings.ts';
 
 export const maglevFactory: SettingsFactory<Maglev> = {
-  category: 'envoy.load_balancing_policies',
-  name: 'envoy.load_balancing_policies.maglev',
-  configTypes: ['envoy.extensions.load_balancing_policies.maglev.v3.Maglev'],
   compile(config, _context, path): LoadBalancingPolicySettings {
     const byLocality = config.locality_weighted_lb_config !== undefined;
     return { loadBalancer: compileMaglev(config, config.consistent_hashing_lb_config, byLocality, path) };

@@ -10,9 +10,6 @@ import { checkLocalityFields, compileRandom } from '../../../common/load_balanci
 const HANDLED = new Set(['locality_lb_config']);
 
 export const randomFactory: SettingsFactory<Random> = {
-  category: 'envoy.load_balancing_policies',
-  name: 'envoy.load_balancing_policies.random',
-  configTypes: ['envoy.extensions.load_balancing_policies.random.v3.Random'],
   compile(config, _context, path): LoadBalancingPolicySettings {
     rejectOtherFields(config, HANDLED, path);
     checkLocalityFields(config.locality_lb_config, at(path, 'locality_lb_config'));

@@ -7,9 +7,6 @@ import type { LoadBalancingPolicySettings } from '../../../common/load_balancing
 import { compileRingHash } from '../../../common/load_balancing/policy_settings.ts';
 
 export const ringHashFactory: SettingsFactory<RingHash> = {
-  category: 'envoy.load_balancing_policies',
-  name: 'envoy.load_balancing_policies.ring_hash',
-  configTypes: ['envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash'],
   compile(config, _context, path): LoadBalancingPolicySettings {
     // The older fields of the same names count where the message that replaced them is not there.
     const hashing = config.consistent_hashing_lb_config ?? {

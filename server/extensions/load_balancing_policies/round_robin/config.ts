@@ -8,9 +8,6 @@ import type { LoadBalancingPolicySettings } from '../../../common/load_balancing
 import { checkLocalityFields, compileRoundRobin } from '../../../common/load_balancing/policy_settings.ts';
 
 export const roundRobinFactory: SettingsFactory<RoundRobin> = {
-  category: 'envoy.load_balancing_policies',
-  name: 'envoy.load_balancing_policies.round_robin',
-  configTypes: ['envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin'],
   compile(config, _context, path): LoadBalancingPolicySettings {
     checkLocalityFields(config.locality_lb_config, at(path, 'locality_lb_config'));
     return { loadBalancer: compileRoundRobin(config, config.locality_lb_config, path) };

@@ -11,9 +11,6 @@ import {
 import { compileSubset } from '../../../common/load_balancing/subset_config.ts';
 
 export const subsetFactory: SettingsFactory<Subset> = {
-  category: 'envoy.load_balancing_policies',
-  name: 'envoy.load_balancing_policies.subset',
-  configTypes: ['envoy.extensions.load_balancing_policies.subset.v3.Subset'],
   compile(config, context, path): LoadBalancingPolicySettings {
     const where = at(path, 'subset_lb_policy');
     if (config.subset_lb_policy === undefined) {

@@ -6,8 +6,5 @@ import type { SettingsFactory } from '../../../api/registry.ts';
 
 /** The message itself: `pack_trace_reason` and `use_request_id_for_trace_sampling`, both true where absent. */
 export const uuidRequestIdFactory: SettingsFactory<UuidRequestIdConfig> = {
-  category: 'envoy.request_id',
-  name: 'envoy.request_id.uuid',
-  configTypes: ['envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig'],
   compile: (config) => config,
 };

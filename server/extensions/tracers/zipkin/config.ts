@@ -24,9 +24,6 @@ const HANDLED_SERVICE = new Set(['http_uri', 'request_headers_to_add']);
 const NO_HEADERS: Collector['headers'] = [];
 
 export const zipkinTracerFactory: TracerFactory<ZipkinConfig> = {
-  category: 'envoy.tracers',
-  name: 'envoy.tracers.zipkin',
-  configTypes: ['envoy.config.trace.v3.ZipkinConfig'],
   compile(config, context, path) {
     rejectOtherFields(config, HANDLED, path);
     const version = config.collector_endpoint_version;

@@ -14,9 +14,6 @@ const CONFIG_HANDLED = new Set(['version']);
 
 export const upstreamProxyProtocolFactory: UpstreamTransportSocketExtension<ProxyProtocolUpstreamTransport> =
   {
-    category: 'envoy.transport_sockets.upstream',
-    name: 'envoy.transport_sockets.upstream_proxy_protocol',
-    configTypes: ['envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport'],
     compile(message, context, path) {
       const { config, transport_socket: inner } = message;
       rejectOtherFields(message, HANDLED, path);

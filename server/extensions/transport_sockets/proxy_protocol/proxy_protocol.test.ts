@@ -16,9 +16,8 @@ import type {
 } from '../../../api/network/transport_socket.ts';
 import { ipAddress, pipeAddress } from '../../../common/network/address.ts';
 import { ExtensionRegistry } from '../../../common/registry.ts';
+import { ALL_EXTENSIONS } from '../../../extensions/all_extensions.ts';
 import { parseProxyProtocol } from '../../filters/listener/proxy_protocol/proxy_protocol_header.ts';
-import { upstreamRawBufferFactory } from '../raw_buffer/config.ts';
-import { upstreamTlsFactory } from '../tls/config.ts';
 import { upstreamProxyProtocolFactory } from './config.ts';
 import { v1Header, v2Header } from './proxy_protocol_header.ts';
 
@@ -71,7 +70,7 @@ describe('headers', () => {
 });
 
 function compile(version: 'V1' | 'V2', inner: object, more: object = {}) {
-  const registry = new ExtensionRegistry([upstreamRawBufferFactory, upstreamTlsFactory]);
+  const registry = new ExtensionRegistry(ALL_EXTENSIONS);
   const message = fromJson<ProxyProtocolUpstreamTransport>(
     'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport',
     { config: { version, ...more }, transport_socket: { name: 'inner', typed_config: inner } },

@@ -11,9 +11,6 @@ import type {
   UpstreamTransportSocketExtension,
 } from '../../../api/registry.ts';
 
-const NAME = 'envoy.transport_sockets.raw_buffer';
-const CONFIG_TYPES = ['envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer'];
-
 /** Both ways at once: there is nothing to set up. */
 class RawBufferSocketFactory implements DownstreamTransportSocketFactory, UpstreamTransportSocketFactory {
   readonly secure = false;
@@ -36,15 +33,9 @@ class RawBufferSocketFactory implements DownstreamTransportSocketFactory, Upstre
 const FACTORY = new RawBufferSocketFactory();
 
 export const downstreamRawBufferFactory: DownstreamTransportSocketExtension<RawBuffer> = {
-  category: 'envoy.transport_sockets.downstream',
-  name: NAME,
-  configTypes: CONFIG_TYPES,
   compile: () => FACTORY,
 };
 
 export const upstreamRawBufferFactory: UpstreamTransportSocketExtension<RawBuffer> = {
-  category: 'envoy.transport_sockets.upstream',
-  name: NAME,
-  configTypes: CONFIG_TYPES,
   compile: () => FACTORY,
 };

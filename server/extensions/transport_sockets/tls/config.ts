@@ -122,15 +122,9 @@ function compileUpstream(
 }
 
 export const downstreamTlsFactory: DownstreamTransportSocketExtension<DownstreamTlsContext> = {
-  category: 'envoy.transport_sockets.downstream',
-  name: 'envoy.transport_sockets.tls',
-  configTypes: ['envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext'],
   compile: compileDownstream,
 };
 
 export const upstreamTlsFactory: UpstreamTransportSocketExtension<UpstreamTlsContext> = {
-  category: 'envoy.transport_sockets.upstream',
-  name: 'envoy.transport_sockets.tls',
-  configTypes: ['envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext'],
   compile: compileUpstream,
 };

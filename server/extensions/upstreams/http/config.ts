@@ -5,8 +5,5 @@ import type { HttpProtocolOptions } from '../../../../xds-protos/generated/envoy
 import type { SettingsFactory } from '../../../api/registry.ts';
 
 export const httpProtocolOptionsFactory: SettingsFactory<HttpProtocolOptions> = {
-  category: 'envoy.upstream_options',
-  name: 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
-  configTypes: ['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'],
   compile: (config) => config,
 };

@@ -22,9 +22,6 @@ const MODES: Readonly<Record<string, number>> = {
 };
 
 export const brotliCompressorFactory: SettingsFactory<Brotli> = {
-  category: 'envoy.compression.compressor',
-  name: 'envoy.compression.brotli.compressor',
-  configTypes: ['envoy.extensions.compression.brotli.compressor.v3.Brotli'],
   compile(config, _context, path): CompressionLibrary {
     const { constants, createBrotliCompress } = nodeZlib();
     const mode = MODES[config.encoder_mode];

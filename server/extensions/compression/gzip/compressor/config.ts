@@ -37,9 +37,6 @@ const LEVELS: Readonly<Record<string, number>> = {
 };
 
 export const gzipCompressorFactory: SettingsFactory<Gzip> = {
-  category: 'envoy.compression.compressor',
-  name: 'envoy.compression.gzip.compressor',
-  configTypes: ['envoy.extensions.compression.gzip.compressor.v3.Gzip'],
   compile(config, _context, path): CompressionLibrary {
     const { constants, createGzip } = nodeZlib();
     const level = LEVELS[config.compression_level];

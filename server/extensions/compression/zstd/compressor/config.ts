@@ -27,9 +27,6 @@ const STRATEGIES: Readonly<Record<string, number>> = {
 };
 
 export const zstdCompressorFactory: SettingsFactory<Zstd> = {
-  category: 'envoy.compression.compressor',
-  name: 'envoy.compression.zstd.compressor',
-  configTypes: ['envoy.extensions.compression.zstd.compressor.v3.Zstd'],
   compile(config, _context, path): CompressionLibrary {
     const { constants, createZstdCompress } = nodeZlib();
     const strategy = STRATEGIES[config.strategy];

@@ -9,9 +9,6 @@ import { ApplicationProtocols } from '../../../../common/stream_info/filter_stat
 import { AlpnFilter, type AlpnOverrides } from './alpn.ts';
 
 export const alpnFactory: HttpFilterFactory<FilterConfig> = {
-  category: 'envoy.filters.http',
-  name: 'istio.alpn',
-  configTypes: ['istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig'],
   compile(config) {
     const overrides: AlpnOverrides = Object.freeze({
       http11: overrideFor('HTTP11', config),

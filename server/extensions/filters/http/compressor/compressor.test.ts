@@ -14,8 +14,7 @@ import type {
 import { fromJson } from '../../../../../xds-protos/json.ts';
 import { FilterDataStatus, FilterTrailersStatus } from '../../../../api/http/filter.ts';
 import { ExtensionRegistry } from '../../../../common/registry.ts';
-import { brotliCompressorFactory } from '../../../compression/brotli/compressor/config.ts';
-import { gzipCompressorFactory } from '../../../compression/gzip/compressor/config.ts';
+import { ALL_EXTENSIONS } from '../../../../extensions/all_extensions.ts';
 import { chooseEncoding } from './accept_encoding.ts';
 import { compressorFactory } from './config.ts';
 
@@ -27,7 +26,7 @@ const TEXT = 'compress me '.repeat(50);
 
 function setup(config: object = {}, route?: object) {
   const stats = new FakeStatStore();
-  const registry = new ExtensionRegistry([gzipCompressorFactory, brotliCompressorFactory]);
+  const registry = new ExtensionRegistry(ALL_EXTENSIONS);
   const context = fakeFactoryContext({ stats, registry, httpStatPrefix: 'http.p.' });
   const json = { compressor_library: LIBRARY, response_direction_config: {}, ...config };
   const message = fromJson<Compressor>('envoy.extensions.filters.http.compressor.v3.Compressor', json);

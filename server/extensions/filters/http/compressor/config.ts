@@ -22,10 +22,6 @@ const RESPONSE_HANDLED = new Set([
 const OVERRIDES_HANDLED = new Set(['response_direction_config']);
 
 export const compressorFactory: HttpFilterFactory<Compressor, CompressorPerRoute> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.compressor',
-  configTypes: ['envoy.extensions.filters.http.compressor.v3.Compressor'],
-  routeConfigTypes: ['envoy.extensions.filters.http.compressor.v3.CompressorPerRoute'],
   compile(config, context, path) {
     const { response_direction_config: response } = config;
     if (response !== undefined) {

@@ -10,10 +10,6 @@ import { compileRuntimeFraction } from '../../../../common/router/runtime_fracti
 import { CORS_STATS, CorsFilter, type CorsPolicy } from './cors.ts';
 
 export const corsFactory: HttpFilterFactory<cors.Cors, cors.CorsPolicy> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.cors',
-  configTypes: ['envoy.extensions.filters.http.cors.v3.Cors'],
-  routeConfigTypes: ['envoy.extensions.filters.http.cors.v3.CorsPolicy'],
   compile(_config, context) {
     const stats = context.stats.block(CORS_STATS, `${context.httpStatPrefix}cors.`);
     return Object.freeze({ isTerminal: false, createFilter: () => new CorsFilter(stats) });

@@ -31,9 +31,6 @@ const DENOMINATORS: Readonly<Record<string, 100 | 10_000 | 1_000_000>> = {
 const ACTIVE_FAULTS = 'fault.active_faults';
 
 export const faultFactory: HttpFilterFactory<HTTPFault, HTTPFault> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.fault',
-  configTypes: ['envoy.extensions.filters.http.fault.v3.HTTPFault'],
   sharedCounters: [ACTIVE_FAULTS],
   compile(config, context, path) {
     const prefix = `${context.httpStatPrefix}fault.`;

@@ -8,9 +8,6 @@ import { GrpcMethodStats } from './grpc_method_stats.ts';
 import { GrpcStatsFilter, type GrpcStatsFilterConfig } from './grpc_stats.ts';
 
 export const grpcStatsFactory: HttpFilterFactory<FilterConfig> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.grpc_stats',
-  configTypes: ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig'],
   compile(config, { stats }, path) {
     const allMethods = config.stats_for_all_methods?.value ?? false;
     if (config.replace_dots_in_grpc_service_name && !allMethods) {

@@ -21,9 +21,6 @@ import { type PeerMetadataConfig, PeerMetadataFilter } from './peer_metadata.ts'
 import { HeaderPropagation } from './propagation.ts';
 
 export const peerMetadataFactory: HttpFilterFactory<Config> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.peer_metadata',
-  configTypes: ['io.istio.http.peer_metadata.Config'],
   compile(config, context, path) {
     const filterConfig: PeerMetadataConfig = Object.freeze({
       downstreamDiscovery: compileDiscovery(config, 'downstream_discovery', context, path),

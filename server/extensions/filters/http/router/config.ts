@@ -47,9 +47,6 @@ export class RouterConfig implements HttpFilterConfig {
 }
 
 export const routerFactory: HttpFilterFactory<RouterMessage> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.router',
-  configTypes: ['envoy.extensions.filters.http.router.v3.Router'],
   compile(config, context, path) {
     rejectOtherFields(config, HANDLED, path);
     return new RouterConfig({

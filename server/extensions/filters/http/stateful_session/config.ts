@@ -34,10 +34,6 @@ export interface StatefulSessionRouteSettings {
 }
 
 export const statefulSessionFactory: HttpFilterFactory<StatefulSession, StatefulSessionPerRoute> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.stateful_session',
-  configTypes: ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession'],
-  routeConfigTypes: ['envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute'],
   compile(config, context, path) {
     const settings = compileSettings(config, context, path);
     const prefix = `${context.httpStatPrefix}stateful_session.${config.stat_prefix}.`;
@@ -78,7 +74,7 @@ function compileSessions(
   const where = at(path, 'typed_config');
   const { registry } = context;
   const resolved = registry.resolve('envoy.http.stateful_session', state.name, state.typed_config, where);
-  if (resolved.factory.name !== state.name) {
+  if (resolved.name !== state.name) {
     const reason = `Didn't find a registered implementation for name: '${state.name}'`;
     throw new ConfigError(at(path, 'name'), reason);
   }

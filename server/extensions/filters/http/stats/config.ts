@@ -25,9 +25,6 @@ export interface IstioStatsConfig {
 const DEFAULT_REPORT_DURATION_MS = 5000;
 
 export const istioStatsFactory: HttpFilterFactory<PluginConfig> = {
-  category: 'envoy.filters.http',
-  name: 'envoy.filters.http.istio_stats',
-  configTypes: ['stats.PluginConfig'],
   compile(config, context, path) {
     const filterConfig = compileIstioStats(config, context, path);
     return Object.freeze({ isTerminal: false, createFilter: () => new IstioStatsFilter(filterConfig) });

@@ -5,9 +5,6 @@ import type { ListenerFilterFactory } from '../../../../api/registry.ts';
 import { HTTP_INSPECTOR_STATS, HttpInspectorConfig } from './http_inspector.ts';
 
 export const httpInspectorFactory: ListenerFilterFactory<HttpInspector> = {
-  category: 'envoy.filters.listener',
-  name: 'envoy.filters.listener.http_inspector',
-  configTypes: ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector'],
   compile: (_config, context) =>
     new HttpInspectorConfig(context.stats.block(HTTP_INSPECTOR_STATS, 'http_inspector.')),
 };

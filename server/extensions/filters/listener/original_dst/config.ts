@@ -5,8 +5,5 @@ import type { ListenerFilterFactory } from '../../../../api/registry.ts';
 import { OriginalDstConfig } from './original_dst.ts';
 
 export const originalDstFactory: ListenerFilterFactory<OriginalDst> = {
-  category: 'envoy.filters.listener',
-  name: 'envoy.filters.listener.original_dst',
-  configTypes: ['envoy.extensions.filters.listener.original_dst.v3.OriginalDst'],
   compile: () => new OriginalDstConfig(),
 };

@@ -36,8 +36,5 @@ function compile(config: ProxyProtocol, context: FactoryContext, path: string): 
 }
 
 export const proxyProtocolFactory: ListenerFilterFactory<ProxyProtocol> = {
-  category: 'envoy.filters.listener',
-  name: NAME,
-  configTypes: ['envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol'],
   compile,
 };

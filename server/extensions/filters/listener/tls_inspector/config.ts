@@ -19,8 +19,5 @@ function compile(config: TlsInspector, context: FactoryContext, path: string): T
 }
 
 export const tlsInspectorFactory: ListenerFilterFactory<TlsInspector> = {
-  category: 'envoy.filters.listener',
-  name: 'envoy.filters.listener.tls_inspector',
-  configTypes: ['envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector'],
   compile,
 };

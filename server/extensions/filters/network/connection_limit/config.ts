@@ -20,8 +20,5 @@ function compile(config: ConnectionLimit, context: FactoryContext): ConnectionLi
 }
 
 export const connectionLimitFactory: NetworkFilterFactory<ConnectionLimit> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.connection_limit',
-  configTypes: ['envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit'],
   compile,
 };

@@ -37,9 +37,6 @@ class DirectResponseFilter implements NetworkFilter {
 }
 
 export const directResponseFactory: NetworkFilterFactory<Config> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.direct_response',
-  configTypes: ['envoy.extensions.filters.network.direct_response.v3.Config'],
   compile(config, _context, path): NetworkFilterConfig {
     const response = readDataSource(config.response, at(path, 'response')) ?? NO_BYTES;
     return { isTerminal: true, createFilter: () => new DirectResponseFilter(response) };

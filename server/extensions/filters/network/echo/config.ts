@@ -28,8 +28,5 @@ class EchoFilter implements NetworkFilter {
 const CONFIG: NetworkFilterConfig = { isTerminal: true, createFilter: () => new EchoFilter() };
 
 export const echoFactory: NetworkFilterFactory<Echo> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.echo',
-  configTypes: ['envoy.extensions.filters.network.echo.v3.Echo'],
   compile: () => CONFIG,
 };

@@ -43,9 +43,6 @@ const DEFAULT_MAX_REQUEST_HEADERS_KB = 60;
 const DEFAULT_MAX_HEADERS_COUNT = 100;
 
 export const httpConnectionManagerFactory: NetworkFilterFactory<HttpConnectionManager> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.http_connection_manager',
-  configTypes: ['envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager'],
   compile(config, context, path) {
     return new HttpConnectionManagerConfig(compile(config, context, path));
   },

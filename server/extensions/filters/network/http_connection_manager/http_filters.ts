@@ -8,7 +8,7 @@ import type {
 import { typeNameOf } from '../../../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { HttpFilterConfig } from '../../../../api/http/filter.ts';
-import type { FactoryContext } from '../../../../api/registry.ts';
+import type { Extension, FactoryContext } from '../../../../api/registry.ts';
 import type { HttpFilterEntry } from '../../../../common/http/conn_manager_config.ts';
 
 /** Throws ConfigError for an unknown extension that is not optional, and for a chain that does not end in a terminal filter. */
@@ -77,10 +77,10 @@ function compileEntry(
 /** Main gives out counters when a listener comes; what the discovered configuration will be is only known later. */
 function reserveCounters(typeUrls: readonly string[], context: FactoryContext): void {
   for (const type of typeUrls.map(typeNameOf)) {
-    const factory = context.registry.all.find(({ configTypes }) => configTypes.includes(type));
-    if (factory?.category !== 'envoy.filters.http') continue;
-    for (const name of factory.sharedCounters ?? [])
-      context.sharedCounter(`${context.httpStatPrefix}${name}`);
+    const extension = context.registry.all.find(({ configTypes }) => configTypes.includes(type));
+    if (extension?.category !== 'envoy.filters.http') continue;
+    const { sharedCounters } = (extension as Extension<'envoy.filters.http'>).load();
+    for (const name of sharedCounters ?? []) context.sharedCounter(`${context.httpStatPrefix}${name}`);
   }
 }
 

@@ -12,9 +12,6 @@ import { encodeNodeMetadata } from './initial_header.ts';
 import { METADATA_EXCHANGE_STATS, MetadataExchangeFilter } from './metadata_exchange.ts';
 
 export const metadataExchangeFactory: NetworkFilterFactory<MetadataExchange> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.metadata_exchange',
-  configTypes: ['envoy.tcp.metadataexchange.config.MetadataExchange'],
   compile(config, { server, stats, listener, workloads }) {
     const workload = workloadFromMetadata(server.nodeMetadata, config.additional_labels);
     const filterConfig = Object.freeze({

@@ -40,8 +40,5 @@ function compileDelay(config: FaultDelay, path: string): NonNullable<MongoProxyO
 }
 
 export const mongoProxyFactory: NetworkFilterFactory<MongoProxy> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.mongo_proxy',
-  configTypes: ['envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy'],
   compile,
 };

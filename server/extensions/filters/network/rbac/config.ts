@@ -32,8 +32,5 @@ function withDot(prefix: string): string {
 }
 
 export const rbacFactory: NetworkFilterFactory<RBAC> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.rbac',
-  configTypes: ['envoy.extensions.filters.network.rbac.v3.RBAC'],
   compile,
 };

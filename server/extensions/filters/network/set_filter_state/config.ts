@@ -97,8 +97,5 @@ function compile(config: Config, context: FactoryContext, path: string): Network
 }
 
 export const setFilterStateFactory: NetworkFilterFactory<Config> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.set_filter_state',
-  configTypes: ['envoy.extensions.filters.network.set_filter_state.v3.Config'],
   compile,
 };

@@ -32,8 +32,5 @@ class SniClusterFilter implements NetworkFilter {
 const CONFIG: NetworkFilterConfig = { isTerminal: false, createFilter: () => new SniClusterFilter() };
 
 export const sniClusterFactory: NetworkFilterFactory<SniCluster> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.sni_cluster',
-  configTypes: ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster'],
   compile: () => CONFIG,
 };

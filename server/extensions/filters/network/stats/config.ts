@@ -6,9 +6,6 @@ import { compileIstioStats } from '../../http/stats/config.ts';
 import { IstioTcpStatsFilter } from './stats.ts';
 
 export const istioTcpStatsFactory: NetworkFilterFactory<PluginConfig> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.istio_stats',
-  configTypes: ['stats.PluginConfig'],
   compile(config, context, path) {
     const filterConfig = compileIstioStats(config, context, path);
     return Object.freeze({ isTerminal: false, createFilter: () => new IstioTcpStatsFilter(filterConfig) });

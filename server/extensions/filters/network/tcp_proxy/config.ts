@@ -127,9 +127,6 @@ export class TcpProxyConfig implements NetworkFilterConfig {
 }
 
 export const tcpProxyFactory: NetworkFilterFactory<TcpProxyMessage> = {
-  category: 'envoy.filters.network',
-  name: 'envoy.filters.network.tcp_proxy',
-  configTypes: ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy'],
   compile(config, context, path) {
     rejectOtherFields(config, HANDLED, path);
     const defaultMetadataMatch = plainMetadata(config.metadata_match)?.[LB_METADATA];

@@ -5,8 +5,5 @@ import type { SettingsFactory } from '../../../../api/registry.ts';
 import { compilePreserveCase, type PreserveCaseConfig } from '../../../../common/http/http1/settings.ts';
 
 export const preserveCaseFactory: SettingsFactory<PreserveCaseConfig> = {
-  category: 'envoy.http.stateful_header_formatters',
-  name: 'envoy.http.stateful_header_formatters.preserve_case',
-  configTypes: ['envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig'],
   compile: compilePreserveCase,
 };

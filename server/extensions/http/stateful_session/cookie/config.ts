@@ -8,9 +8,6 @@ import type { SettingsFactory } from '../../../../api/registry.ts';
 const require = createRequire(import.meta.url);
 
 export const cookieSessionFactory: SettingsFactory<CookieBasedSessionState> = {
-  category: 'envoy.http.stateful_session',
-  name: 'envoy.http.stateful_session.cookie',
-  configTypes: ['envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState'],
   compile({ cookie }): SessionStateFactory {
     const { CookieSessionStateFactory } = require('./cookie.ts') as typeof import('./cookie.ts');
     return new CookieSessionStateFactory(cookie!);

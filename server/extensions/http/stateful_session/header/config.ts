@@ -8,9 +8,6 @@ import { base64Decode, base64Encode } from '../../../../common/base64.ts';
 import { headerName } from '../../../../common/matcher/header_matcher.ts';
 
 export const headerSessionFactory: SettingsFactory<HeaderBasedSessionState> = {
-  category: 'envoy.http.stateful_session',
-  name: 'envoy.http.stateful_session.header',
-  configTypes: ['envoy.extensions.http.stateful_session.header.v3.HeaderBasedSessionState'],
   compile({ name }): SessionStateFactory {
     const header = headerName(name);
     return { create: (headers: RequestHeaderMap) => new HeaderSessionState(header, headers.get(header)) };

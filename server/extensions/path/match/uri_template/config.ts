@@ -23,9 +23,6 @@ export class UriTemplateMatcher implements PathTemplateMatcher {
 }
 
 export const uriTemplateMatcherFactory: SettingsFactory<UriTemplateMatchConfig> = {
-  category: 'envoy.path.match',
-  name: 'envoy.path.match.uri_template.uri_template_matcher',
-  configTypes: ['envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig'],
   compile(config: UriTemplateMatchConfig, _context: FactoryContext, path: string): UriTemplateMatcher {
     return new UriTemplateMatcher(parseUriTemplate(config.path_template, at(path, 'path_template')));
   },

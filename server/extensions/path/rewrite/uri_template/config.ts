@@ -49,9 +49,6 @@ class UriTemplateRewriter implements PathTemplateRewriter {
 }
 
 export const uriTemplateRewriterFactory: SettingsFactory<UriTemplateRewriteConfig> = {
-  category: 'envoy.path.rewrite',
-  name: NAME,
-  configTypes: ['envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig'],
   compile(config: UriTemplateRewriteConfig, _context: FactoryContext, path: string): UriTemplateRewriter {
     return new UriTemplateRewriter(
       parseUriTemplateRewrite(config.path_template_rewrite, at(path, 'path_template_rewrite')),

@@ -11,8 +11,5 @@ const OMIT_CANARY_HOSTS: RetryHostPredicate = Object.freeze({
 });
 
 export const omitCanaryHostsFactory: SettingsFactory = {
-  category: 'envoy.retry_host_predicates',
-  name: 'envoy.retry_host_predicates.omit_canary_hosts',
-  configTypes: ['envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate'],
   compile: () => OMIT_CANARY_HOSTS,
 };

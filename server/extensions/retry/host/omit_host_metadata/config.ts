@@ -30,9 +30,6 @@ class OmitHostMetadata implements RetryHostPredicate {
 }
 
 export const omitHostMetadataFactory: SettingsFactory<OmitHostMetadataConfig> = {
-  category: 'envoy.retry_host_predicates',
-  name: 'envoy.retry_host_predicates.omit_host_metadata',
-  configTypes: ['envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig'],
   compile({ metadata_match: match }) {
     const struct = match?.filter_metadata[LB_METADATA];
     return Object.freeze(new OmitHostMetadata(struct === undefined ? {} : structToJson(struct)));

@@ -4,8 +4,5 @@
 import type { SettingsFactory } from '../../../../api/registry.ts';
 
 export const previousHostsFactory: SettingsFactory = {
-  category: 'envoy.retry_host_predicates',
-  name: 'envoy.retry_host_predicates.previous_hosts',
-  configTypes: ['envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate'],
   compile: () => Object.freeze({}),
 };

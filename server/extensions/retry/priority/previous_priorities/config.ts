@@ -4,8 +4,5 @@
 import type { SettingsFactory } from '../../../../api/registry.ts';
 
 export const previousPrioritiesFactory: SettingsFactory = {
-  category: 'envoy.retry_priorities',
-  name: 'envoy.retry_priorities.previous_priorities',
-  configTypes: ['envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig'],
   compile: () => Object.freeze({}),
 };
