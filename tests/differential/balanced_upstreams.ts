@@ -49,6 +49,9 @@ export class BalancedUpstreams {
     return { endpoint: { address, ...(more.endpoint as Json) }, ...without(more, 'endpoint') };
   }
 
+  /** What hosts say of their load, by request header `x-load`: headers of their answers, or trailers (`trailer`). */
+  readonly loads = new Map<string, readonly (Readonly<Record<string, string>> | undefined)[]>();
+
   /** `x-fail: n`: the first n attempts fail with `x-status` (503). `x-hold`: no answer before `release`. */
   private answer(index: number, request: http.IncomingMessage, response: http.ServerResponse): void {
     this.received.push(index);
@@ -57,7 +60,17 @@ export class BalancedUpstreams {
     const failing = (request.headers['x-fail-hosts'] ?? '').toString().split(',').includes(String(index));
     response.statusCode = attempt <= failures || failing ? Number(request.headers['x-status'] ?? 503) : 200;
     response.setHeader('x-host', index);
-    const end = (): void => void response.end();
+    const load = this.loads.get(String(request.headers['x-load']))?.[index];
+    const { trailer, ...headers } = load ?? {};
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    const end = (): void => {
+      if (trailer !== undefined) {
+        response.setHeader('trailer', 'endpoint-load-metrics');
+        response.write('x');
+        response.addTrailers({ 'endpoint-load-metrics': trailer });
+      }
+      response.end();
+    };
     if (request.headers['x-hold'] === undefined) end();
     else this.held.push(end);
   }

@@ -23,6 +23,7 @@ export function createPicker(
   if (hosts.length <= 1) return new OnlyHost(hosts[0]);
   if (config.policy === 'RANDOM') return new RandomPicker(hosts);
   const slow = slowStart?.active(monotonicNow()) === true ? slowStart : undefined;
+  if (config.policy === 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN') return createWeightedByLoad(hosts, slow);
   const weighted = slow !== undefined || hosts.some((host) => host.weight !== hosts[0].weight);
   if (config.policy === 'ROUND_ROBIN')
     return weighted ? new WeightedPicker(hosts, roundRobinWeight(slow)) : new Rotation(hosts);
@@ -31,6 +32,14 @@ export function createPicker(
 }
 
 type WeightOf = (host: Host) => number;
+
+function createWeightedByLoad(hosts: readonly Host[], slow: SlowStart | undefined): HostPicker {
+  const weightOf: WeightOf = (host) => host.load?.weight ?? 1;
+  const first = weightOf(hosts[0]);
+  if (slow === undefined && hosts.every((host) => weightOf(host) === first)) return new Rotation(hosts);
+  if (slow === undefined) return new WeightedPicker(hosts, weightOf);
+  return new WeightedPicker(hosts, (host) => weightOf(host) * slow.factor(host, monotonicNow()));
+}
 
 function roundRobinWeight(slow: SlowStart | undefined): WeightOf {
   if (slow === undefined) return (host) => host.weight;

@@ -53,6 +53,41 @@ export interface RandomConfig {
   readonly locality: LocalityConfig;
 }
 
+/** Round robin by weights that hosts' load reports come to. Times in ms. */
+export interface ClientSideWeightedConfig {
+  readonly policy: 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN';
+  readonly locality: LocalityConfig;
+  readonly slowStart: SlowStartConfig | undefined;
+  /** Reports count when a host has sent them for so long, */
+  readonly blackoutMs: number;
+  /** and until it has sent none for so long. */
+  readonly expirationMs: number;
+  readonly updateMs: number;
+  readonly errorPenalty: number;
+  /** Metrics of a report whose highest is the utilization. */
+  readonly metricNames: readonly string[];
+}
+
+/** A field of dynamic metadata. */
+export interface MetadataPath {
+  readonly namespace: string;
+  readonly path: readonly string[];
+}
+
+/** A request header, or where it is '' metadata. */
+export interface OverrideHostSource {
+  readonly header: string;
+  readonly metadata: MetadataPath | undefined;
+}
+
+export interface OverrideHostConfig {
+  readonly policy: 'OVERRIDE_HOST';
+  readonly sources: readonly OverrideHostSource[];
+  /** Where the chosen host's address is written. */
+  readonly selectedHostKey: MetadataPath | undefined;
+  readonly fallback: BalancingConfig;
+}
+
 export interface RingHashConfig {
   readonly policy: 'RING_HASH';
   readonly hashFunction: 'XX_HASH' | 'MURMUR_HASH_2';
@@ -73,10 +108,10 @@ export interface MaglevConfig {
 }
 
 /** Policies that pick from a list of hosts. */
-export type PickingConfig = RoundRobinConfig | LeastRequestConfig | RandomConfig;
+export type PickingConfig = RoundRobinConfig | LeastRequestConfig | RandomConfig | ClientSideWeightedConfig;
 export type HashingConfig = RingHashConfig | MaglevConfig;
 /** Policies over hosts that are known. */
-export type BalancingConfig = PickingConfig | HashingConfig | SubsetConfig;
+export type BalancingConfig = PickingConfig | HashingConfig | SubsetConfig | OverrideHostConfig;
 export type LoadBalancerConfig = BalancingConfig | { readonly policy: 'CLUSTER_PROVIDED' };
 
 /** What a load_balancing_policies extension compiles to. */

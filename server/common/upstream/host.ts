@@ -10,6 +10,7 @@ import {
   HostSlot,
   type Locality,
 } from '../../api/upstream/host.ts';
+import type { HostLoad } from '../load_balancing/client_side_weights.ts';
 import type { FilterMetadata } from './metadata.ts';
 
 export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
@@ -69,6 +70,8 @@ export class Host implements HostDescription {
   /** When slow start began to count for it, ms of the monotonic clock; 0 = not yet. Envoy: Host::lastHcPassTime. */
   slowStartSince = 0;
   private failedActiveHc: boolean;
+  /** What it says of its load, where the balancer goes by that. Envoy: Host::lbPolicyData. */
+  load: HostLoad | undefined = undefined;
   /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
   http1Pool: HostPool | undefined = undefined;
   /** Of HTTP/2, or of whichever of the two the host agrees to. */
@@ -142,6 +145,7 @@ export class Host implements HostDescription {
   /** Takes the connections and the age of the object this one replaces (same address and security; weight or health changed). */
   takeOver(from: Host): void {
     this.slowStartSince = from.slowStartSince;
+    this.load = from.load;
     this.http1Pool = from.http1Pool;
     this.http2Pool = from.http2Pool;
     this.tcpPool = from.tcpPool;

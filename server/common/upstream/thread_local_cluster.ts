@@ -23,7 +23,8 @@ import { MixedConnPool } from '../conn_pool/mixed_conn_pool.ts';
 import type { Http1CodecStats } from '../http/http1/message_head.ts';
 import type { Http1Settings } from '../http/http1/settings.ts';
 import type { Http2Settings } from '../http/http2/settings.ts';
-import { createLoadBalancer } from '../load_balancing/create_load_balancer.ts';
+import type { ClientSideWeights } from '../load_balancing/client_side_weights.ts';
+import { createClientSideWeights, createLoadBalancer } from '../load_balancing/create_load_balancer.ts';
 import type { BalancingConfig } from '../load_balancing/load_balancer_config.ts';
 import type { LoadBalancerEnvironment } from '../load_balancing/load_balancer_environment.ts';
 import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
@@ -78,6 +79,8 @@ export class ThreadLocalCluster implements Cluster {
   readonly preconnectRatio: number;
   /** Undefined without outlier detection. */
   readonly outlierMonitor: OutlierMonitor | undefined;
+  /** Undefined unless the balancer goes by load reports of hosts. */
+  readonly clientSideWeights: ClientSideWeights | undefined;
   prioritySet: PrioritySet;
   private balancer: LoadBalancer;
   private readonly context: FactoryContext;
@@ -127,6 +130,11 @@ export class ThreadLocalCluster implements Cluster {
     this.environment = this.loadBalancerEnvironment();
     this.prioritySet = this.createPrioritySet([], DEFAULT_HOST_SET_OPTIONS);
     this.balancer = this.createBalancer(undefined);
+    this.clientSideWeights = createClientSideWeights(
+      config.loadBalancer,
+      () => this.prioritySet.hosts,
+      () => (this.balancer = this.createBalancer(this.balancer)),
+    );
   }
 
   /** Stats are made with the first traffic: most clusters of a mesh never see any, and each costs memory. */
@@ -316,6 +324,7 @@ export class ThreadLocalCluster implements Cluster {
 
   private setHosts(hosts: readonly Host[], options: HostSetOptions): void {
     this.prioritySet = this.createPrioritySet(hosts, options);
+    this.clientSideWeights?.update();
     this.balancer = this.createBalancer(this.balancer);
   }
 
@@ -335,6 +344,7 @@ export class ThreadLocalCluster implements Cluster {
   /** The cluster is replaced or removed: its idle connections close, busy ones finish. */
   drain(): void {
     this.draining = true;
+    this.clientSideWeights?.close();
     for (const host of this.prioritySet.hosts) host.drainPools();
     if (this.balancer instanceof OriginalDstLoadBalancer) this.balancer.close();
   }

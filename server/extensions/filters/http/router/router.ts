@@ -136,7 +136,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     const info = callbacks.streamInfo;
     info.upstreamRequestAttemptCount = this.attempts;
-    const upstream = new UpstreamRequest(this, host, info, this.headers, cluster.outlierMonitor);
+    const upstream = new UpstreamRequest(this, host, info, this.headers, cluster);
     this.upstream = upstream;
     if (this.responsePaused) upstream.readDisable(true);
     const maxDurationMs = this.timeouts.upstreamStreamDuration ?? cluster.features.maxStreamDurationMs;

@@ -3,7 +3,12 @@
 
 import type { BytesMeter, ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { DownstreamWatermarkCallbacks } from '../../../../api/http/filter.ts';
-import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
+import type {
+  HeaderMap,
+  RequestHeaderMap,
+  ResponseHeaderMap,
+  TrailerMap,
+} from '../../../../api/http/header_map.ts';
 import type { StreamInfo } from '../../../../api/stream_info.ts';
 import type {
   Cancellable,
@@ -16,10 +21,12 @@ import type {
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import type { ClientSideWeights } from '../../../../common/load_balancing/client_side_weights.ts';
 import type { SocketConnection } from '../../../../common/network/connection.ts';
 import { UpstreamTracing } from '../../../../common/tracing/upstream_tracing.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { OutlierMonitor } from '../../../../common/upstream/outlier_monitor.ts';
+import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import { resetReasonText, responseFlagOf } from './reset_reason.ts';
 import { putResponse } from './response_stats.ts';
 import type { Router } from './router.ts';
@@ -38,6 +45,8 @@ export class UpstreamRequest
   private readonly info: StreamInfo;
   private readonly headers: RequestHeaderMap;
   private readonly outlierMonitor: OutlierMonitor | undefined;
+  /** Who wants to hear of the host's load; nobody any more after the first report. */
+  private loads: ClientSideWeights | undefined;
   private readonly tracing: UpstreamTracing | undefined;
   private connection: SocketConnection | undefined = undefined;
   /** Of an HTTP/2 stream; the bytes of an HTTP/1 connection are its stream's. */
@@ -56,19 +65,20 @@ export class UpstreamRequest
   /** Also before there is a stream. */
   private readDisabled = false;
 
-  /** `headers` are the request's; `outlierMonitor` is told how the host does. */
+  /** `headers` are the request's; `cluster` is told how the host does. */
   constructor(
     router: Router,
     host: Host,
     info: StreamInfo,
     headers: RequestHeaderMap,
-    outlierMonitor: OutlierMonitor | undefined,
+    cluster: ThreadLocalCluster,
   ) {
     this.router = router;
     this.host = host;
     this.info = info;
     this.headers = headers;
-    this.outlierMonitor = outlierMonitor;
+    this.outlierMonitor = cluster.outlierMonitor;
+    this.loads = cluster.clientSideWeights;
     this.tracing = info.tracing === undefined ? undefined : UpstreamTracing.begin(host, headers, info);
   }
 
@@ -207,6 +217,7 @@ export class UpstreamRequest
     this.perTryIdleTimer?.disable();
     this.tracing?.onResponseHeaders(headers);
     if (endStream) this.finish();
+    if (this.loads !== undefined) this.takeLoadReport(headers);
     if (this.outlierMonitor !== undefined) putResponse(this.outlierMonitor, this.host, this.headers, headers);
     this.router.onUpstreamHeaders(this, headers, endStream);
   }
@@ -221,7 +232,12 @@ export class UpstreamRequest
     if (this.done) return;
     this.tracing?.onResponseTrailers(trailers);
     this.finish();
+    if (this.loads !== undefined) this.takeLoadReport(trailers);
     this.router.onUpstreamTrailers(trailers);
+  }
+
+  private takeLoadReport(headers: HeaderMap): void {
+    if (this.loads!.takeReport(this.host, headers)) this.loads = undefined;
   }
 
   onResetStream(reason: StreamResetReason, details: string): void {
