@@ -21,7 +21,8 @@ export type ResourceUpdate =
     }
   /**
    * Hosts of a cluster as a ClusterLoadAssignment: from EDS, DNS, or (bytes undefined) the cluster's own load_assignment.
-   * `hostSlots[i]` is the shared-table slot of the i-th endpoint in the order of the message (endpoints, then lb_endpoints).
+   * `hostSlots[i]` is the shared-table slot of the i-th endpoint in the order of the message (endpoints, then lb_endpoints); -1
+   * where an earlier one has the same address.
    */
   | {
       readonly kind: 'endpoints';

@@ -43,6 +43,10 @@ export class Reader {
   /** The lower 32 bits of a varint, unsigned; the rest is in `high`. */
   varint(): number {
     const { buffer, end } = this;
+    if (this.position < end && buffer[this.position]! < 0x80) {
+      this.high = 0;
+      return buffer[this.position++]!;
+    }
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {

@@ -8,10 +8,12 @@ import type { StatBlock } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import { THREAD_LOCAL_CLUSTER_MANAGER_STATS } from '../common/stats/families/managers.ts';
 import { compileCluster } from '../common/upstream/cluster_config.ts';
+import type { HostTable, TableSlot } from '../common/upstream/host_update.ts';
 import { compileLoadAssignment } from '../common/upstream/load_assignment.ts';
 import type { ConsecutiveError } from '../common/upstream/outlier_monitor.ts';
+import { PlainEndpoints } from '../common/upstream/plain_endpoints.ts';
 import { SharedTable } from '../common/upstream/shared_table.ts';
-import { type TableSlot, ThreadLocalCluster } from '../common/upstream/thread_local_cluster.ts';
+import { ThreadLocalCluster } from '../common/upstream/thread_local_cluster.ts';
 import type { MainToWorker, ResourceUpdate } from '../messages.ts';
 
 type ClusterUpdate = Extract<ResourceUpdate, { kind: 'cluster' }>;
@@ -22,6 +24,8 @@ interface Entry {
   update: ClusterUpdate;
   endpoints: EndpointsUpdate | undefined;
   cluster: ThreadLocalCluster | undefined;
+  /** What its hosts were made from, where that was plain. */
+  plain: PlainEndpoints | undefined;
   /** The version before, until this one is needed: it keeps the stats. */
   previous: ThreadLocalCluster | undefined;
 }
@@ -74,6 +78,7 @@ export class WorkerClusterManager implements ClusterManager {
         update,
         endpoints: undefined,
         cluster: undefined,
+        plain: undefined,
         previous: undefined,
       });
       return;
@@ -85,6 +90,7 @@ export class WorkerClusterManager implements ClusterManager {
     entry.previous?.retire();
     entry.previous = entry.cluster;
     entry.cluster = undefined;
+    entry.plain = undefined;
   }
 
   applyEndpoints(update: EndpointsUpdate): void {
@@ -137,13 +143,39 @@ export class WorkerClusterManager implements ClusterManager {
   private setHosts(entry: Entry, cluster: ThreadLocalCluster, own?: ClusterLoadAssignment | undefined): void {
     const { endpoints } = entry;
     if (endpoints === undefined) return;
+    const { bytes, hostSlots } = endpoints;
+    const slots = new HostSlots(this.hosts, hostSlots);
+    const plain = bytes && PlainEndpoints.read(bytes);
+    const before = entry.plain;
+    entry.plain = plain;
+    if (plain !== undefined) {
+      cluster.updateHosts(plain.compile(before), slots);
+      return;
+    }
     const assignment =
-      endpoints.bytes === undefined
+      bytes === undefined
         ? (own ?? decode('envoy.config.cluster.v3.Cluster', entry.update.bytes).load_assignment)
-        : decode('envoy.config.endpoint.v3.ClusterLoadAssignment', endpoints.bytes);
-    cluster.updateHosts(compileLoadAssignment(assignment, 'load_assignment'), (index) =>
-      tableSlot(this.hosts, endpoints.hostSlots[index]),
-    );
+        : decode('envoy.config.endpoint.v3.ClusterLoadAssignment', bytes);
+    cluster.updateHosts(compileLoadAssignment(assignment, 'load_assignment'), slots);
+  }
+}
+
+/** Where the live numbers of a cluster's hosts are, by the places of the endpoints in their message. */
+class HostSlots implements HostTable {
+  private readonly table: Table;
+  private readonly slots: Int32Array;
+
+  constructor(table: Table, slots: Int32Array) {
+    this.table = table;
+    this.slots = slots;
+  }
+
+  number(index: number): number {
+    return this.slots[index];
+  }
+
+  slot(index: number): TableSlot {
+    return tableSlot(this.table, this.slots[index]);
   }
 }
 

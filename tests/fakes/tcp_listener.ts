@@ -55,12 +55,15 @@ export class TcpListener {
       };
       const config = compileCluster(message, context, '');
       const cluster = new ThreadLocalCluster(config, context, breakers, () => undefined);
-      cluster.updateHosts(compileLoadAssignment(message.load_assignment, 'load_assignment'), () => ({
-        table: new Int32Array(HOST_SLOTS),
-        held: new Int32Array(HOST_SLOTS),
-        slot: 0,
-        number: 0,
-      }));
+      cluster.updateHosts(compileLoadAssignment(message.load_assignment, 'load_assignment'), {
+        number: (index) => index,
+        slot: (number) => ({
+          table: new Int32Array(HOST_SLOTS),
+          held: new Int32Array(HOST_SLOTS),
+          slot: 0,
+          number,
+        }),
+      });
       this.clusters.set(cluster.name, cluster);
     }
     const configs = filters.map((json) => {

@@ -24,7 +24,7 @@ export function parseIp(text: string): IpNumber | undefined {
   return undefined;
 }
 
-function ipv4Number(text: string): number {
+export function ipv4Number(text: string): number {
   let value = 0;
   for (const part of text.split('.')) value = value * 256 + Number(part);
   return value;

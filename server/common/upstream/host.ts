@@ -72,6 +72,8 @@ export class Host implements HostDescription {
   private failedActiveHc: boolean;
   /** What it says of its load, where the balancer goes by that. Envoy: Host::lbPolicyData. */
   load: HostLoad | undefined = undefined;
+  /** Used by HostUpdate alone: the host stays. */
+  kept = false;
   /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
   http1Pool: HostPool | undefined = undefined;
   /** Of HTTP/2, or of whichever of the two the host agrees to. */

@@ -33,7 +33,12 @@ describe('compileLoadAssignment', () => {
     });
     assert.deepEqual(policy, { overprovisioningFactor: 100, weightedPriorityHealth: false });
     assert.deepEqual(
-      endpoints.map(({ address, priority, weight, zone }) => [address.port, priority, weight, zone]),
+      endpoints.map(({ address, locality, weight }) => [
+        address.port,
+        locality.priority,
+        weight,
+        locality.zone,
+      ]),
       [
         [1, 1, 1, 'z'],
         [2, 1, 7, 'z'],
@@ -46,7 +51,6 @@ describe('compileLoadAssignment', () => {
   test('what cannot be honoured is refused by its path', () => {
     const cases: [object, string][] = [
       [{ endpoints: [{ priority: 129 }] }, 'load_assignment.endpoints[0].priority'],
-      [{ named_endpoints: { a: {} } }, 'load_assignment.named_endpoints'],
       [
         { endpoints: [{ lb_endpoints: [{ endpoint_name: 'a' }] }] },
         'load_assignment.endpoints[0].lb_endpoints[0].endpoint_name',

@@ -5,11 +5,11 @@ import type {
   ClusterLoadAssignment,
   Endpoint_HealthCheckConfig,
   LbEndpoint,
-  LocalityLbEndpoints,
 } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
+import type { Locality } from '../../api/upstream/host.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { parseAddress } from '../network/address.ts';
 import type { HostSetOptions } from './host_set.ts';
@@ -19,8 +19,12 @@ import { DEFAULT_HOST_SET_OPTIONS } from './priority_set.ts';
 /** Source: LocalityLbEndpoints.priority. */
 const MAX_PRIORITY = 128;
 
-const ASSIGNMENT_FIELDS = new Set(['cluster_name', 'endpoints', 'policy']);
-const POLICY_FIELDS = new Set(['overprovisioning_factor', 'weighted_priority_health']);
+const ASSIGNMENT_FIELDS = new Set(['cluster_name', 'endpoints', 'named_endpoints', 'policy']);
+const POLICY_FIELDS = new Set([
+  'overprovisioning_factor',
+  'endpoint_stale_after',
+  'weighted_priority_health',
+]);
 const LOCALITY_FIELDS = new Set([
   'locality',
   'metadata',
@@ -29,23 +33,31 @@ const LOCALITY_FIELDS = new Set([
   'priority',
   'proximity',
 ]);
-const LB_ENDPOINT_FIELDS = new Set(['endpoint', 'health_status', 'metadata', 'load_balancing_weight']);
+const LB_ENDPOINT_FIELDS = new Set([
+  'endpoint',
+  'endpoint_name',
+  'health_status',
+  'metadata',
+  'load_balancing_weight',
+]);
 const ENDPOINT_FIELDS = new Set(['address', 'hostname', 'health_check_config']);
 
 /** One endpoint as configured, before it is a Host of a worker. */
 export interface CompiledEndpoint {
   readonly address: Address;
   readonly hostname: string;
-  readonly region: string;
-  readonly zone: string;
-  readonly subZone: string;
-  readonly priority: number;
+  readonly locality: CompiledLocality;
   readonly weight: number;
-  /** 0: its locality has no weight. */
-  readonly localityWeight: number;
   readonly metadata: FilterMetadata | undefined;
-  readonly localityMetadata: FilterMetadata | undefined;
   readonly healthCheck: EndpointHealthCheck;
+}
+
+/** What the endpoints of one entry of `endpoints` have in common. */
+export interface CompiledLocality extends Locality {
+  readonly priority: number;
+  /** 0: it has none. */
+  readonly weight: number;
+  readonly metadata: FilterMetadata | undefined;
 }
 
 /** Endpoint.health_check_config. */
@@ -57,9 +69,16 @@ export interface EndpointHealthCheck {
   readonly disabled: boolean;
 }
 
-export interface CompiledLoadAssignment {
-  /** In the order of the message: the i-th endpoint has the i-th host slot. */
-  readonly endpoints: readonly CompiledEndpoint[];
+/** In the order of the message: the i-th endpoint has the i-th host slot. */
+export interface CompiledEndpoints {
+  readonly length: number;
+  at(index: number): CompiledEndpoint | undefined;
+  /** True when it is known to be just as it was before. Absent: nothing is known. */
+  isUnchanged?(index: number): boolean;
+}
+
+export interface CompiledLoadAssignment<Endpoints extends CompiledEndpoints = CompiledEndpoints> {
+  readonly endpoints: Endpoints;
   readonly policy: Pick<HostSetOptions, 'overprovisioningFactor' | 'weightedPriorityHealth'>;
 }
 
@@ -67,57 +86,82 @@ export interface CompiledLoadAssignment {
 export function compileLoadAssignment(
   assignment: ClusterLoadAssignment | undefined,
   path: string,
-): CompiledLoadAssignment {
+  parse: typeof parseAddress = parseAddress,
+): CompiledLoadAssignment<readonly CompiledEndpoint[]> {
   if (assignment === undefined) return { endpoints: [], policy: DEFAULT_HOST_SET_OPTIONS };
   rejectOtherFields(assignment, ASSIGNMENT_FIELDS, path);
-  if (assignment.policy !== undefined)
-    rejectOtherFields(assignment.policy, POLICY_FIELDS, at(path, 'policy'));
+  const policy = compilePolicy(assignment, path);
+  const localities = compileLocalities(assignment, path);
   const endpoints: CompiledEndpoint[] = [];
   for (let i = 0; i < assignment.endpoints.length; i++) {
-    const group = assignment.endpoints[i];
-    const where = at(at(path, 'endpoints'), i);
-    rejectOtherFields(group, LOCALITY_FIELDS, where);
-    if (group.priority > MAX_PRIORITY)
-      throw new ConfigError(at(where, 'priority'), `priority ${group.priority} is above ${MAX_PRIORITY}`);
-    const localityMetadata = filterMetadata(group.metadata);
-    for (let j = 0; j < group.lb_endpoints.length; j++) {
-      endpoints.push(
-        compileEndpoint(group.lb_endpoints[j], group, localityMetadata, at(at(where, 'lb_endpoints'), j)),
-      );
-    }
+    const { lb_endpoints } = assignment.endpoints[i];
+    const where = at(at(at(path, 'endpoints'), i), 'lb_endpoints');
+    for (let j = 0; j < lb_endpoints.length; j++)
+      endpoints.push(compileEndpoint(assignment, lb_endpoints[j], localities[i], parse, at(where, j)));
   }
+  return { endpoints, policy };
+}
+
+/** Throws ConfigError at a field that is not known. */
+export function compilePolicy(
+  { policy }: ClusterLoadAssignment,
+  path: string,
+): CompiledLoadAssignment['policy'] {
+  if (policy !== undefined) rejectOtherFields(policy, POLICY_FIELDS, at(path, 'policy'));
   return {
-    endpoints,
-    policy: {
-      overprovisioningFactor:
-        wrapperValue(assignment.policy?.overprovisioning_factor) ??
-        DEFAULT_HOST_SET_OPTIONS.overprovisioningFactor,
-      weightedPriorityHealth: assignment.policy?.weighted_priority_health === true,
-    },
+    overprovisioningFactor:
+      wrapperValue(policy?.overprovisioning_factor) ?? DEFAULT_HOST_SET_OPTIONS.overprovisioningFactor,
+    weightedPriorityHealth: policy?.weighted_priority_health === true,
   };
 }
 
+/** One for each entry of `endpoints`. Throws ConfigError at what cannot be honoured. */
+export function compileLocalities({ endpoints }: ClusterLoadAssignment, path: string): CompiledLocality[] {
+  return endpoints.map((group, index) => {
+    const where = at(at(path, 'endpoints'), index);
+    rejectOtherFields(group, LOCALITY_FIELDS, where);
+    if (group.priority > MAX_PRIORITY)
+      throw new ConfigError(at(where, 'priority'), `priority ${group.priority} is above ${MAX_PRIORITY}`);
+    return {
+      region: group.locality?.region ?? '',
+      zone: group.locality?.zone ?? '',
+      subZone: group.locality?.sub_zone ?? '',
+      priority: group.priority,
+      weight: wrapperValue(group.load_balancing_weight) ?? 0,
+      metadata: filterMetadata(group.metadata),
+    };
+  });
+}
+
+/** The Endpoint of an LbEndpoint, written in place or by name. */
+export function endpointOf(
+  assignment: ClusterLoadAssignment,
+  lbEndpoint: LbEndpoint,
+): LbEndpoint['endpoint'] {
+  const name = lbEndpoint.endpoint_name;
+  return name === undefined ? lbEndpoint.endpoint : assignment.named_endpoints[name];
+}
+
 function compileEndpoint(
+  assignment: ClusterLoadAssignment,
   lb: LbEndpoint,
-  group: LocalityLbEndpoints,
-  localityMetadata: FilterMetadata | undefined,
+  locality: CompiledLocality,
+  parse: typeof parseAddress,
   path: string,
 ): CompiledEndpoint {
   rejectOtherFields(lb, LB_ENDPOINT_FIELDS, path);
-  const endpoint = lb.endpoint;
+  const name = lb.endpoint_name;
+  if (name !== undefined && !(name in assignment.named_endpoints))
+    throw new ConfigError(at(path, 'endpoint_name'), `unknown endpoint '${name}'`);
+  const endpoint = endpointOf(assignment, lb);
   if (endpoint === undefined) throw new ConfigError(at(path, 'endpoint'), 'an endpoint is required');
   rejectOtherFields(endpoint, ENDPOINT_FIELDS, at(path, 'endpoint'));
   return {
-    address: parseAddress(endpoint.address, at(path, 'endpoint.address')),
+    address: parse(endpoint.address, at(path, 'endpoint.address')),
     hostname: endpoint.hostname,
-    region: group.locality?.region ?? '',
-    zone: group.locality?.zone ?? '',
-    subZone: group.locality?.sub_zone ?? '',
-    priority: group.priority,
+    locality,
     weight: wrapperValue(lb.load_balancing_weight) ?? 1,
-    localityWeight: wrapperValue(group.load_balancing_weight) ?? 0,
     metadata: filterMetadata(lb.metadata),
-    localityMetadata,
     healthCheck: compileEndpointHealthCheck(
       endpoint.health_check_config,
       at(path, 'endpoint.health_check_config'),
@@ -125,7 +169,7 @@ function compileEndpoint(
   };
 }
 
-const CHECKED_AS_ITSELF: EndpointHealthCheck = Object.freeze({
+export const CHECKED_AS_ITSELF: EndpointHealthCheck = Object.freeze({
   port: 0,
   hostname: '',
   address: undefined,

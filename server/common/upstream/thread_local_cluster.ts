@@ -31,9 +31,10 @@ import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/clust
 import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../stats/families/codec.ts';
 import { ResponseCodeStats } from '../stats/response_code_stats.ts';
 import type { ClusterConfig } from './cluster_config.ts';
-import { Host } from './host.ts';
+import type { Host } from './host.ts';
 import type { HostSetOptions } from './host_set.ts';
-import type { CompiledEndpoint, CompiledLoadAssignment } from './load_assignment.ts';
+import { type HostTable, HostUpdate, type TableSlot } from './host_update.ts';
+import type { CompiledLoadAssignment } from './load_assignment.ts';
 import type { FilterMetadata } from './metadata.ts';
 import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
 import { type OnConsecutiveError, OutlierMonitor } from './outlier_monitor.ts';
@@ -53,17 +54,6 @@ const ALPN: Readonly<Record<PoolProtocol, readonly string[]>> = {
   http2: ['h2'],
   auto: ['h2', 'http/1.1'],
 };
-
-/** Where a host's or a cluster's live numbers are. */
-export interface TableSlot {
-  /** Shared by all threads. */
-  readonly table: Int32Array;
-  /** What this thread alone has added to `table`, at the same places: main takes it back when the thread dies. */
-  readonly held: Int32Array;
-  readonly slot: number;
-  /** What the main thread calls it: its place in all pieces of the table together. */
-  readonly number: number;
-}
 
 export class ThreadLocalCluster implements Cluster {
   readonly config: ClusterConfig;
@@ -286,34 +276,13 @@ export class ThreadLocalCluster implements Cluster {
     return this.balancer.chooseHost(context) as Host | undefined;
   }
 
-  /**
-   * New hosts. Those that stay keep their connections, unless the cluster wants none kept; those that go drain. `slotOf(i)` is
-   * the i-th endpoint's slot.
-   */
-  updateHosts(assignment: CompiledLoadAssignment, slotOf: (index: number) => TableSlot): void {
-    const before = new Map<string, Host>();
-    for (const host of this.prioritySet.hosts) before.set(host.address.text, host);
-    const hosts: Host[] = [];
-    const seen = new Set<string>();
-    assignment.endpoints.forEach((endpoint, index) => {
-      // Envoy takes the first of two endpoints with one address.
-      if (seen.has(endpoint.address.text)) return;
-      seen.add(endpoint.address.text);
-      const host = this.createHost(endpoint, slotOf(index));
-      const old = before.get(endpoint.address.text);
-      if (
-        old !== undefined &&
-        !this.config.closeConnectionsOnHostSetChange &&
-        old.transportSocket === host.transportSocket &&
-        old.slot === host.slot
-      ) {
-        host.takeOver(old);
-        before.delete(endpoint.address.text);
-      }
-      hosts.push(host);
-    });
-    this.setHosts(hosts, { ...DEFAULT_HOST_SET_OPTIONS, ...assignment.policy });
-    for (const host of before.values()) host.drainPools();
+  /** New hosts. Those that stay keep their connections, unless the cluster wants none kept; those that go drain. */
+  updateHosts(assignment: CompiledLoadAssignment, table: HostTable): void {
+    const before = this.prioritySet.hosts;
+    const update = new HostUpdate(before, this.config);
+    update.add(assignment.endpoints, table);
+    this.setHosts(update.hosts, { ...DEFAULT_HOST_SET_OPTIONS, ...assignment.policy });
+    update.drainOthers();
   }
 
   /** Checks changed the health of hosts: they are sorted anew. */
@@ -392,24 +361,6 @@ export class ThreadLocalCluster implements Cluster {
     this.canaryCodes?.release();
     for (const codes of this.zoneCodes.values()) codes.release();
     this.retryCodes?.release();
-  }
-
-  private createHost(endpoint: CompiledEndpoint, { table, held, slot, number }: TableSlot): Host {
-    return new Host({
-      address: endpoint.address,
-      hostname: endpoint.hostname,
-      locality: { region: endpoint.region, zone: endpoint.zone, subZone: endpoint.subZone },
-      priority: endpoint.priority,
-      weight: endpoint.weight,
-      localityWeight: endpoint.localityWeight,
-      metadata: endpoint.metadata,
-      clusterName: this.name,
-      transportSocket: this.config.transportSockets.resolve(endpoint.metadata, endpoint.localityMetadata),
-      table,
-      held,
-      slot,
-      slotNumber: number,
-    });
   }
 
   private createBalancer(before: LoadBalancer | undefined): LoadBalancer {

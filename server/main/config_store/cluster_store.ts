@@ -282,9 +282,10 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   }
 
   #publishEndpoints(record: ClusterRecord, { source, healthChecks }: ServingVersion): void {
-    const { bytes, version, assignment } = source.endpoints();
+    const endpoints = source.endpoints();
+    const { bytes, version } = endpoints;
     record.hostSlots = record.hosts.update(
-      assignment,
+      endpoints,
       this.services.hostSlots,
       (index) => healthChecks?.flagsOf(index) ?? 0,
     );
@@ -299,7 +300,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
       name: record.name,
       version,
       bytes,
-      hostSlots: record.hostSlots,
+      hostSlots: record.hosts.forWorkers,
     });
   }
 

@@ -2,7 +2,8 @@
 // Envoy: source/extensions/clusters/eds/eds.cc.
 
 import { ConfigError } from '../../api/config_error.ts';
-import { checkLoadAssignment } from './load_assignment.ts';
+import { PlainEndpoints } from '../../common/upstream/plain_endpoints.ts';
+import { checkLoadAssignment, checkPlainEndpoints } from './load_assignment.ts';
 import { TYPE_NAMES } from './resource.ts';
 import type { StoreServices } from './services.ts';
 import type { WatchedKind, WatchedResource } from './watched_resources.ts';
@@ -19,13 +20,20 @@ export class EdsStore implements WatchedKind {
     return `cluster.${name.replaceAll(':', '_')}.`;
   }
 
-  accept(resource: WatchedResource, bytes: Uint8Array): void {
-    const assignment = this.#services.decoder.decode(TYPE_NAMES.endpoints, bytes);
+  /** The endpoints, where they are plain. */
+  accept(resource: WatchedResource, bytes: Uint8Array): PlainEndpoints | undefined {
+    const plain = PlainEndpoints.read(bytes);
+    const checked = plain !== undefined && checkPlainEndpoints(plain);
+    const assignment = this.#services.decoder.decode(
+      TYPE_NAMES.endpoints,
+      checked ? plain.shellBytes : bytes,
+    );
     if (assignment.cluster_name !== resource.resourceName) {
       const reason = `Unexpected EDS cluster (expecting ${resource.resourceName}): ${assignment.cluster_name}`;
       throw new ConfigError('cluster_name', reason);
     }
     checkLoadAssignment(assignment, false, '');
+    return checked ? plain : undefined;
   }
 
   dropped(): void {}

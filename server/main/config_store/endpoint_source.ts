@@ -5,6 +5,7 @@ import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster
 import type { ClusterLoadAssignment } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { create, decode, encode } from '../../../xds-protos/load.ts';
 import { durationMs } from '../../../xds-protos/well_known.ts';
+import { PlainEndpoints } from '../../common/upstream/plain_endpoints.ts';
 import { TYPE_NAMES } from './resource.ts';
 import type { Warmable } from './warming.ts';
 import { Observable } from './warming.ts';
@@ -15,6 +16,31 @@ export interface Endpoints {
   readonly bytes: Uint8Array | undefined;
   readonly version: string;
   readonly assignment: ClusterLoadAssignment;
+  /** Undefined: `assignment` has to be read. */
+  readonly plain?: PlainEndpoints | undefined;
+}
+
+/** Endpoints as EDS sends them. The message is decoded when it is asked for: there may be thousands in it. */
+class ReceivedEndpoints implements Endpoints {
+  readonly bytes: Uint8Array;
+  readonly version: string;
+  readonly plain: PlainEndpoints | undefined;
+  #decoded: ClusterLoadAssignment | undefined;
+
+  constructor(bytes: Uint8Array, version: string, parsed: unknown) {
+    this.bytes = bytes;
+    this.version = version;
+    this.plain = parsed instanceof PlainEndpoints ? parsed : PlainEndpoints.read(bytes);
+  }
+
+  get assignment(): ClusterLoadAssignment {
+    return (this.#decoded ??= decode(TYPE_NAMES.endpoints, this.bytes));
+  }
+
+  get staleAfterMs(): number {
+    const { policy } = this.plain?.shell ?? this.assignment;
+    return durationMs(policy?.endpoint_stale_after) ?? 0;
+  }
 }
 
 export interface EndpointSource extends Warmable {
@@ -62,6 +88,8 @@ export class EdsEndpoints extends Observable implements EndpointSource {
   readonly #stopObserving: () => void;
   #staleTimer: NodeJS.Timeout | undefined;
   #stale = false;
+  /** What has just come, until everyone has been told. */
+  #received: ReceivedEndpoints | undefined;
   readonly #onStale: () => void;
 
   /** `onStale` counts an assignment that was not renewed within its endpoint_stale_after. */
@@ -71,7 +99,8 @@ export class EdsEndpoints extends Observable implements EndpointSource {
     this.#resources = resources;
     this.#onStale = onStale;
     this.#stopObserving = resource.observe(() => this.#updated());
-    this.#startStaleTimer();
+    this.#read();
+    this.#received = undefined;
   }
 
   get name(): string {
@@ -83,10 +112,9 @@ export class EdsEndpoints extends Observable implements EndpointSource {
   }
 
   endpoints(): Endpoints {
-    const { active, resourceName } = this.#resource;
+    const { active, resourceName, parsed } = this.#resource;
     if (active === undefined || this.#stale) return nothing(resourceName);
-    const assignment = decode(TYPE_NAMES.endpoints, active.bytes);
-    return { bytes: active.bytes, version: active.version, assignment };
+    return this.#received ?? new ReceivedEndpoints(active.bytes, active.version, parsed);
   }
 
   close(): void {
@@ -97,16 +125,17 @@ export class EdsEndpoints extends Observable implements EndpointSource {
 
   #updated(): void {
     this.#stale = false;
-    this.#startStaleTimer();
+    this.#read();
     this.changed();
+    this.#received = undefined;
   }
 
-  #startStaleTimer(): void {
+  #read(): void {
     clearTimeout(this.#staleTimer);
-    const { active } = this.#resource;
+    const { active, parsed } = this.#resource;
     if (active === undefined) return;
-    const policy = decode(TYPE_NAMES.endpoints, active.bytes).policy;
-    const staleAfterMs = durationMs(policy?.endpoint_stale_after) ?? 0;
+    this.#received = new ReceivedEndpoints(active.bytes, active.version, parsed);
+    const { staleAfterMs } = this.#received;
     if (staleAfterMs === 0) return;
     this.#staleTimer = setTimeout(() => {
       this.#stale = true;

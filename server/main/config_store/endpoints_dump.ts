@@ -9,10 +9,10 @@ import type {
 } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { decode, encodeAny, type Init } from '../../../xds-protos/load.ts';
 import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
+import { endpointOf } from '../../common/upstream/load_assignment.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord } from './cluster_store.ts';
 import type { ConfigStore } from './config_store.ts';
-import { endpointOf } from './load_assignment.ts';
 import { TYPE_NAMES } from './resource.ts';
 
 /** Source: ClusterLoadAssignment.Policy.overprovisioning_factor. */

@@ -1,21 +1,21 @@
 // What the main thread needs of a ClusterLoadAssignment: that it can be honoured, and who its hosts are.
 // Envoy: source/extensions/clusters/eds/eds.cc, source/common/upstream/upstream_impl.cc.
 
+import type { Address as AddressMessage } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type {
   ClusterLoadAssignment,
   LbEndpoint,
 } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
+import { decode } from '../../../xds-protos/load.ts';
+import { unknownFields } from '../../../xds-protos/unknown_fields.ts';
+import { validate } from '../../../xds-protos/validate.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { Address } from '../../api/stream_info.ts';
 import { HostHealthFlag } from '../../api/upstream/host.ts';
-import { rejectOtherFields } from '../../common/config/handled_fields.ts';
 import { parseAddress } from '../../common/network/address.ts';
+import { compileLoadAssignment } from '../../common/upstream/load_assignment.ts';
+import type { PlainEndpoints } from '../../common/upstream/plain_endpoints.ts';
 
-const ASSIGNMENT_FIELDS = new Set(['cluster_name', 'endpoints', 'named_endpoints', 'policy']);
-const POLICY_FIELDS = new Set([
-  'overprovisioning_factor',
-  'endpoint_stale_after',
-  'weighted_priority_health',
-]);
 const MAX_UINT32 = 0xffff_ffff;
 
 /** The bits that EDS decides on. */
@@ -28,76 +28,71 @@ export const EDS_HEALTH_FLAGS =
 
 /** Throws ConfigError for what cannot be honoured. With `names`, socket addresses may be host names (DNS clusters). */
 export function checkLoadAssignment(assignment: ClusterLoadAssignment, names: boolean, path: string): void {
-  rejectOtherFields(assignment, ASSIGNMENT_FIELDS, path);
-  if (assignment.policy !== undefined)
-    rejectOtherFields(assignment.policy, POLICY_FIELDS, at(path, 'policy'));
-  assignment.endpoints.forEach((locality, index) => {
-    const where = at(at(path, 'endpoints'), index);
-    let weights = 0;
-    locality.lb_endpoints.forEach((endpoint, position) => {
-      checkEndpoint(assignment, endpoint, names, at(at(where, 'lb_endpoints'), position));
-      weights += endpoint.load_balancing_weight?.value ?? 1;
-    });
-    if (weights > MAX_UINT32) {
-      throw new ConfigError(where, `The sum of weights of all endpoints in a locality exceeds ${MAX_UINT32}`);
-    }
-  });
-}
-
-function checkEndpoint(
-  assignment: ClusterLoadAssignment,
-  lbEndpoint: LbEndpoint,
-  names: boolean,
-  path: string,
-): void {
-  if (lbEndpoint.endpoint_name !== undefined && !(lbEndpoint.endpoint_name in assignment.named_endpoints)) {
-    throw new ConfigError(at(path, 'endpoint_name'), `unknown endpoint '${lbEndpoint.endpoint_name}'`);
-  }
-  const address = endpointOf(assignment, lbEndpoint)?.address;
-  const where = at(at(path, 'endpoint'), 'address');
-  if (names && address?.socket_address !== undefined) return;
   try {
-    parseAddress(address, where);
+    compileLoadAssignment(assignment, path, names ? nameOrAddress : parseAddress);
   } catch (error) {
     if (!(error instanceof ConfigError) || !error.reason.startsWith('malformed IP address')) throw error;
     const hint = "Consider setting resolver_name or setting cluster type to 'STRICT_DNS' or 'LOGICAL_DNS'";
     throw new ConfigError(error.path, `${error.reason}. ${hint}`);
   }
+  assignment.endpoints.forEach(({ lb_endpoints }, index) => {
+    let weights = 0;
+    for (const { load_balancing_weight: weight } of lb_endpoints) weights += weight?.value ?? 1;
+    checkWeights(weights, at(at(path, 'endpoints'), index));
+  });
 }
 
-/** The Endpoint of an LbEndpoint, written in place or by name. */
-export function endpointOf(
-  assignment: ClusterLoadAssignment,
-  lbEndpoint: LbEndpoint,
-): LbEndpoint['endpoint'] {
-  const name = lbEndpoint.endpoint_name;
-  return name === undefined ? lbEndpoint.endpoint : assignment.named_endpoints[name];
+function checkWeights(sum: number, path: string): void {
+  if (sum <= MAX_UINT32) return;
+  throw new ConfigError(path, `The sum of weights of all endpoints in a locality exceeds ${MAX_UINT32}`);
 }
 
-/** A text that is equal for the same address: `10.0.0.1:80`, a path. */
-export function addressKey(assignment: ClusterLoadAssignment, lbEndpoint: LbEndpoint): string {
-  const address = endpointOf(assignment, lbEndpoint)?.address;
-  if (address?.socket_address !== undefined) {
-    const { address: ip, port_value: port } = address.socket_address;
-    return `${ip}:${port}`;
+/** Of DNS clusters: names are looked up later. */
+function nameOrAddress(address: AddressMessage | undefined, path: string): Address {
+  if (address?.socket_address === undefined) return parseAddress(address, path);
+  const { address: ip, port_value: port } = address.socket_address;
+  return { ip, port: port ?? 0, text: '' };
+}
+
+/** As `checkLoadAssignment`, of what the shell has not got. False: only the whole message can tell. Throws ConfigError. */
+export function checkPlainEndpoints(endpoints: PlainEndpoints): boolean {
+  const metadata = new Set<string>();
+  const weights = new Float64Array(endpoints.shell.endpoints.length);
+  for (let i = 0; i < endpoints.count; i++) {
+    weights[endpoints.locality(i)]! += endpoints.weight(i);
+    const key = endpoints.metadataKey(i);
+    if (key !== '') metadata.add(key);
   }
-  return address?.pipe?.path ?? '';
+  for (const [locality, sum] of weights.entries()) checkWeights(sum, at('endpoints', locality));
+  for (const key of metadata) if (!isPlainMetadata(Buffer.from(key, 'latin1'))) return false;
+  return true;
 }
+
+function isPlainMetadata(bytes: Uint8Array): boolean {
+  const type = 'envoy.config.core.v3.Metadata';
+  return unknownFields(type, bytes).length === 0 && validate(type, decode(type, bytes)).length === 0;
+}
+
+/** core.v3.HealthStatus by its numbers. */
+const HEALTH_STATUSES: readonly string[] = [
+  'UNKNOWN',
+  'HEALTHY',
+  'UNHEALTHY',
+  'DRAINING',
+  'TIMEOUT',
+  'DEGRADED',
+];
+/** The bits of HostHealthFlag that each of them stands for. */
+export const EDS_FLAGS_OF: readonly number[] = [
+  0,
+  HostHealthFlag.EdsStatusHealthy,
+  HostHealthFlag.FailedEdsHealth,
+  HostHealthFlag.EdsStatusDraining,
+  HostHealthFlag.FailedEdsHealth | HostHealthFlag.EdsStatusTimeout,
+  HostHealthFlag.DegradedEdsHealth,
+];
 
 /** The bits of HostHealthFlag that an endpoint's health_status stands for. */
-export function edsHealthFlags(lbEndpoint: LbEndpoint): number {
-  switch (lbEndpoint.health_status) {
-    case 'HEALTHY':
-      return HostHealthFlag.EdsStatusHealthy;
-    case 'UNHEALTHY':
-      return HostHealthFlag.FailedEdsHealth;
-    case 'TIMEOUT':
-      return HostHealthFlag.FailedEdsHealth | HostHealthFlag.EdsStatusTimeout;
-    case 'DRAINING':
-      return HostHealthFlag.EdsStatusDraining;
-    case 'DEGRADED':
-      return HostHealthFlag.DegradedEdsHealth;
-    default:
-      return 0;
-  }
+export function edsHealthFlags({ health_status: status }: LbEndpoint): number {
+  return typeof status === 'number' ? 0 : EDS_FLAGS_OF[HEALTH_STATUSES.indexOf(status)];
 }

@@ -32,8 +32,8 @@ export interface WatchedKind {
   statPrefix(name: string): string;
   /** It is watched from now on; what else is counted of it goes below `statPrefix`. */
   watched?(resource: WatchedResource, statPrefix: string): void;
-  /** A new version: check it and take it into use. Throws ConfigError to reject it. */
-  accept(resource: WatchedResource, bytes: Uint8Array, version: string): void;
+  /** A new version: check it and take it into use. Throws ConfigError to reject it. What it returns is `parsed` for observers. */
+  accept(resource: WatchedResource, bytes: Uint8Array, version: string): unknown;
   /** Nobody watches it any more. */
   dropped(resource: WatchedResource): void;
 }
@@ -44,6 +44,8 @@ export class WatchedResource extends Observable implements Warmable {
   readonly source: ConfigSource;
   active: ResourceVersion | undefined;
   failure: UpdateFailure | undefined;
+  /** What `accept` made of `active`, while observers are told of it. */
+  parsed: unknown;
   ready = false;
   /** Watchers: subscribed by the first, closed by the last. */
   watchers = 0;
@@ -161,8 +163,9 @@ export class WatchedResources {
     const { kind } = this.#kind;
     const at = Date.now();
     const entry = { kind, name, version, source: sourceName(resource.source), at, bytes };
+    let parsed: unknown;
     try {
-      this.#kind.accept(resource, bytes, version);
+      parsed = this.#kind.accept(resource, bytes, version);
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error;
       const { path, reason } = error;
@@ -175,7 +178,9 @@ export class WatchedResources {
     this.#history.add({ ...entry, error: undefined });
     resource.active = { bytes, version, receivedAt: at };
     resource.failure = undefined;
+    resource.parsed = parsed;
     resource.settle();
+    resource.parsed = undefined;
     return [];
   }
 

@@ -151,7 +151,7 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     const sessions = new Map<string, HealthCheckSession>();
     this.#order = endpoints.map((endpoint) => {
       if (endpoint.healthCheck.disabled) return undefined;
-      const key = `${endpoint.priority} ${endpoint.address.text}`;
+      const key = `${endpoint.locality.priority} ${endpoint.address.text}`;
       const session = sessions.get(key) ?? before.get(key) ?? this.#createSession(endpoint);
       before.delete(key);
       sessions.set(key, session);
@@ -191,13 +191,13 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     }
   }
 
-  #events({ address, region, zone, subZone, metadata }: CompiledEndpoint): HealthCheckEvents | undefined {
+  #events({ address, locality, metadata }: CompiledEndpoint): HealthCheckEvents | undefined {
     if (this.#log === undefined) return undefined;
     return new HealthCheckEventLogger(this.#log, {
       checker: this.config.probe.kind,
       clusterName: this.#clusterName,
       address,
-      locality: { region, zone, subZone },
+      locality,
       metadata,
     });
   }

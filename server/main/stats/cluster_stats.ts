@@ -126,18 +126,21 @@ export class ClusterStats {
     hashTables?.release();
   }
 
-  #countHosts({ hostSlots, hosts }: ClusterRecord, { values, base }: StatBlock): void {
+  #countHosts({ hosts }: ClusterRecord, { values, base }: StatBlock): void {
     const { table } = this.#store.hostSlots;
     let healthy = 0;
     let degraded = 0;
     let excluded = 0;
-    for (const slot of hostSlots) {
+    let total = 0;
+    for (const slot of hosts.forWorkers) {
+      if (slot < 0) continue;
+      total++;
       const flags = Atomics.load(table.view(slot), SharedTable.offset(slot) + HostSlot.HealthFlags);
       if (flags === 0) healthy++;
       else if ((flags & ~DEGRADED) === 0) degraded++;
       if ((flags & EXCLUDED) !== 0) excluded++;
     }
-    values[base + AT.membership_total] = hostSlots.length;
+    values[base + AT.membership_total] = total;
     values[base + AT.membership_healthy] = healthy;
     values[base + AT.membership_degraded] = degraded;
     values[base + AT.membership_excluded] = excluded;

@@ -100,7 +100,8 @@ function hostsOf(record: ClusterRecord, table: SharedTable): Host[] {
     const view = table.view(slot);
     return new Host({
       ...endpoint,
-      locality: { region: endpoint.region, zone: endpoint.zone, subZone: endpoint.subZone },
+      priority: endpoint.locality.priority,
+      localityWeight: endpoint.locality.weight,
       clusterName: record.name,
       transportSocket: undefined,
       table: view,

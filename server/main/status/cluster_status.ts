@@ -57,13 +57,13 @@ function* hostStatuses(table: SharedTable, record: ClusterRecord): Generator<Hos
     // The endpoints of a version that is about to be published have no slots yet.
     if (slot === undefined) return;
     const monitor = record.outliers?.detector.monitor(slot);
-    const { address, hostname, region, zone, subZone, priority, weight, metadata } = endpoint;
+    const { address, hostname, locality, weight, metadata } = endpoint;
     yield {
       description: {
         address,
         hostname,
-        locality: { region, zone, subZone },
-        priority,
+        locality,
+        priority: locality.priority,
         weight,
         metadata,
         clusterName: record.name,
