@@ -15,7 +15,6 @@ import type { FilterMetadata } from './metadata.ts';
 
 export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
 
-/** Source: Host::coarseHealth. */
 const UNHEALTHY_FLAGS =
   HostHealthFlag.FailedActiveHc |
   HostHealthFlag.FailedOutlierCheck |
@@ -23,10 +22,16 @@ const UNHEALTHY_FLAGS =
   HostHealthFlag.EdsStatusDraining;
 const DEGRADED_FLAGS = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
 /** Hosts that do not count when health is computed in percent. Source: HostSetImpl::partitionHosts. */
-const EXCLUDED_FLAGS =
+export const EXCLUDED_FLAGS =
   HostHealthFlag.PendingActiveHc |
   HostHealthFlag.ExcludedViaImmediateHcFail |
   HostHealthFlag.EdsStatusDraining;
+
+/** What bits of HostHealthFlag say as a whole. Envoy: Host::coarseHealth. */
+export function coarseHealth(flags: number): HostHealth {
+  if ((flags & UNHEALTHY_FLAGS) !== 0) return 'unhealthy';
+  return (flags & DEGRADED_FLAGS) !== 0 ? 'degraded' : 'healthy';
+}
 
 /** A pool that belongs to a host, as the host needs it. */
 export interface HostPool {
@@ -102,11 +107,9 @@ export class Host implements HostDescription {
     return Atomics.load(this.table, this.slot + HostSlot.ActiveRequests);
   }
 
-  /** What EDS and checks say of it now, as a whole. Envoy: Host::coarseHealth. */
+  /** What EDS and checks say of it now. */
   get health(): HostHealth {
-    const flags = Atomics.load(this.table, this.slot + HostSlot.HealthFlags);
-    if ((flags & UNHEALTHY_FLAGS) !== 0) return 'unhealthy';
-    return (flags & DEGRADED_FLAGS) !== 0 ? 'degraded' : 'healthy';
+    return coarseHealth(Atomics.load(this.table, this.slot + HostSlot.HealthFlags));
   }
 
   /** A number of HealthStatus: what its own checks and errors say, else what EDS said. Envoy: HostImplBase::healthStatus. */

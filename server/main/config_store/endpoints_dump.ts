@@ -8,7 +8,8 @@ import type {
   LocalityLbEndpoints,
 } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { decode, encodeAny, type Init } from '../../../xds-protos/load.ts';
-import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
+import { HostSlot } from '../../api/upstream/host.ts';
+import { coarseHealth } from '../../common/upstream/host.ts';
 import { endpointOf } from '../../common/upstream/load_assignment.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord } from './cluster_store.ts';
@@ -17,7 +18,6 @@ import { TYPE_NAMES } from './resource.ts';
 
 /** Source: ClusterLoadAssignment.Policy.overprovisioning_factor. */
 const DEFAULT_OVERPROVISIONING_FACTOR = 140;
-const DEGRADED = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
 
 type EndpointConfigs = NonNullable<Init<EndpointsConfigDump>['static_endpoint_configs']>[number][];
 
@@ -86,7 +86,7 @@ function hostDump(
       health_check_config: endpoint?.health_check_config ?? {},
       hostname: endpoint?.hostname,
     } as Init<LbEndpoint['endpoint']>,
-    health_status: (flags & ~DEGRADED) !== 0 ? 'UNHEALTHY' : flags !== 0 ? 'DEGRADED' : 'HEALTHY',
+    health_status: coarseHealth(flags).toUpperCase() as LbEndpoint['health_status'],
     metadata: lbEndpoint.metadata as Init<LbEndpoint['metadata']>,
     load_balancing_weight: { value: lbEndpoint.load_balancing_weight?.value ?? 1 },
   };

@@ -3,7 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
 
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
-import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
+import { HostSlot } from '../../api/upstream/host.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import {
   CLUSTER_CIRCUIT_BREAKER_STATS,
@@ -13,6 +13,7 @@ import {
   CLUSTER_TRAFFIC_STATS,
   CLUSTER_UPDATE_STATS,
 } from '../../common/stats/families/cluster.ts';
+import { coarseHealth, EXCLUDED_FLAGS } from '../../common/upstream/host.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, type Thresholds } from '../../common/upstream/resource_manager.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord, ClusterVersion } from '../config_store/cluster_store.ts';
@@ -23,11 +24,6 @@ import { HashTableStats } from './hash_table_stats.ts';
 
 const AT = CLUSTER_ENDPOINT_STATS.offset;
 const PRIORITIES = ['default', 'high'] as const;
-const DEGRADED = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
-const EXCLUDED =
-  HostHealthFlag.PendingActiveHc |
-  HostHealthFlag.ExcludedViaImmediateHcFail |
-  HostHealthFlag.EdsStatusDraining;
 
 interface Listed {
   /** The version whose names and limits these are. */
@@ -136,9 +132,10 @@ export class ClusterStats {
       if (slot < 0) continue;
       total++;
       const flags = Atomics.load(table.view(slot), SharedTable.offset(slot) + HostSlot.HealthFlags);
-      if (flags === 0) healthy++;
-      else if ((flags & ~DEGRADED) === 0) degraded++;
-      if ((flags & EXCLUDED) !== 0) excluded++;
+      const health = coarseHealth(flags);
+      if (health === 'healthy') healthy++;
+      else if (health === 'degraded') degraded++;
+      if ((flags & EXCLUDED_FLAGS) !== 0) excluded++;
     }
     values[base + AT.membership_total] = total;
     values[base + AT.membership_healthy] = healthy;
