@@ -28,6 +28,8 @@ const started = performance.now();
 
 check('protos', process.execPath, [path.join('xds-protos', 'build.ts')]);
 check('types', path.join(BIN, 'tsc'), ['-p', 'tsconfig.json']);
+check('types of the dashboard', path.join(BIN, 'tsc'), ['-p', 'admin-ui']);
+check('dashboard', process.execPath, [path.join('admin-ui', 'build.ts')]);
 check('lint', path.join(BIN, 'biome'), ['check', '.']);
 await runTests(process.argv.slice(2));
 

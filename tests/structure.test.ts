@@ -47,7 +47,10 @@ function layerOf(file: string): string {
 }
 
 const server = sources('server/**/*.ts').filter((file) => !file.endsWith('.test.ts'));
-const everything = [...sources('server/**/*.ts', 'tests/**/*.ts', 'xds-protos/**/*.ts')];
+const everything = [
+  ...sources('server/**/*.ts', 'tests/**/*.ts', 'xds-protos/**/*.ts'),
+  ...sources('admin-ui/src/**/*.{ts,tsx}'),
+];
 
 test('imports go api ← common ← extensions ← worker | main', () => {
   const wrong: string[] = [];

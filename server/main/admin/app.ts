@@ -44,6 +44,11 @@ export function adminApp(context: AdminContext): Express {
     if (request.httpVersionMajor === 1 && request.httpVersionMinor === 0) refuseHttp10(response);
     else next();
   });
+  // Before anybody is asked who they are: the dashboard does that in a better way.
+  app.get('/', async (request: Request, response: Response, next: () => void) => {
+    if (await wantsDashboard(request)) response.redirect(302, '/ui/');
+    else next();
+  });
   const access = new AdminAccess(context.access);
   app.use(async (request: Request, response: Response, next: () => void) => {
     const caller = access.callerOf(request);
@@ -51,6 +56,9 @@ export function adminApp(context: AdminContext): Express {
     response.locals['caller'] = caller;
     if (refusal === undefined) next();
     else await refuse(request, response, refusal);
+  });
+  app.all(/^\/ui(?:\/|$)/, async (request: Request, response: Response) => {
+    await (await import('./dashboard.ts')).serveDashboard(request, response);
   });
   for (const handler of HANDLERS) {
     app.all(handler.path, async (request, response) =>
@@ -94,6 +102,12 @@ async function refuse(request: Request, response: Response, { status, reason }: 
   if (status === 401) response.setHeader('www-authenticate', 'Bearer');
   const isApi = request.path.startsWith('/api/');
   await send(request, response, isApi ? apiFailure(status, reason) : text(reason, status));
+}
+
+/** A browser, where `/` comes without parameters; Envoy's home page is at `/?envoy` for it. */
+async function wantsDashboard(request: Request): Promise<boolean> {
+  if (request.headers.accept?.includes('text/html') !== true || request.originalUrl !== '/') return false;
+  return (await import('./dashboard.ts')).isDashboardBuilt();
 }
 
 async function respond(

@@ -23,7 +23,7 @@ export interface DemoAddresses {
 export function demoText({ listeners, admin }: DemoAddresses): string {
   const http = listeners.get('http');
   const tcp = listeners.get('tcp');
-  const lines = ['', 'Pilotfish is running the demo.', ''];
+  const lines = ['', 'Pilotfish is running the demo.', '', `  dashboard         http://${admin}/ui/`];
   for (const [name, address] of listeners) lines.push(`  listener ${name.padEnd(8)} ${address}`);
   lines.push(`  admin             ${admin}`, `  configuration     ${DEMO_FOLDER}`, '', 'Try:', '');
   if (http !== undefined) {
@@ -45,7 +45,6 @@ export function demoText({ listeners, admin }: DemoAddresses): string {
     ...command(`curl http://${admin}/clusters`, 'hosts and their live numbers'),
     '',
     `Edit ${DEMO_FOLDER}/routes.yaml and save: the next request takes the new way.`,
-    `The dashboard is not there yet; it will be at http://${admin}/ui.`,
     '',
   );
   return lines.join('\n');

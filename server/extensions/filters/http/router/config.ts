@@ -1,6 +1,5 @@
 // The router filter's configuration: envoy.extensions.filters.http.router.v3.Router.
 
-import { createRequire } from 'node:module';
 import type { Router as RouterMessage } from '../../../../../xds-protos/generated/envoy/extensions/filters/http/router/v3.ts';
 import type { AccessLog } from '../../../../api/access_log.ts';
 import { at } from '../../../../api/config_error.ts';
@@ -10,12 +9,8 @@ import type { StatBlock } from '../../../../api/stats.ts';
 import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
 import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
 import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
-import { dataPath, loadOnWorker } from '../../../../common/data_path.ts';
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
-import type { Router } from './router.ts';
-
-const require = createRequire(import.meta.url);
-const router = dataPath<typeof Router>(() => require('./router.ts').Router);
+import { Router } from './router.ts';
 
 const HANDLED = new Set([
   'dynamic_stats',
@@ -47,14 +42,13 @@ export class RouterConfig implements HttpFilterConfig {
   }
 
   createFilter(): HttpFilter {
-    return new (router())(this);
+    return new Router(this);
   }
 }
 
 export const routerFactory: HttpFilterFactory<RouterMessage> = {
   compile(config, context, path) {
     rejectOtherFields(config, HANDLED, path);
-    loadOnWorker(context, router);
     return new RouterConfig({
       stats: context.stats.block(ROUTER_STATS, context.httpStatPrefix),
       clusterManager: context.clusterManager,

@@ -1,0 +1,19 @@
+// THE list of screens: a line each, in the order of the navigation. The router, the navigation, the palette and the keys all
+// come from it. `load` brings the module when the screen is first opened; it exports `Screen`.
+
+import type { ComponentType } from 'react';
+
+export interface ScreenEntry {
+  readonly path: string;
+  readonly title: string;
+  /** After `g`. */
+  readonly key: string;
+  readonly group: 'now' | 'configuration' | 'proxy';
+  readonly load: () => Promise<{ readonly Screen: ComponentType }>;
+  /** Also tells something about an opened /config_dump file. */
+  readonly worksOnDump?: boolean;
+}
+
+export const SCREENS: readonly ScreenEntry[] = [
+  { path: '/', title: 'Overview', key: 'o', group: 'now', load: () => import('./overview/Overview.tsx') },
+];

@@ -1,0 +1,38 @@
+// Takes a picture of every screen, wide and narrow, in both themes: `node tests/e2e/screenshots.ts DIRECTORY [SCREEN…]`. Those of
+// the light theme without more words are kept in docs/screenshots.
+
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { buildDashboard } from '../../admin-ui/build.ts';
+import { launch, openPage, openScreen } from './browser.ts';
+import { DemoUnderTraffic } from './demo_under_traffic.ts';
+import { WALKS } from './screens.ts';
+
+/** ms of traffic before the first picture, so that charts have a past. */
+const PAST_MS = Number(process.env['PAST_MS'] ?? 60_000);
+
+const [directory = 'docs/screenshots', ...only] = process.argv.slice(2);
+mkdirSync(directory, { recursive: true });
+await buildDashboard();
+const demo = await DemoUnderTraffic.start();
+const browser = await launch();
+try {
+  await sleep(PAST_MS);
+  for (const { name, path: screen } of WALKS) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    for (const scheme of ['light', 'dark'] as const) {
+      for (const size of ['desktop', 'phone'] as const) {
+        const watched = await openPage(browser, new URL(demo.url).origin, size, scheme);
+        await openScreen(watched, `${demo.url}${screen}`);
+        const file = `${name}-${size}${scheme === 'dark' ? '-dark' : ''}.png`;
+        await watched.page.screenshot({ path: path.join(directory, file) });
+        for (const wrong of watched.wrongs) console.log(`${file}: ${wrong}`);
+        await watched.page.context().close();
+      }
+    }
+  }
+} finally {
+  await browser.close();
+  await demo.stop();
+}
