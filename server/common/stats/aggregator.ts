@@ -2,6 +2,8 @@
 // until somebody reads. Envoy: source/common/stats/thread_local_store.cc.
 
 import type { StatDefinition, StatSchema } from '../../api/stats.ts';
+import { finish, type Steps } from '../event/steps.ts';
+import { FamilyOrder, type NameOrder } from './family_order.ts';
 import type { StatsChange, StatsMessage, TaggedName } from './messages.ts';
 import { RecentLookups } from './recent_lookups.ts';
 import { MergedHistogram, StatFamily, type StatPart } from './stat_family.ts';
@@ -19,7 +21,10 @@ export class StatAggregator {
   /** By schema id, then prefix. */
   readonly #families = new Map<string, Map<string, StatFamily>>();
   readonly #histograms = new Set<MergedHistogram>();
-  readonly #beforeRead = new Set<() => void>();
+  readonly #beforeRead = new Set<() => Steps | undefined>();
+  readonly #orders = { name: new FamilyOrder('name'), token: new FamilyOrder('token') };
+  /** Another one whenever a family has come or gone. */
+  #version = 0;
 
   /** Takes in what `thread` published, in the order it did. */
   apply(thread: string, message: StatsMessage): void {
@@ -54,20 +59,44 @@ export class StatAggregator {
     this.#dropIfUnheld(family);
   }
 
-  /** `refresh` runs before stats are read: for gauges that are only computed when somebody looks (uptime, memory). */
-  beforeRead(refresh: () => void): void {
+  /**
+   * `refresh` runs before stats are read: for gauges that are only computed when somebody looks (uptime, memory). What takes
+   * longer than a millisecond comes in steps.
+   */
+  beforeRead(refresh: () => Steps | undefined): void {
     this.#beforeRead.add(refresh);
   }
 
-  /** Every family, after all `beforeRead`. */
-  *families(): Generator<StatFamily> {
-    for (const refresh of this.#beforeRead) refresh();
+  /** Every family, after all `beforeRead`, in one go. */
+  families(): Iterable<StatFamily> {
+    finish(this.refresh());
+    return this.#all();
+  }
+
+  /** Every family in the order of their prefixes. To be called after `refresh`. */
+  sortedFamilies(order: NameOrder): Steps<readonly StatFamily[]> {
+    return this.#orders[order].sorted(this.#all(), this.#version);
+  }
+
+  /** All `beforeRead`, once per answer. */
+  *refresh(): Steps {
+    for (const refresh of this.#beforeRead) {
+      const steps = refresh();
+      if (steps !== undefined) yield* steps;
+      yield '';
+    }
+  }
+
+  *#all(): Generator<StatFamily> {
     for (const byPrefix of this.#families.values()) yield* byPrefix.values();
   }
 
   /** To be called every `stats_flush_interval` (5 s): what histograms show is as of the last call. */
-  flushHistograms(): void {
-    for (const histogram of this.#histograms) histogram.flush();
+  *flushHistograms(): Steps {
+    for (const histogram of this.#histograms) {
+      histogram.flush();
+      yield '';
+    }
   }
 
   resetCounters(): void {
@@ -153,6 +182,7 @@ export class StatAggregator {
     if (family === undefined) {
       family = new StatFamily(schemaId, definitions, prefix, tagged);
       byPrefix.set(prefix, family);
+      this.#version++;
     }
     return family;
   }
@@ -161,6 +191,8 @@ export class StatAggregator {
     if (family.held) return;
     for (const histogram of family.histograms()) this.#histograms.delete(histogram);
     const byPrefix = this.#families.get(family.schemaId);
-    if (byPrefix?.get(family.prefix) === family) byPrefix.delete(family.prefix);
+    if (byPrefix?.get(family.prefix) !== family) return;
+    byPrefix.delete(family.prefix);
+    this.#version++;
   }
 }

@@ -8,6 +8,8 @@ export interface TagPattern {
   readonly regex: RegExp;
   /** Source of a regex that is found in every name with the tag and in few others; '' without one. */
   readonly hint: string;
+  /** It matches a name as it matches the tokens that the name begins with: where these have the tag, all names below have it. */
+  readonly ofTokens: boolean;
 }
 
 const TOKEN = '[^.]+';
@@ -108,7 +110,7 @@ export const DEFAULT_TAG_PATTERNS: readonly TagPattern[] = [
 ];
 
 function regex(tag: string, pattern: string | RegExp, hint: string): TagPattern {
-  return { tag, regex: new RegExp(pattern, 'd'), hint };
+  return { tag, regex: new RegExp(pattern, 'd'), hint, ofTokens: false };
 }
 
 function tokens(tag: string, pattern: string): TagPattern {
@@ -126,5 +128,6 @@ function tokens(tag: string, pattern: string): TagPattern {
     .slice(1)
     .toSorted((a, b) => b.length - a.length);
   const longest = literals[0] === '.' ? '' : (literals[0] ?? '');
-  return regex(tag, `^${source}`, longest.replaceAll('.', '\\.'));
+  const ofTokens = !pattern.slice(0, -1).includes('**.');
+  return { ...regex(tag, `^${source}`, longest.replaceAll('.', '\\.')), ofTokens };
 }

@@ -1,6 +1,7 @@
 // A family of stats under one prefix as the main thread sees it: the blocks of all threads that hold it, summed when read.
 
 import type { StatDefinition } from '../../api/stats.ts';
+import type { ExtractedTags } from './extracted_tags.ts';
 import { BUCKETS_PER_DECADE, ZERO_DECADE } from './histogram_buckets.ts';
 import { HistogramStatistics } from './histogram_statistics.ts';
 import type { TaggedName } from './messages.ts';
@@ -20,6 +21,8 @@ export class StatFamily {
   readonly tagged: TaggedName | undefined;
   /** Replaced rather than grown: `push` would set aside room for seventeen. */
   #parts: readonly StatPart[] = NO_PARTS;
+  /** Its names without tags, once somebody has asked (TagExtractor). */
+  extracted: ExtractedTags | undefined = undefined;
   /** Holders on the main thread that only want the names listed. */
   declarations = 0;
   /** By offset, once a thread has recorded a value. */
@@ -118,12 +121,20 @@ export class MergedHistogram {
   #decades: Decade[] = [];
   readonly #retired = new Map<number, number>();
   #counts = new Map<number, number>();
+  #flushedTotal = 0;
 
   addDecade(part: StatPart, decade: number, values: Float64Array, base: number): void {
     this.#decades.push({ part, decade, values, base });
   }
 
   flush(): void {
+    // Most have nothing new, which a sum shows at a tenth of the price.
+    const total = this.#total();
+    if (total === this.#flushedTotal) {
+      this.interval = HistogramStatistics.EMPTY;
+      return;
+    }
+    this.#flushedTotal = total;
     const counts = new Map(this.#retired);
     for (const decade of this.#decades) addCounts(counts, decade);
     const added = new Map<number, number>();
@@ -134,6 +145,17 @@ export class MergedHistogram {
     if (added.size > 0) this.cumulative = new HistogramStatistics(counts);
     this.interval = added.size > 0 ? new HistogramStatistics(added) : HistogramStatistics.EMPTY;
     this.#counts = counts;
+  }
+
+  /** Of all values that were recorded. */
+  #total(): number {
+    let total = 0;
+    for (const count of this.#retired.values()) total += count;
+    for (const { decade, values, base } of this.#decades) {
+      const end = base + bucketsOf(decade);
+      for (let slot = base; slot < end; slot++) total += values[slot] as number;
+    }
+    return total;
   }
 
   removePart(part: StatPart): void {
@@ -150,9 +172,13 @@ export class MergedHistogram {
 
 function addCounts(counts: Map<number, number>, { decade, values, base }: Decade): void {
   const firstKey = (decade - ZERO_DECADE) * BUCKETS_PER_DECADE;
-  const size = decade === ZERO_DECADE ? 1 : BUCKETS_PER_DECADE;
+  const size = bucketsOf(decade);
   for (let bucket = 0; bucket < size; bucket++) {
     const count = values[base + bucket] as number;
     if (count > 0) counts.set(firstKey + bucket, (counts.get(firstKey + bucket) ?? 0) + count);
   }
+}
+
+function bucketsOf(decade: number): number {
+  return decade === ZERO_DECADE ? 1 : BUCKETS_PER_DECADE;
 }

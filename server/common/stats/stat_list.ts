@@ -1,7 +1,11 @@
-// Lists stats in order of their names without sorting them all: families are sorted by prefix, and a name is only
-// made when its turn is near, so that a million stats need neither a million strings at once nor a long pause.
+// Lists stats in order of their names without sorting them all: families are sorted by prefix, those below one prefix are a
+// group, and groups of the same families (a thousand clusters) have the same order inside. A name is only made when its turn
+// is there, so that a million stats need neither a million strings at once nor a pause.
 
 import type { StatDefinition, StatKind } from '../../api/stats.ts';
+import { type Steps, sortInSteps } from '../event/steps.ts';
+import type { StatAggregator } from './aggregator.ts';
+import { keyFor, type NameOrder } from './family_order.ts';
 import type { StatFamily } from './stat_family.ts';
 
 /** A stat. Where two families have a stat of the same name, it stands for both. */
@@ -19,102 +23,144 @@ export class ListedStat {
 
   /** Made on each call: a million kept names would need more memory than the stats. */
   get name(): string {
-    return this.family.prefix + (this.family.definitions[this.offset] as StatDefinition).name;
+    return this.family.prefix + this.definition.name;
+  }
+
+  get definition(): StatDefinition {
+    return this.family.definitions[this.offset] as StatDefinition;
   }
 }
 
-export interface ListOptions {
+export interface StatFilter {
   readonly kinds: ReadonlySet<StatKind>;
   readonly usedOnly: boolean;
-  /** False leaves a stat out. */
-  readonly accepts: (name: string) => boolean;
+  /** False leaves a stat out. Undefined: all names are accepted. */
+  readonly accepts: ((name: string) => boolean) | undefined;
   /** Without dots; in every name that is accepted. '' when there is no such text. */
   readonly requiredText?: string;
-  /** `name`: by the characters of the name. `token`: by its parts between dots, the order of the Prometheus answer. */
-  readonly order: 'name' | 'token';
 }
 
-interface Pending {
-  readonly key: string;
-  readonly stat: ListedStat;
+export interface ListOptions extends StatFilter {
+  readonly order: NameOrder;
 }
 
-/** The stats that `options` asks for, in order. */
-export function* listStats(families: Iterable<StatFamily>, options: ListOptions): Generator<ListedStat> {
-  const keyOf = options.order === 'name' ? (name: string) => name : tokenKey;
-  const concerned: { readonly key: string; readonly family: StatFamily }[] = [];
-  for (const family of concernedFamilies(families, options)) {
-    concerned.push({ key: keyOf(family.prefix), family });
+/** Where a group has its next stat. */
+interface Place {
+  /** The family, counted within the group. */
+  readonly index: number;
+  readonly offset: number;
+  /** The same for stats of the same name, and for no other. */
+  readonly rank: number;
+}
+
+/** The stats that `options` asks for, in order, and '' wherever others may have a turn. To be called after `aggregator.refresh`. */
+export function* listStats(aggregator: StatAggregator, options: ListOptions): Generator<ListedStat | ''> {
+  const sorted = yield* aggregator.sortedFamilies(options.order);
+  const places = new GroupPlaces(options);
+  const concerns = concernedBy(options);
+  for (const group of groupsOf(sorted)) {
+    yield '';
+    const families = group.filter(concerns);
+    if (families.length > 0) yield* listGroup(families, yield* places.of(families), options);
   }
-  concerned.sort(byKey);
-  let pending: Pending[] = [];
-  for (const { key, family } of concerned) {
-    // Every name of this family and of those to come sorts at or after its prefix.
-    let ready = 0;
-    while (ready < pending.length && (pending[ready] as Pending).key < key) ready++;
-    if (ready > 0) {
-      yield* mergeEqualNames(pending, ready);
-      pending = pending.slice(ready);
-    }
-    if (addStats(pending, family, options, keyOf)) pending.sort(byKey);
-  }
-  yield* mergeEqualNames(pending, pending.length);
 }
 
-/** Leaves out those that by their schema and prefix can have nothing to list. */
-function* concernedFamilies(
-  families: Iterable<StatFamily>,
-  { kinds, requiredText = '' }: ListOptions,
-): Generator<StatFamily> {
-  const bySchema = new Map<readonly StatDefinition[], { readonly kind: boolean; readonly text: boolean }>();
-  for (const family of families) {
-    const { definitions, prefix } = family;
-    let has = bySchema.get(definitions);
+/** Neighbours whose prefixes begin with that of the first. All their names are together in the order of names. */
+export function* groupsOf(sorted: readonly StatFamily[]): Generator<readonly StatFamily[]> {
+  for (let start = 0; start < sorted.length; ) {
+    const root = (sorted[start] as StatFamily).prefix;
+    let end = start + 1;
+    while (end < sorted.length && (sorted[end] as StatFamily).prefix.startsWith(root)) end++;
+    yield sorted.slice(start, end);
+    start = end;
+  }
+}
+
+/** Leaves out families that by their schema and prefix can have nothing to list. */
+export function concernedBy({ kinds, requiredText = '' }: StatFilter): (family: StatFamily) => boolean {
+  const bySchema = new Map<string, { readonly kind: boolean; readonly text: boolean }>();
+  return ({ schemaId, definitions, prefix }) => {
+    let has = bySchema.get(schemaId);
     if (has === undefined) {
       const listed = definitions.filter(({ kind }) => kinds.has(kind));
       has = { kind: listed.length > 0, text: listed.some(({ name }) => name.includes(requiredText)) };
-      bySchema.set(definitions, has);
+      bySchema.set(schemaId, has);
     }
     // Prefix and name meet at a dot, if both are there: a text without dots is in the one or in the other.
-    if (has.kind && (has.text || prefix.includes(requiredText))) yield family;
-  }
+    return has.kind && (has.text || prefix.includes(requiredText));
+  };
 }
 
-function addStats(
-  pending: Pending[],
-  family: StatFamily,
+/** Does the filter take the stat? Its kind is the caller's to look at. */
+export function isListed(family: StatFamily, offset: number, { usedOnly, accepts }: StatFilter): boolean {
+  const { name, unlisted } = family.definitions[offset] as StatDefinition;
+  if ((usedOnly || unlisted === true) && !family.used(offset)) return false;
+  return accepts === undefined || accepts(family.prefix + name);
+}
+
+function* listGroup(
+  families: readonly StatFamily[],
+  places: readonly Place[],
   options: ListOptions,
-  keyOf: (name: string) => string,
-): boolean {
-  const before = pending.length;
-  const { definitions, prefix } = family;
-  for (let offset = 0; offset < definitions.length; offset++) {
-    const { name: tail, kind, unlisted } = definitions[offset] as StatDefinition;
-    if (!options.kinds.has(kind)) continue;
-    if ((options.usedOnly || unlisted === true) && !family.used(offset)) continue;
-    const name = prefix + tail;
-    if (!options.accepts(name)) continue;
+): Generator<ListedStat | ''> {
+  let last: ListedStat | undefined;
+  let lastRank = -1;
+  for (const { index, offset, rank } of places) {
+    const family = families[index] as StatFamily;
+    if (!isListed(family, offset, options)) continue;
+    const { kind } = family.definitions[offset] as StatDefinition;
     const value = kind === 'histogram' ? 0 : family.value(offset);
-    pending.push({ key: keyOf(name), stat: new ListedStat(family, offset, value) });
-  }
-  return pending.length > before;
-}
-
-function* mergeEqualNames(sorted: readonly Pending[], end: number): Generator<ListedStat> {
-  for (let i = 0; i < end; i++) {
-    const { key, stat } = sorted[i] as Pending;
-    for (let next = sorted[i + 1]; i + 1 < end && next?.key === key; next = sorted[++i + 1]) {
-      stat.value += next.stat.value;
+    if (last !== undefined && rank === lastRank) {
+      last.value += value;
+      continue;
     }
-    yield stat;
+    if (last !== undefined) yield last;
+    last = new ListedStat(family, offset, value);
+    lastRank = rank;
   }
+  if (last !== undefined) yield last;
 }
 
-/** NUL sorts before every character of a name. */
-function tokenKey(name: string): string {
-  return name.replaceAll('.', '\0');
-}
+/** The order inside groups, remembered by what families they are made of. */
+class GroupPlaces {
+  readonly #kinds: ReadonlySet<StatKind>;
+  readonly #keyOf: (name: string) => string;
+  readonly #bySignature = new Map<string, readonly Place[]>();
 
-function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+  constructor({ kinds, order }: ListOptions) {
+    this.#kinds = kinds;
+    this.#keyOf = keyFor(order);
+  }
+
+  *of(families: readonly StatFamily[]): Steps<readonly Place[]> {
+    const root = (families[0] as StatFamily).prefix.length;
+    let signature = '';
+    for (const { schemaId, prefix } of families) signature += `${schemaId} ${prefix.slice(root)}\n`;
+    let places = this.#bySignature.get(signature);
+    if (places === undefined) {
+      places = yield* this.#sort(families, root);
+      this.#bySignature.set(signature, places);
+    }
+    return places;
+  }
+
+  *#sort(families: readonly StatFamily[], root: number): Steps<readonly Place[]> {
+    const keyed: { readonly key: string; readonly index: number; readonly offset: number }[] = [];
+    for (const [index, { definitions, prefix }] of families.entries()) {
+      const below = prefix.slice(root);
+      definitions.forEach(({ name, kind }, offset) => {
+        if (this.#kinds.has(kind)) keyed.push({ key: this.#keyOf(below + name), index, offset });
+      });
+      yield '';
+    }
+    const places: Place[] = [];
+    let rank = 0;
+    let before: string | undefined;
+    for (const { key, index, offset } of yield* sortInSteps(keyed)) {
+      if (key !== before) rank++;
+      places.push({ index, offset, rank });
+      before = key;
+    }
+    return places;
+  }
 }

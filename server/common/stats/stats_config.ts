@@ -18,8 +18,8 @@ const DEFAULT_BUCKETS: readonly number[] = [
 
 export interface StatsSettings {
   readonly tags: TagProducer;
-  /** False: Envoy would not have made the stat. */
-  accepts(name: string): boolean;
+  /** False: Envoy would not have made the stat. Undefined where all are made. */
+  readonly accepts: ((name: string) => boolean) | undefined;
   /** Ascending upper bounds. */
   buckets(name: string): readonly number[];
 }
@@ -49,14 +49,16 @@ function compileBuckets(
   return { matcher: compileStringMatcher(setting.match, at(path, 'match')), buckets: Object.freeze(buckets) };
 }
 
-function compileStatsMatcher(config: StatsMatcher | undefined, path: string): (name: string) => boolean {
+function compileStatsMatcher(
+  config: StatsMatcher | undefined,
+  path: string,
+): ((name: string) => boolean) | undefined {
   if (config?.reject_all !== undefined) {
-    const accepted = !config.reject_all;
-    return () => accepted;
+    return config.reject_all ? () => false : undefined;
   }
   const include = config?.inclusion_list !== undefined;
   const list = config?.inclusion_list ?? config?.exclusion_list;
-  if (list === undefined) return () => true;
+  if (list === undefined) return undefined;
   const patternsPath = at(at(path, include ? 'inclusion_list' : 'exclusion_list'), 'patterns');
   const patterns = list.patterns.map((pattern, index) =>
     compileStringMatcher(pattern, at(patternsPath, index)),

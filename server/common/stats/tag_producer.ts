@@ -8,6 +8,7 @@ import type { StatTag } from '../../api/stats.ts';
 import { DEFAULT_TAG_PATTERNS, type TagPattern } from './default_tags.ts';
 import { compileEcmascriptRegex } from './ecmascript_regex.ts';
 import type { TaggedName } from './messages.ts';
+import { requiredText } from './required_text.ts';
 
 /** `^cluster\.` only concerns names whose first token is `cluster`. */
 const FIRST_TOKEN = /^\^([A-Za-z0-9_]+)\\\./;
@@ -28,7 +29,8 @@ export class TagProducer {
       if (name === '') throw new ConfigError(at(at_, 'tag_name'), 'tag_name cannot be empty');
       if (specifier.fixed_value !== undefined) this.#fixed.push({ name, value: specifier.fixed_value });
       else if (specifier.regex !== undefined && specifier.regex !== '') {
-        this.#add({ tag: name, regex: compileEcmascriptRegex(specifier.regex, at(at_, 'regex')), hint: '' });
+        const regex = compileEcmascriptRegex(specifier.regex, at(at_, 'regex'));
+        this.#add({ tag: name, regex, hint: requiredText(specifier.regex), ofTokens: false });
       } else this.#addDefault(name, at_);
     });
   }
@@ -43,6 +45,18 @@ export class TagProducer {
     const list = this.#byFirstToken.get(dot < 0 ? name : name.slice(0, dot));
     for (const pattern of list?.candidates(name) ?? []) extract(pattern, name, tags, cuts);
     return { name: cutOut(name, cuts), tags };
+  }
+
+  /**
+   * The tags of all names that are `prefix` and one of `tails`, with what remains of the prefix. Undefined where they are not
+   * seen to be the same for all of them.
+   */
+  produceBelow(prefix: string, tails: readonly string[]): TaggedName | undefined {
+    const dot = prefix.indexOf('.');
+    if (dot < 0) return undefined;
+    const lists = [this.#anyName, this.#byFirstToken.get(prefix.slice(0, dot))];
+    const same = lists.every((list) => list === undefined || list.dependsOnPrefix(prefix, tails));
+    return same ? this.produce(prefix) : undefined;
   }
 
   #add(pattern: TagPattern): void {
@@ -79,6 +93,13 @@ class PatternList {
   /** Those that may match. */
   candidates(name: string): readonly TagPattern[] {
     return this.#hints?.test(name) ? this.#all : this.#unhinted;
+  }
+
+  /** Do the patterns find in each of the names what they find in the prefix? */
+  dependsOnPrefix(prefix: string, tails: readonly string[]): boolean {
+    if (!this.#unhinted.every(({ ofTokens, regex }) => ofTokens && regex.test(prefix))) return false;
+    const hints = this.#hints;
+    return hints === undefined || !tails.some((tail) => hints.test(prefix + tail));
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { serveAdmin } from '../../../tests/fakes/admin_client.ts';
 import { type FakeAdminContext, fakeAdminContext } from '../../../tests/fakes/admin_context.ts';
 import { create } from '../../../xds-protos/load.ts';
+import { finish } from '../../common/event/steps.ts';
 import { compileStatsConfig } from '../../common/stats/stats_config.ts';
 
 /** Stats with values of a recorded Envoy. */
@@ -20,8 +21,8 @@ function recordedStats(overrides: Parameters<typeof fakeAdminContext>[0] = {}): 
   const lengths = store.histogram('cluster.h1.upstream_cx_length_ms', 'ms');
   for (const value of [...Array<number>(17).fill(0), 1, 1, 2, 3, 4, 7, 40]) lengths.record(value);
   store.flush();
-  context.stats.flushHistograms();
-  context.stats.flushHistograms();
+  finish(context.stats.flushHistograms());
+  finish(context.stats.flushHistograms());
   return context;
 }
 

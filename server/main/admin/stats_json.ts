@@ -21,21 +21,29 @@ export function* jsonStats(
   settings: StatsSettings,
   query: StatsQuery,
 ): Generator<string> {
+  yield* aggregator.refresh();
   let before = '{"stats":[';
   for (const [name, value] of acceptedTextReadouts(aggregator, query)) {
     yield `${before}{"name":${JSON.stringify(name)},"value":${JSON.stringify(value)}}`;
     before = ',';
   }
-  const families = [...aggregator.families()];
   const options = { ...query, order: 'name' } as const;
-  for (const stat of listStats(families, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
+  for (const stat of listStats(aggregator, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
+    if (stat === '') {
+      yield stat;
+      continue;
+    }
     yield `${before}{"name":${JSON.stringify(stat.name)},"value":${formatValue(stat.value)}}`;
     before = ',';
   }
   const { open, close } = histogramFrame(query);
   let end = before === ',' ? ']}' : '{"stats":[]}';
   before += open;
-  for (const stat of listStats(families, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
+  for (const stat of listStats(aggregator, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
+    if (stat === '') {
+      yield stat;
+      continue;
+    }
     yield `${before}${histogramJson(stat, settings.buckets(stat.name), query)}`;
     before = ',';
     end = `${close}]}`;

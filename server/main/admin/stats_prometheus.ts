@@ -1,124 +1,118 @@
 // Prometheus' text format: stats grouped by their names without tags, the tags as labels.
 // Envoy: source/server/admin/prometheus_stats.cc. https://prometheus.io/docs/instrumenting/exposition_formats
 
-import type { StatKind, StatTag } from '../../api/stats.ts';
+import type { StatTag } from '../../api/stats.ts';
+import { sortInSteps } from '../../common/event/steps.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import { stripCustomNamespace } from '../../common/stats/custom_stat_namespaces.ts';
+import type { TagSet } from '../../common/stats/extracted_tags.ts';
+import { tokenKey } from '../../common/stats/family_order.ts';
 import { HistogramStatistics, SUPPORTED_QUANTILES } from '../../common/stats/histogram_statistics.ts';
-import type { TaggedName } from '../../common/stats/messages.ts';
-import { type ListedStat, listStats } from '../../common/stats/stat_list.ts';
+import type { ListedStat } from '../../common/stats/stat_list.ts';
 import type { StatsSettings } from '../../common/stats/stats_config.ts';
+import { PrometheusMetrics, tagSetOf } from './prometheus_metrics.ts';
 import { formatValue } from './stat_numbers.ts';
 import { acceptedTextReadouts, type StatsQuery } from './stats_query.ts';
+
+/** Lines are gathered into pieces of about this size. */
+const PIECE_CHARS = 16 * 1024;
+
+type Lines = (labels: string, stat: ListedStat) => string;
 
 export function* prometheusStats(
   aggregator: StatAggregator,
   settings: StatsSettings,
   query: StatsQuery,
 ): Generator<string> {
-  const families = [...aggregator.families()];
-  const list = (kind: StatKind): Generator<ListedStat> =>
-    listStats(families, { ...query, order: 'token', kinds: new Set([kind]) });
-  const summary = query.histograms === 'summary';
-  const tagged = (stat: ListedStat): TaggedName => stat.family.tagged ?? settings.tags.produce(stat.name);
-
-  yield* metrics(list('counter'), 'counter', tagged, valueLine);
-  yield* metrics(list('gauge'), 'gauge', tagged, valueLine);
+  const metrics = yield* PrometheusMetrics.gather(aggregator, settings.tags, query);
+  yield* metricsOfKind(metrics, 'counter', 'counter', valueLines);
+  yield* metricsOfKind(metrics, 'gauge', 'gauge', valueLines);
   if (query.textReadouts) yield* textReadoutMetrics(aggregator, settings, query);
-  yield* metrics(list('histogram'), summary ? 'summary' : 'histogram', tagged, (metric, labels, stat) => {
-    const histogram = stat.family.histogram(stat.offset);
-    if (summary) return summaryLines(metric, labels, histogram?.interval ?? HistogramStatistics.EMPTY);
-    return bucketLines(
-      metric,
-      labels,
-      histogram?.cumulative ?? HistogramStatistics.EMPTY,
-      settings.buckets(stat.name),
-    );
-  });
+  if (query.histograms === 'summary') yield* metricsOfKind(metrics, 'histogram', 'summary', summaryLines);
+  else yield* metricsOfKind(metrics, 'histogram', 'histogram', (metric) => bucketLines(metric, settings));
 }
 
-/** A metric's stats with their labels, in the order of their lines. */
-interface Metric<Stat> {
-  readonly stats: Stat[];
-  readonly labels: string[];
-}
-
-/** All lines of a metric together under one TYPE line; `stats` come in the order of their lines. */
-function* metrics<Stat>(
-  stats: Iterable<Stat>,
+/** All lines of a metric together under one TYPE line. */
+function* metricsOfKind(
+  metrics: PrometheusMetrics,
+  kind: 'counter' | 'gauge' | 'histogram',
   type: string,
-  tagged: (stat: Stat) => TaggedName,
-  lines: (metric: string, labels: string, stat: Stat) => string,
+  linesOf: (metric: string) => Lines,
 ): Generator<string> {
-  const byName = new Map<string, Metric<Stat>>();
-  // Neighbours are of the same cluster and share one text: a million of their own would take a hundred megabytes.
-  let labels = '';
-  let labelled: readonly StatTag[] = [];
-  for (const stat of stats) {
-    const { name, tags } = tagged(stat);
-    if (!equalTags(tags, labelled)) labels = labelsOf(tags);
-    labelled = tags;
-    const metric = byName.get(name);
-    if (metric === undefined) byName.set(name, { stats: [stat], labels: [labels] });
-    else {
-      metric.stats.push(stat);
-      metric.labels.push(labels);
+  for (const metric of yield* metrics.ofKind(kind)) {
+    const name = metricName(metric.name);
+    if (name === undefined) continue;
+    const lines = linesOf(name);
+    let piece = '';
+    let head = `# TYPE ${name} ${type}\n`;
+    for (const stat of metrics.statsOf(metric)) {
+      if (stat === '') {
+        yield '';
+        continue;
+      }
+      piece += head + lines(labelTextOf(tagSetOf(stat)), stat);
+      head = '';
+      if (piece.length < PIECE_CHARS) continue;
+      yield piece;
+      piece = '';
     }
-    // Nothing to send yet, but the sender may give others a turn.
-    yield '';
-  }
-  const keyed = [...byName].map(([name, metric]) => ({ key: name.replaceAll('.', '\0'), name, metric }));
-  keyed.sort((a, b) => (a.key < b.key ? -1 : 1));
-  for (const { name, metric } of keyed) {
-    const shown = metricName(name);
-    if (shown === undefined) continue;
-    yield `# TYPE ${shown} ${type}\n`;
-    for (const [i, stat] of metric.stats.entries()) yield lines(shown, metric.labels[i] as string, stat);
+    if (piece !== '') yield piece;
   }
 }
 
 function* textReadoutMetrics(
   aggregator: StatAggregator,
-  settings: StatsSettings,
+  { tags: producer }: StatsSettings,
   query: StatsQuery,
 ): Generator<string> {
-  const withText = ([name, value]: [string, string]): TaggedName => {
-    const produced = settings.tags.produce(name);
-    return { name: produced.name, tags: [...produced.tags, { name: 'text_value', value }] };
+  const byName = new Map<string, string>();
+  for (const [name, value] of acceptedTextReadouts(aggregator, query)) {
+    const { name: shortName, tags } = producer.produce(name);
+    const metric = metricName(shortName);
+    if (metric === undefined) continue;
+    const labels = labelsOf([...tags, { name: 'text_value', value }]);
+    const before = byName.get(shortName) ?? `# TYPE ${metric} gauge\n`;
+    byName.set(shortName, `${before}${metric}{${labels}} 0\n`);
+    yield '';
+  }
+  const inOrder = [...byName].map(([name, lines]) => ({ key: tokenKey(name), lines }));
+  for (const { lines } of yield* sortInSteps(inOrder)) yield lines;
+}
+
+function valueLines(metric: string): Lines {
+  const start = `${metric}{`;
+  return (labels, { value }) => `${start}${labels}} ${formatValue(value)}\n`;
+}
+
+function summaryLines(metric: string): Lines {
+  return (labels, { family, offset }) => {
+    const statistics = family.histogram(offset)?.interval ?? HistogramStatistics.EMPTY;
+    const values = statistics.quantiles();
+    const start = `${metric}{${labels}${labels === '' ? '' : ','}quantile="`;
+    let lines = '';
+    SUPPORTED_QUANTILES.forEach((quantile, i) => {
+      const value = values[i] as number;
+      lines += `${start}${quantile}"} ${Number.isNaN(value) ? 'nan' : exactDecimal(value)}\n`;
+    });
+    return lines + sumAndCount(metric, labels, statistics);
   };
-  yield* metrics(acceptedTextReadouts(aggregator, query), 'gauge', withText, (metric, labels) => {
-    return `${metric}{${labels}} 0\n`;
-  });
 }
 
-function valueLine(metric: string, labels: string, stat: ListedStat): string {
-  return `${metric}{${labels}} ${formatValue(stat.value)}\n`;
-}
-
-function summaryLines(metric: string, labels: string, statistics: HistogramStatistics): string {
-  const values = statistics.quantiles();
-  const start = `${metric}{${labels}${labels === '' ? '' : ','}quantile="`;
-  let lines = '';
-  SUPPORTED_QUANTILES.forEach((quantile, i) => {
-    const value = values[i] as number;
-    lines += `${start}${quantile}"} ${Number.isNaN(value) ? 'nan' : exactDecimal(value)}\n`;
-  });
-  return lines + sumAndCount(metric, labels, statistics);
-}
-
-function bucketLines(
-  metric: string,
-  labels: string,
-  statistics: HistogramStatistics,
-  bounds: readonly number[],
-): string {
-  const start = `${metric}_bucket{${labels}${labels === '' ? '' : ','}le="`;
-  const counts = statistics.cumulativeCounts(bounds);
-  let lines = '';
-  bounds.forEach((bound, i) => {
-    lines += `${start}${exactDecimal(bound)}"} ${counts[i]}\n`;
-  });
-  return `${lines}${start}+Inf"} ${statistics.sampleCount}\n${sumAndCount(metric, labels, statistics)}`;
+function bucketLines(metric: string, settings: StatsSettings): Lines {
+  const name = `${metric}_bucket{`;
+  const texts = new Map<readonly number[], readonly string[]>();
+  return (labels, stat) => {
+    const statistics = stat.family.histogram(stat.offset)?.cumulative ?? HistogramStatistics.EMPTY;
+    const bounds = settings.buckets(stat.name);
+    let ends = texts.get(bounds);
+    if (ends === undefined)
+      texts.set(bounds, (ends = bounds.map((bound) => `le="${exactDecimal(bound)}"} `)));
+    const start = `${name}${labels}${labels === '' ? '' : ','}`;
+    const counts = statistics.cumulativeCounts(bounds);
+    let lines = '';
+    for (let i = 0; i < ends.length; i++) lines += `${start}${ends[i]}${counts[i]}\n`;
+    return `${lines}${start}le="+Inf"} ${statistics.sampleCount}\n${sumAndCount(metric, labels, statistics)}`;
+  };
 }
 
 function sumAndCount(metric: string, labels: string, statistics: HistogramStatistics): string {
@@ -134,6 +128,10 @@ function exactDecimal(value: number): string {
   return value.toPrecision(32).replace(/0+$/, '');
 }
 
+function labelTextOf(tags: TagSet): string {
+  return (tags.text ??= labelsOf(tags.tags));
+}
+
 function metricName(name: string): string | undefined {
   const custom = stripCustomNamespace(name);
   if (custom === undefined) return `envoy_${sanitize(name)}`;
@@ -147,12 +145,6 @@ function labelsOf(tags: readonly StatTag[]): string {
     labels += `${labels === '' ? '' : ','}${sanitize(name)}="${escapeValue(value)}"`;
   }
   return labels;
-}
-
-function equalTags(a: readonly StatTag[], b: readonly StatTag[]): boolean {
-  return (
-    a.length === b.length && a.every(({ name, value }, i) => name === b[i]?.name && value === b[i].value)
-  );
 }
 
 function sanitize(name: string): string {

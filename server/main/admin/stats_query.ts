@@ -3,18 +3,14 @@
 
 import type { StatKind } from '../../api/stats.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import { requiredText } from '../../common/stats/required_text.ts';
+import type { StatFilter } from '../../common/stats/stat_list.ts';
 import type { AdminContext } from './context.ts';
 import { compileSearch, RegexParamError } from './regex_param.ts';
-import { requiredText } from './required_text.ts';
 
 export type HistogramMode = 'none' | 'cumulative' | 'disjoint' | 'detailed' | 'summary' | 'prometheusnative';
 
-export interface StatsQuery {
-  readonly kinds: ReadonlySet<StatKind>;
-  readonly usedOnly: boolean;
-  readonly accepts: (name: string) => boolean;
-  /** In every name that is accepted, as far as the filter shows. */
-  readonly requiredText: string;
+export interface StatsQuery extends StatFilter {
   readonly histograms: HistogramMode;
   readonly textReadouts: boolean;
 }
@@ -73,11 +69,11 @@ export function readStatsQuery(params: URLSearchParams, context: AdminContext): 
 }
 
 function filtered(
-  accepts: (name: string) => boolean,
+  accepts: StatFilter['accepts'],
   found: (name: string) => boolean,
   invert: boolean,
 ): (name: string) => boolean {
-  return (name) => found(name) !== invert && accepts(name);
+  return (name) => found(name) !== invert && (accepts === undefined || accepts(name));
 }
 
 /** Text readouts by name, those the query is for. */
@@ -87,6 +83,6 @@ export function acceptedTextReadouts(
 ): [name: string, value: string][] {
   if (!query.kinds.has('text_readout')) return [];
   return [...aggregator.textReadouts]
-    .filter(([name]) => query.accepts(name))
+    .filter(([name]) => query.accepts?.(name) ?? true)
     .sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -8,7 +8,7 @@ import {
   SUPPORTED_QUANTILES,
 } from '../../common/stats/histogram_statistics.ts';
 import type { MergedHistogram } from '../../common/stats/stat_family.ts';
-import { listStats } from '../../common/stats/stat_list.ts';
+import { type ListedStat, listStats } from '../../common/stats/stat_list.ts';
 import type { StatsSettings } from '../../common/stats/stats_config.ts';
 import { escapeHtml } from './html.ts';
 import { disjoint, formatValue } from './stat_numbers.ts';
@@ -22,17 +22,24 @@ export function* textStats(
   settings: StatsSettings,
   query: StatsQuery,
 ): Generator<string> {
+  yield* aggregator.refresh();
   for (const [name, value] of acceptedTextReadouts(aggregator, query))
     yield `${name}: "${escapeHtml(value)}"\n`;
-  const families = [...aggregator.families()];
   const options = { ...query, order: 'name' } as const;
-  for (const stat of listStats(families, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
-    yield `${stat.name}: ${formatValue(stat.value)}\n`;
+  for (const stat of listStats(aggregator, { ...options, kinds: SCALARS.intersection(query.kinds) })) {
+    yield stat === '' ? '' : `${stat.name}: ${formatValue(stat.value)}\n`;
   }
-  for (const stat of listStats(families, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
-    const histogram = stat.family.histogram(stat.offset);
-    yield `${stat.name}:${histogramText(histogram, settings.buckets(stat.name), query)}\n`;
+  for (const stat of listStats(aggregator, { ...options, kinds: HISTOGRAMS.intersection(query.kinds) })) {
+    yield stat === '' ? '' : histogramLine(stat, settings, query);
   }
+}
+
+function histogramLine(
+  { name, family, offset }: ListedStat,
+  settings: StatsSettings,
+  query: StatsQuery,
+): string {
+  return `${name}:${histogramText(family.histogram(offset), settings.buckets(name), query)}\n`;
 }
 
 function histogramText(

@@ -4,6 +4,7 @@
 
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
 import { HostSlot } from '../../api/upstream/host.ts';
+import type { Steps } from '../../common/event/steps.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import {
   CLUSTER_CIRCUIT_BREAKER_STATS,
@@ -50,8 +51,9 @@ export class ClusterStats {
     aggregator.beforeRead(() => this.#refresh());
   }
 
-  #refresh(): void {
-    this.#refreshes++;
+  *#refresh(): Steps {
+    // Two readers may be on their way at once.
+    const refresh = ++this.#refreshes;
     for (const record of this.#store.clusters.all) {
       if (record.active === undefined) continue;
       let listed = this.#listed.get(record);
@@ -62,19 +64,21 @@ export class ClusterStats {
         listed = this.#list(record, record.active);
         if (before !== undefined) this.#unlist(before);
       }
-      listed.seen = this.#refreshes;
+      listed.seen = refresh;
       this.#countHosts(record, listed.endpoints);
       if (!(record.active.source instanceof StaticEndpoints))
         listed.endpoints.values[listed.endpoints.base + AT.max_host_weight] = record.hosts.maxWeight;
       for (const breakers of listed.breakers) breakers.refresh();
       listed.hashTables?.refresh();
+      // What was made just now is to be read at once.
+      this.#stats.flush();
+      yield '';
     }
     for (const [record, listed] of this.#listed) {
-      if (listed.seen === this.#refreshes) continue;
+      if (listed.seen >= refresh) continue;
       this.#unlist(listed);
       this.#listed.delete(record);
     }
-    // What was made just now is to be read at once.
     this.#stats.flush();
   }
 

@@ -55,7 +55,7 @@ describe('ServerStats', () => {
 });
 
 describe('StatsFlusher', () => {
-  test('ends an interval at every turn of the clock', (t) => {
+  test('ends an interval at every turn of the clock', async (t) => {
     t.mock.timers.enable({ apis: ['setInterval'] });
     const { aggregator, store } = stores();
     const flusher = new StatsFlusher(create('envoy.config.bootstrap.v3.Bootstrap'), aggregator);
@@ -63,12 +63,15 @@ describe('StatsFlusher', () => {
     store.flush();
     assert.deepEqual(samples(aggregator), [0, 0]);
     t.mock.timers.tick(5_000);
+    await new Promise(setImmediate);
     assert.deepEqual(samples(aggregator), [1, 1]);
     t.mock.timers.tick(5_000);
+    await new Promise(setImmediate);
     assert.deepEqual(samples(aggregator), [0, 1]);
     flusher.close();
     store.histogram('h').record(1);
     t.mock.timers.tick(5_000);
+    await new Promise(setImmediate);
     assert.deepEqual(samples(aggregator), [0, 1]);
   });
 

@@ -67,7 +67,7 @@ export class ServerStats {
     this.#block.record(SERVER_STATS.offset.initialization_time_ms, ms);
   }
 
-  #refresh(): void {
+  #refresh(): undefined {
     const { rss, heapUsed, heapTotal, external } = process.memoryUsage();
     this.#set('state', STATES[this.#facts.state()] ?? 0);
     this.#set('live', this.#facts.live() ? 1 : 0);

@@ -3,6 +3,7 @@
 
 import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { durationMs } from '../../../xds-protos/well_known.ts';
+import { inTurns } from '../../common/event/steps.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 
 /** bootstrap.proto, stats_flush_interval. */
@@ -15,11 +16,17 @@ export class StatsFlusher {
     bootstrap: Pick<Bootstrap, 'stats_flush_interval' | 'stats_flush_on_admin'>,
     aggregator: StatAggregator,
   ) {
-    const flush = (): void => aggregator.flushHistograms();
     if (bootstrap.stats_flush_on_admin === true) {
-      aggregator.beforeRead(flush);
+      aggregator.beforeRead(() => aggregator.flushHistograms());
       return;
     }
+    let flushing = false;
+    const flush = async (): Promise<void> => {
+      if (flushing) return;
+      flushing = true;
+      await inTurns(aggregator.flushHistograms());
+      flushing = false;
+    };
     this.#timer = setInterval(flush, durationMs(bootstrap.stats_flush_interval) ?? DEFAULT_INTERVAL_MS);
     this.#timer.unref();
   }
