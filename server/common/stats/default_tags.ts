@@ -17,8 +17,8 @@ const ADDRESS = '(?:\\d+\\.\\d+\\.\\d+\\.\\d+|\\[[a-fA-F_\\d]*\\])_\\d+';
 
 /** In the order in which tags are listed. */
 export const DEFAULT_TAG_PATTERNS: readonly TagPattern[] = [
-  regex('envoy.response_code', /_rq(_(\d{3}))$/, '_rq_\\d'),
-  regex('envoy.response_code_class', /_rq_((\d))xx$/, '_rq_\\d'),
+  regex('envoy.response_code', /_rq(_(\d{3}))$/, '_rq_\\d{3}$'),
+  regex('envoy.response_code_class', /_rq_((\d))xx$/, '_rq_\\dxx$'),
   regex(
     'envoy.dynamo_partition_id',
     `^http\\.${TOKEN}\\.dynamodb\\.table\\.${TOKEN}\\.capacity\\.${TOKEN}(\\.__partition_id=(\\w{7}))$`,

@@ -3,6 +3,7 @@
 
 import { type Json, toJson } from '../../../xds-protos/json.ts';
 import { redact } from '../../../xds-protos/redact.ts';
+import { inTurns, type Steps } from '../../common/event/steps.ts';
 import type { AdminContext, ConfigDumpKey } from './context.ts';
 import { FieldMask } from './field_mask.ts';
 import { type AdminAnswer, type AdminRequest, prettyJson } from './handler.ts';
@@ -91,7 +92,7 @@ const SECTIONS: readonly Section[] = [
 const PACKAGE = 'envoy.admin.v3.';
 const everyName = (): boolean => true;
 
-export function configDump({ query }: AdminRequest, context: AdminContext): AdminAnswer {
+export async function configDump({ query }: AdminRequest, context: AdminContext): Promise<AdminAnswer> {
   const resource = query.get('resource') ?? '';
   const mask = query.get('mask') ? new FieldMask(query.get('mask') as string) : undefined;
   const nameRegex = query.get('name_regex') ?? '';
@@ -106,8 +107,8 @@ export function configDump({ query }: AdminRequest, context: AdminContext): Admi
     );
   }
   const dumps = sources(context, query.has('include_eds'), matches);
-  if (resource !== '') return oneResource(dumps, resource, mask);
-  if (mask !== undefined) return masked(dumps, mask);
+  if (resource !== '') return inTurns(oneResource(dumps, resource, mask));
+  if (mask !== undefined) return inTurns(masked(dumps, mask));
   return answer(map(dumps, sectionPieces));
 }
 
@@ -129,11 +130,11 @@ function sources(
   });
 }
 
-function oneResource(
+function* oneResource(
   dumps: readonly SectionDump[],
   resource: string,
   mask: FieldMask | undefined,
-): AdminAnswer {
+): Steps<AdminAnswer> {
   for (const { section, dump } of dumps) {
     if (section.fields.includes(resource)) {
       return failure(
@@ -143,11 +144,14 @@ function oneResource(
     }
     const type = section.lists[resource];
     if (type === undefined) continue;
-    const elements = (dump()[resource] ?? []) as readonly object[];
+    const elements = listOf(dump(), resource);
     if (mask === undefined)
       return answer(map(elements, (element) => [objectJson(typed(type, jsonOf(type, element)))]));
+    // Whether the mask fits is known with the last of them, and said in the status.
     const trimmed: string[][] = [];
     for (const element of elements) {
+      yield '';
+      if (element === '') continue;
       const json = jsonOf(type, element);
       if (!mask.isValid(PACKAGE + type, json)) {
         return failure(400, `FieldMask ${mask.debugString} could not be successfully used.`);
@@ -160,11 +164,11 @@ function oneResource(
 }
 
 /** The sections that have all fields of the mask. */
-function masked(dumps: readonly SectionDump[], mask: FieldMask): AdminAnswer {
-  const configs: string[][] = [];
+function* masked(dumps: readonly SectionDump[], mask: FieldMask): Steps<AdminAnswer> {
+  const configs: Iterable<string>[] = [];
   for (const { section, dump } of dumps) {
     if (!mask.isValid(PACKAGE + section.type)) continue;
-    const json = jsonOf(section.type, dump());
+    const json = yield* sectionJson(section, dump());
     if (mask.isValid(PACKAGE + section.type, json))
       configs.push([objectJson(typed(section.type, mask.trim(json)))]);
   }
@@ -172,32 +176,63 @@ function masked(dumps: readonly SectionDump[], mask: FieldMask): AdminAnswer {
   return failure(400, `FieldMask ${mask.text} could not be successfully applied to any configs.`);
 }
 
+/** The whole section, its fields in the order of their numbers. */
+function* sectionJson(section: Section, message: Dump): Steps<JsonObject> {
+  const json = singleFields(section, message);
+  for (const [list, type] of Object.entries(section.lists)) {
+    const elements: JsonObject[] = [];
+    for (const element of listOf(message, list)) {
+      yield '';
+      if (element !== '') elements.push(jsonOf(type, element));
+    }
+    if (elements.length > 0) json[list] = elements;
+  }
+  return json;
+}
+
+/** Without the lists. */
+function singleFields(section: Section, message: Dump): JsonObject {
+  const single = { ...message };
+  for (const list of Object.keys(section.lists)) delete single[list];
+  return jsonOf(section.type, single);
+}
+
+function listOf(message: Dump, list: string): Iterable<object | ''> {
+  return (message[list] ?? []) as Iterable<object | ''>;
+}
+
 /** A section as pieces of JSON, an element of a list each. */
 function* sectionPieces({ section, dump }: SectionDump): Generator<string> {
   const message = dump();
-  const single = { ...message };
-  for (const list of Object.keys(section.lists)) delete single[list];
-  yield objectJson(typed(section.type, jsonOf(section.type, single))).slice(0, -'\n  }'.length);
+  yield objectJson(typed(section.type, singleFields(section, message))).slice(0, -'\n  }'.length);
   for (const [list, type] of Object.entries(section.lists)) {
-    const elements = (message[list] ?? []) as readonly object[];
-    if (elements.length === 0) continue;
-    let before = `,\n   "${list}": [\n`;
-    for (const element of elements) {
+    const start = `,\n   "${list}": [\n`;
+    let before = start;
+    for (const element of listOf(message, list)) {
+      if (element === '') {
+        yield '';
+        continue;
+      }
       yield before + indented(jsonOf(type, element), '    ');
       before = ',\n';
     }
-    yield '\n   ]';
+    if (before !== start) yield '\n   ]';
   }
   yield '\n  }';
 }
 
-function answer(configs: Iterable<Iterable<string>>): AdminAnswer {
+/** Configs in pieces; '' in place of one is for others to have a turn. */
+function answer(configs: Iterable<Iterable<string> | ''>): AdminAnswer {
   return { status: 200, contentType: 'application/json', body: configsJson(configs) };
 }
 
-function* configsJson(configs: Iterable<Iterable<string>>): Generator<string> {
+function* configsJson(configs: Iterable<Iterable<string> | ''>): Generator<string> {
   let before = '{\n "configs": [\n';
   for (const config of configs) {
+    if (config === '') {
+      yield '';
+      continue;
+    }
     yield before;
     yield* config;
     before = ',\n';
@@ -224,8 +259,11 @@ function indented(json: JsonObject, by: string): string {
   return prettyJson(json).trimEnd().replace(/^/gm, by);
 }
 
-function* map<From, To>(items: Iterable<From>, to: (item: From) => To): Generator<To> {
-  for (const item of items) yield to(item);
+function* map<From extends object, To>(
+  items: Iterable<From | ''>,
+  to: (item: From) => To,
+): Generator<To | ''> {
+  for (const item of items) yield item === '' ? '' : to(item);
 }
 
 function failure(status: number, body: string): AdminAnswer {

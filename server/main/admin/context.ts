@@ -66,7 +66,8 @@ export type ConfigDumpKey =
 
 /**
  * Gives the dump of a section as an `envoy.admin.v3.*ConfigDump` message, sensitive fields still in it.
- * Elements whose resource name `matches` says false to are left out.
+ * Elements whose resource name `matches` says false to are left out. Lists may be any iterables, to be read once: their
+ * elements are made when their turn comes, and '' among them is for others to have a turn of the event loop.
  */
 export type ConfigDumpSource = (matches: (name: string) => boolean) => object;
 

@@ -28,10 +28,19 @@ const TYPES = {
 
 /** JSON of a section, without times. */
 function dump(store: ConfigStore, section: keyof typeof TYPES, matches = (_name: string) => true): unknown {
-  const message = configDumpSources(store, NODE, STARTED_AT).get(section)!(matches);
+  const sections = configDumpSources(store, NODE, STARTED_AT);
+  const message = Object.fromEntries(
+    Object.entries(sections.get(section)!(matches)).map(([field, value]) => [field, withoutSteps(value)]),
+  );
   const type: string = `envoy.admin.v3.${TYPES[section]}`;
   const json = toJson(type, create(type, message), { preserveProtoFieldNames: true });
   return JSON.parse(JSON.stringify(json, (key, value) => (/^last_/.test(key) ? undefined : value)));
+}
+
+/** A list as a message has it. */
+function withoutSteps(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || !(Symbol.iterator in value)) return value;
+  return [...(value as Iterable<unknown>)].filter((element) => element !== '');
 }
 
 function filled() {

@@ -13,14 +13,22 @@ import type { Node } from '../../../xds-protos/generated/envoy/config/core/v3.ts
 import type { Any } from '../../../xds-protos/generated/google/protobuf.ts';
 import { encode, type Init, typeUrlOf } from '../../../xds-protos/load.ts';
 import { timestampOf } from '../../../xds-protos/well_known.ts';
+import { sortInSteps } from '../../common/event/steps.ts';
 import type { ConfigDumpKey, ConfigDumpSource, ConfigTracker } from '../admin/context.ts';
+import type { ClusterRecord } from './cluster_store.ts';
 import type { ConfigStore } from './config_store.ts';
 import { endpointsDump } from './endpoints_dump.ts';
 import { inlineRoutes } from './inline_routes.ts';
 import { type ResourceKind, type ResourceVersion, TYPE_NAMES, type UpdateFailure } from './resource.ts';
 
 type Matches = (name: string) => boolean;
-type DynamicCluster = NonNullable<Init<ClustersConfigDump>['dynamic_warming_clusters']>[number];
+
+/** A section whose lists are made element by element. */
+export type DumpInSteps<Dump> = {
+  readonly [Field in keyof Dump]: NonNullable<Dump[Field]> extends readonly (infer Element)[]
+    ? Iterable<Element | ''>
+    : Dump[Field];
+};
 
 /** The sections of /config_dump. `node` is the bootstrap's as control planes get it, `startedAt` in ms. */
 export function configDumpSources(store: ConfigStore, node: Node, startedAt: number): ConfigTracker {
@@ -56,74 +64,87 @@ function failureState(kind: ResourceKind, failure: UpdateFailure | undefined) {
   };
 }
 
-/** Static clusters, then dynamic ones by state, each sorted by name as Envoy's maps are. */
-function clustersDump(store: ConfigStore, matches: Matches): Init<ClustersConfigDump> {
-  const records = [...store.clusters.all].filter(({ name }) => matches(name)).sort(byName);
-  const statics = records.filter((record) => record.isStatic && record.active !== undefined);
-  const dynamics = records.filter((record) => !record.isStatic);
+/** What `elementOf` makes of each; '' where it makes nothing, so that others may have a turn. */
+export function* elements<From, Element>(
+  all: Iterable<From>,
+  elementOf: (each: From) => Element | undefined,
+): Iterable<Element | ''> {
+  for (const each of all) yield elementOf(each) ?? '';
+}
+
+/** The same of clusters in the order of their names, which is that of Envoy's maps. */
+export function* clusterElements<Element>(
+  store: ConfigStore,
+  matches: Matches,
+  elementOf: (record: ClusterRecord) => Element | undefined,
+): Iterable<Element | ''> {
+  const keyed: { readonly key: string; readonly record: ClusterRecord }[] = [];
+  for (const record of store.clusters.all) if (matches(record.name)) keyed.push({ key: record.name, record });
+  yield* elements(yield* sortInSteps(keyed), ({ record }) => elementOf(record));
+}
+
+/** Static clusters, then dynamic ones by state. */
+function clustersDump(store: ConfigStore, matches: Matches): DumpInSteps<Init<ClustersConfigDump>> {
   return {
     version_info: store.clusters.version,
-    static_clusters: statics.map(({ active }) => ({
-      cluster: any('cluster', active!.bytes),
-      last_updated: timestampOf(active!.receivedAt),
-    })),
-    dynamic_active_clusters: dynamics.flatMap(({ active, failure }) =>
-      active === undefined
-        ? []
-        : [
-            {
-              ...stamp(active),
-              cluster: any('cluster', active.bytes),
-              error_state: failureState('cluster', failure),
-            },
-          ],
+    static_clusters: clusterElements(store, matches, ({ isStatic, active }) =>
+      isStatic && active !== undefined
+        ? { cluster: any('cluster', active.bytes), last_updated: timestampOf(active.receivedAt) }
+        : undefined,
     ),
-    dynamic_warming_clusters: dynamics.flatMap(({ warming, active, failure }): DynamicCluster[] => {
-      if (warming !== undefined) return [{ ...stamp(warming), cluster: any('cluster', warming.bytes) }];
+    dynamic_active_clusters: clusterElements(store, matches, ({ isStatic, active, failure }) =>
+      isStatic || active === undefined
+        ? undefined
+        : {
+            ...stamp(active),
+            cluster: any('cluster', active.bytes),
+            error_state: failureState('cluster', failure),
+          },
+    ),
+    dynamic_warming_clusters: clusterElements(store, matches, ({ isStatic, warming, active, failure }) => {
+      if (isStatic) return undefined;
+      if (warming !== undefined) return { ...stamp(warming), cluster: any('cluster', warming.bytes) };
       // Never accepted: shown here, because nowhere else could be read why it is missing.
-      if (active === undefined && failure !== undefined) {
-        return [{ version_info: failure.version, error_state: failureState('cluster', failure) }];
-      }
-      return [];
+      if (active !== undefined || failure === undefined) return undefined;
+      return { version_info: failure.version, error_state: failureState('cluster', failure) };
     }),
   };
 }
 
-function listenersDump(store: ConfigStore, matches: Matches): Init<ListenersConfigDump> {
-  const records = [...store.listeners.all].filter(({ name }) => matches(name));
+function listenersDump(store: ConfigStore, matches: Matches): DumpInSteps<Init<ListenersConfigDump>> {
   const state = (version: ResourceVersion | undefined) =>
     version === undefined ? undefined : { ...stamp(version), listener: any('listener', version.bytes) };
   return {
     version_info: store.listeners.version,
-    static_listeners: records.flatMap(({ isStatic, active, warming }) => {
+    static_listeners: elements(store.listeners.all, ({ name, isStatic, active, warming }) => {
       const version = active ?? warming;
-      if (!isStatic || version === undefined) return [];
-      return [{ listener: any('listener', version.bytes), last_updated: timestampOf(version.receivedAt) }];
+      if (!isStatic || version === undefined || !matches(name)) return undefined;
+      return { listener: any('listener', version.bytes), last_updated: timestampOf(version.receivedAt) };
     }),
-    dynamic_listeners: records
-      .filter(({ isStatic }) => !isStatic)
-      .map(({ name, active, warming, failure }) => ({
+    dynamic_listeners: elements(store.listeners.all, ({ name, isStatic, active, warming, failure }) => {
+      if (isStatic || !matches(name)) return undefined;
+      return {
         name,
         active_state: state(active),
         warming_state: state(warming),
         error_state: failureState('listener', failure),
-      })),
+      };
+    }),
   };
 }
 
 /** Routes in the listeners themselves are static to Envoy, and shown from the listeners' messages. */
-function routesDump(store: ConfigStore, matches: Matches): Init<RoutesConfigDump> {
-  const dynamic_route_configs: NonNullable<Init<RoutesConfigDump>['dynamic_route_configs']>[number][] = [];
-  for (const { resourceName, active, failure } of store.routes.all) {
-    if (!matches(resourceName)) continue;
-    if (active !== undefined) {
+function routesDump(store: ConfigStore, matches: Matches): DumpInSteps<Init<RoutesConfigDump>> {
+  return {
+    static_route_configs: inlineRoutes(store, matches),
+    dynamic_route_configs: elements(store.routes.all, ({ resourceName, active, failure }) => {
+      if (!matches(resourceName)) return undefined;
       const error_state = failureState('route', failure);
-      dynamic_route_configs.push({ ...stamp(active), route_config: any('route', active.bytes), error_state });
-    } else if (failure !== undefined) {
-      dynamic_route_configs.push({ error_state: failureState('route', failure) });
-    }
-  }
-  return { static_route_configs: inlineRoutes(store, matches), dynamic_route_configs };
+      if (active !== undefined)
+        return { ...stamp(active), route_config: any('route', active.bytes), error_state };
+      return failure === undefined ? undefined : { error_state };
+    }),
+  };
 }
 
 /** Secrets with what they hold; the private parts are taken out where the dump is printed. */
@@ -162,8 +183,4 @@ function ecdsDump(store: ConfigStore, matches: Matches): Init<EcdsConfigDump> {
     ecds_filters.push({ ...stamp(active), ecds_filter: any('extension', active.bytes), error_state });
   }
   return { ecds_filters };
-}
-
-function byName(a: { readonly name: string }, b: { readonly name: string }): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

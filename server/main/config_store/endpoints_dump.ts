@@ -13,28 +13,24 @@ import { coarseHealth } from '../../common/upstream/host.ts';
 import { endpointOf } from '../../common/upstream/load_assignment.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord } from './cluster_store.ts';
+import { clusterElements, type DumpInSteps } from './config_dump.ts';
 import type { ConfigStore } from './config_store.ts';
 import { TYPE_NAMES } from './resource.ts';
 
 /** Source: ClusterLoadAssignment.Policy.overprovisioning_factor. */
 const DEFAULT_OVERPROVISIONING_FACTOR = 140;
 
-type EndpointConfigs = NonNullable<Init<EndpointsConfigDump>['static_endpoint_configs']>[number][];
-
 export function endpointsDump(
   store: ConfigStore,
   matches: (name: string) => boolean,
-): Init<EndpointsConfigDump> {
-  const statics: EndpointConfigs = [];
-  const dynamics: EndpointConfigs = [];
-  const records = [...store.clusters.all].sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const record of records) {
-    if (record.active === undefined || !matches(record.name)) continue;
-    const message = clusterEndpoints(store.hostSlots.table, record);
-    const endpoint_config = encodeAny('envoy.config.endpoint.v3.ClusterLoadAssignment', message);
-    (record.isStatic ? statics : dynamics).push({ endpoint_config });
-  }
-  return { static_endpoint_configs: statics, dynamic_endpoint_configs: dynamics };
+): DumpInSteps<Init<EndpointsConfigDump>> {
+  const endpoints = (isStatic: boolean) =>
+    clusterElements(store, matches, (record) => {
+      if (record.active === undefined || record.isStatic !== isStatic) return undefined;
+      const message = clusterEndpoints(store.hostSlots.table, record);
+      return { endpoint_config: encodeAny('envoy.config.endpoint.v3.ClusterLoadAssignment', message) };
+    });
+  return { static_endpoint_configs: endpoints(true), dynamic_endpoint_configs: endpoints(false) };
 }
 
 /** The load assignment a cluster works with; undefined for one without (ORIGINAL_DST). */

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { type ProfiledThread, V8Profiler } from './profiler.ts';
+import { type ProfiledThread, V8Profiler, validJson } from './profiler.ts';
 
 /** Burns CPU time and allocates in a function of a name that profiles must show. */
 const BUSY = `
@@ -105,5 +105,13 @@ describe('V8 profiles', () => {
     const heaps = await new V8Profiler(() => [thread], '').heaps();
     assert.deepEqual([...heaps.keys()], ['main_thread', 'worker_0']);
     for (const heap of heaps.values()) assert.ok(heap.used > 100_000 && heap.used <= heap.committed);
+  });
+});
+
+test('names of regular expressions in a profile become valid JSON', () => {
+  const written = String.raw`{"functionName":"RegExp: ^a\.\d\u{1}\"\\"}`;
+  assert.throws(() => JSON.parse(written));
+  assert.deepEqual(JSON.parse(validJson(written)), {
+    functionName: String.raw`RegExp: ^a\.\d\u{1}"\ `.trimEnd(),
   });
 });

@@ -63,7 +63,7 @@ export class V8Profiler implements Profiler {
     const profiles = new Map<string, string>();
     for (const [name, one] of running ?? []) {
       try {
-        profiles.set(name, await one.stop());
+        profiles.set(name, validJson(await one.stop()));
       } catch (error) {
         // Its thread has ended; the others' profiles are worth having.
         log.warning(`no ${kind} profile of ${name}: ${(error as Error).message}`);
@@ -104,6 +104,14 @@ export class V8Profiler implements Profiler {
       writeFileSync(`${this.#profilePath}.${thread}.${EXTENSIONS[kind]}`, profile);
     }
   }
+}
+
+/** V8 writes the names of functions that it made of regular expressions as they are, with backslashes that JSON does not know. */
+export function validJson(profile: string): string {
+  return profile.replaceAll(
+    /(\\(?:["\\/bfnrt]|u[0-9a-f]{4}))|\\/gi,
+    (text, escaped) => escaped ?? text + text,
+  );
 }
 
 function figures(heap: v8.HeapInfo): HeapFigures {
