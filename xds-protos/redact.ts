@@ -31,28 +31,35 @@ export function redact(typeName: string, message: object): Message {
   return copy;
 }
 
-function redactMessage(type: MessageType, message: Message, isSensitive: boolean): void {
-  if (type.name === ANY) redactAny(message, isSensitive);
-  else if (TYPED_STRUCTS.has(type.name)) redactTypedStruct(message, isSensitive);
-  else {
-    const unmarked = UNMARKED.get(type.name);
-    const isCredential = type.name === HEADER && CREDENTIAL_HEADER.test((message['key'] ?? '') as string);
-    for (const name of Object.keys(message)) {
-      const field = type.byName.get(name)!;
-      const isHidden = field.sensitive || unmarked?.has(name) || (isCredential && name !== 'key');
-      redactField(field, message, isSensitive || isHidden);
-    }
+/** True when it changed something: most messages have no secrets, and need not be encoded again. */
+function redactMessage(type: MessageType, message: Message, isSensitive: boolean): boolean {
+  if (type.name === ANY) return redactAny(message, isSensitive);
+  if (TYPED_STRUCTS.has(type.name)) return redactTypedStruct(message, isSensitive);
+  const unmarked = UNMARKED.get(type.name);
+  const isCredential = type.name === HEADER && CREDENTIAL_HEADER.test((message['key'] ?? '') as string);
+  let changed = false;
+  for (const name of Object.keys(message)) {
+    const field = type.byName.get(name)!;
+    const isHidden = field.sensitive || unmarked?.has(name) || (isCredential && name !== 'key');
+    if (redactField(field, message, isSensitive || isHidden)) changed = true;
   }
+  return changed;
 }
 
-function redactField(field: Field, message: Message, isSensitive: boolean): void {
+function redactField(field: Field, message: Message, isSensitive: boolean): boolean {
   const value = message[field.name];
   if (field.type === 'message') {
-    for (const each of valuesOf(field, value)) redactMessage(field.message, each as Message, isSensitive);
-  } else if (!isSensitive) return;
-  else if (field.type === 'string') message[field.name] = replaced(field, value, REDACTED);
+    let changed = false;
+    for (const each of valuesOf(field, value)) {
+      if (redactMessage(field.message, each as Message, isSensitive)) changed = true;
+    }
+    return changed;
+  }
+  if (!isSensitive) return false;
+  if (field.type === 'string') message[field.name] = replaced(field, value, REDACTED);
   else if (field.type === 'bytes') message[field.name] = replaced(field, value, Buffer.from(REDACTED));
   else delete message[field.name];
+  return true;
 }
 
 function valuesOf(field: Field, value: unknown): readonly unknown[] {
@@ -67,32 +74,34 @@ function replaced(field: Field, value: unknown, by: unknown): unknown {
   return map;
 }
 
-function redactAny(any: Message, isSensitive: boolean): void {
+function redactAny(any: Message, isSensitive: boolean): boolean {
   const url = (any['type_url'] ?? '') as string;
   const name = url.slice(url.lastIndexOf('/') + 1);
   if (!hasType(name)) {
     // Nobody knows what is in it.
     any['value'] = Buffer.from(REDACTED);
-    return;
+    return true;
   }
   const type = messageType(name);
   const content = decodeMessage(type, any['value'] as Uint8Array);
-  redactMessage(type, content, isSensitive);
+  if (!redactMessage(type, content, isSensitive)) return false;
   any['value'] = encodeMessage(type, content);
+  return true;
 }
 
-function redactTypedStruct(typed: Message, isSensitive: boolean): void {
+function redactTypedStruct(typed: Message, isSensitive: boolean): boolean {
   const url = (typed['type_url'] ?? '') as string;
   const name = url.slice(url.lastIndexOf('/') + 1);
   const struct = typed['value'];
-  if (!hasType(name) || struct === undefined) return;
+  if (!hasType(name) || struct === undefined) return false;
   const type = messageType(name);
   const content = fromJson<Message>(name, toJson('google.protobuf.Struct', struct as Message), {
     unknownFields: [],
   });
-  redactMessage(type, content, isSensitive);
+  if (!redactMessage(type, content, isSensitive)) return false;
   typed['value'] = fromJson(
     'google.protobuf.Struct',
     toJson(name, content, { preserveProtoFieldNames: true }),
   );
+  return true;
 }

@@ -213,7 +213,7 @@ function* sectionPieces({ section, dump }: SectionDump): Generator<string> {
         yield '';
         continue;
       }
-      yield before + indented(jsonOf(type, element), '    ');
+      yield before + indented(jsonOf(type, element), 4);
       before = ',\n';
     }
     if (before !== start) yield '\n   ]';
@@ -252,11 +252,15 @@ function typed(type: string, json: JsonObject): JsonObject {
 
 /** An element of `configs`. */
 function objectJson(json: JsonObject): string {
-  return indented(json, '  ');
+  return indented(json, 2);
 }
 
-function indented(json: JsonObject, by: string): string {
-  return prettyJson(json).trimEnd().replace(/^/gm, by);
+/** As it is `depth` lists deep, which is quicker than to indent each line. */
+function indented(json: JsonObject, depth: 2 | 4): string {
+  const text = prettyJson(depth === 2 ? [[json]] : [[[[json]]]]);
+  // Before it a bracket and a line feed a level, behind as many spaces as there are levels outside; behind it the same, and a line feed.
+  const frame = (depth * (depth + 3)) / 2;
+  return text.slice(frame, -frame - 1);
 }
 
 function* map<From extends object, To>(

@@ -214,16 +214,24 @@ describe('/api/', () => {
       groups: [
         {
           name: 'cluster.',
+          family: 'traffic',
           prefixes: 30,
           stats: 60,
           tags: { 'envoy.cluster_name': 30 },
+          largest: ['c0', 'c1', 'c10'].map((value) => ({ tag: 'envoy.cluster_name', value, stats: 2 })),
           example: 'cluster.c0.',
         },
         {
           name: 'istiocustom.istio_requests_total',
+          family: 'counter',
           prefixes: 6,
           stats: 6,
           tags: { response_code: 3, app: 2 },
+          largest: [
+            { tag: 'app', value: 'a', stats: 3 },
+            { tag: 'app', value: 'b', stats: 3 },
+            { tag: 'response_code', value: '200', stats: 2 },
+          ],
           example: 'istiocustom.istio_requests_total.response_code.200.app.a',
         },
       ],

@@ -1,24 +1,28 @@
 // /stats/cardinality: which groups of stats have the most members, and which of their tags makes them so many: what to look at
 // when a scrape becomes large.
 
+import { inTurns, type Steps } from '../../../common/event/steps.ts';
 import type { StatAggregator } from '../../../common/stats/aggregator.ts';
 import type { StatFamily } from '../../../common/stats/stat_family.ts';
 import type { TagProducer } from '../../../common/stats/tag_producer.ts';
 import type { ApiEndpoint, Schema } from './endpoint.ts';
 
-/** ms after which others get a turn of the event loop. */
-const TURN_MS = 10;
-/** How often the clock is looked at. */
-const FAMILIES_PER_CLOCK = 64;
+/** Of the values of a group's tags, those with the most stats. */
+const LARGEST_VALUES = 3;
 const MAX_GROUPS = 1000;
 
 export const CARDINALITY_SCHEMAS: Readonly<Record<string, Schema>> = {
   StatGroup: {
     type: 'object',
-    required: ['name', 'prefixes', 'stats', 'tags', 'example'],
+    required: ['name', 'family', 'prefixes', 'stats', 'tags', 'largest', 'example'],
     additionalProperties: false,
     properties: {
       name: { type: 'string', description: 'What is left of the names without their tags' },
+      family: {
+        type: 'string',
+        description:
+          'What makes them: the family of stats (`cluster_traffic`), or the kind of stats that are made one by one',
+      },
       prefixes: {
         type: 'integer',
         description: 'How many there are: clusters, listeners, combinations of labels',
@@ -27,6 +31,16 @@ export const CARDINALITY_SCHEMAS: Readonly<Record<string, Schema>> = {
       tags: {
         type: 'object',
         description: 'How many values each tag has: the largest is what makes the group large',
+      },
+      largest: {
+        type: 'array',
+        description: 'The values of tags that have the most of these stats: which cluster, which user',
+        items: {
+          type: 'object',
+          required: ['tag', 'value', 'stats'],
+          additionalProperties: false,
+          properties: { tag: { type: 'string' }, value: { type: 'string' }, stats: { type: 'integer' } },
+        },
       },
       example: { type: 'string', description: 'One of its members' },
     },
@@ -56,7 +70,7 @@ export const CARDINALITY_ENDPOINTS: readonly ApiEndpoint[] = [
       },
     },
     handle: async (params, { stats, statsSettings }) => {
-      const groups = [...(await groupsOf(stats, statsSettings.tags)).values()].sort(
+      const groups = [...(await inTurns(groupsOf(stats, statsSettings.tags))).values()].sort(
         (a, b) => b.stats - a.stats,
       );
       const sum = (field: 'stats' | 'prefixes'): number =>
@@ -74,47 +88,60 @@ export const CARDINALITY_ENDPOINTS: readonly ApiEndpoint[] = [
 
 interface Group {
   readonly name: string;
+  readonly family: string;
   readonly example: string;
   prefixes: number;
   stats: number;
-  readonly tags: Map<string, Set<string>>;
+  /** How many stats each value of each tag has. */
+  readonly tags: Map<string, Map<string, number>>;
 }
 
-async function groupsOf(stats: StatAggregator, tags: TagProducer): Promise<Map<string, Group>> {
+function* groupsOf(stats: StatAggregator, tags: TagProducer): Steps<Map<string, Group>> {
   const groups = new Map<string, Group>();
-  let count = 0;
-  let turnStart = performance.now();
-  for (const family of [...stats.families()]) {
-    if (++count % FAMILIES_PER_CLOCK === 0 && performance.now() - turnStart > TURN_MS) {
-      await new Promise(setImmediate);
-      turnStart = performance.now();
-    }
+  yield* stats.refresh();
+  for (const family of yield* stats.sortedFamilies('token')) {
     add(groups, family, tags);
+    yield '';
   }
   return groups;
 }
 
 function add(groups: Map<string, Group>, family: StatFamily, producer: TagProducer): void {
-  const { prefix, definitions } = family;
+  const { prefix, definitions, schemaId } = family;
   const { name, tags } = family.tagged ?? producer.produce(prefix);
-  const key = `${family.schemaId} ${name}`;
+  const key = `${schemaId} ${name}`;
   let group = groups.get(key);
   if (group === undefined) {
-    group = { name, example: prefix, prefixes: 0, stats: 0, tags: new Map() };
+    group = { name, family: schemaId, example: prefix, prefixes: 0, stats: 0, tags: new Map() };
     groups.set(key, group);
   }
+  let listed = 0;
+  for (let offset = 0; offset < definitions.length; offset++) {
+    if (definitions[offset]?.unlisted !== true || family.used(offset)) listed++;
+  }
   group.prefixes++;
-  definitions.forEach(({ unlisted }, offset) => {
-    if (unlisted !== true || family.used(offset)) group.stats++;
-  });
+  group.stats += listed;
   for (const tag of tags) {
-    const values = group.tags.get(tag.name);
-    if (values === undefined) group.tags.set(tag.name, new Set([tag.value]));
-    else values.add(tag.value);
+    let values = group.tags.get(tag.name);
+    if (values === undefined) group.tags.set(tag.name, (values = new Map()));
+    values.set(tag.value, (values.get(tag.value) ?? 0) + listed);
   }
 }
 
-function groupJson({ name, prefixes, stats, tags, example }: Group) {
+function groupJson({ tags, ...group }: Group) {
   const byCount = [...tags].map(([tag, values]) => [tag, values.size] as const).sort((a, b) => b[1] - a[1]);
-  return { name, prefixes, stats, tags: Object.fromEntries(byCount), example };
+  return { ...group, tags: Object.fromEntries(byCount), largest: largestOf(tags) };
+}
+
+function largestOf(tags: Group['tags']): { tag: string; value: string; stats: number }[] {
+  const largest: { tag: string; value: string; stats: number }[] = [];
+  for (const [tag, values] of tags) {
+    for (const [value, stats] of values) {
+      if (largest.length === LARGEST_VALUES && stats <= largest[LARGEST_VALUES - 1]!.stats) continue;
+      largest.push({ tag, value, stats });
+      largest.sort((a, b) => b.stats - a.stats);
+      largest.length = Math.min(largest.length, LARGEST_VALUES);
+    }
+  }
+  return largest;
 }
