@@ -4,6 +4,7 @@
 import type { ServerInfo } from './api/registry.ts';
 import type { CaptureSettings } from './common/capture/captured_request.ts';
 import type { LogLevel } from './common/log.ts';
+import type { ChainConnections, ConnectionPage, ConnectionQuery } from './common/network/connection_table.ts';
 import type { RuntimeValues } from './common/runtime/runtime.ts';
 import type { StatsMessage } from './common/stats/messages.ts';
 import type { ConsecutiveError } from './common/upstream/outlier_monitor.ts';
@@ -85,8 +86,28 @@ export interface WorkerOptions {
 export interface WorkerAnswers {
   /** Requests that the worker has kept, as JSON of CapturedRequest each. */
   readonly captured_requests: readonly string[];
+  readonly connections: ConnectionPage;
+  /** Of a listener. */
+  readonly chain_connections: ChainConnections;
+  /** Was it there? */
+  readonly drain_connection: boolean;
 }
 export type WorkerQuestion = keyof WorkerAnswers;
+
+/** What a question is about. */
+export interface WorkerQuestionSubjects {
+  readonly captured_requests: undefined;
+  readonly connections: ConnectionQuery;
+  /** A listener's name. */
+  readonly chain_connections: string;
+  /** A connection's id. */
+  readonly drain_connection: number;
+}
+
+/** A question with its subject. */
+export type AskedQuestion = {
+  readonly [Q in WorkerQuestion]: { readonly question: Q; readonly subject: WorkerQuestionSubjects[Q] };
+}[WorkerQuestion];
 
 export type MainToWorker =
   /** Applied in order, in one go. `sequence` is answered with `applied`. */
@@ -117,7 +138,7 @@ export type MainToWorker =
   | { readonly type: 'log_level'; readonly logger: string | undefined; readonly level: LogLevel }
   | { readonly type: 'reopen_logs' }
   /** Answered with `answer` of the same id. */
-  | { readonly type: 'question'; readonly id: number; readonly question: WorkerQuestion }
+  | ({ readonly type: 'question'; readonly id: number } & AskedQuestion)
   /** Somebody watches requests from now on, or (undefined) no more. */
   | { readonly type: 'watch_requests'; readonly settings: CaptureSettings | undefined }
   | { readonly type: 'shutdown'; readonly graceMs: number };

@@ -81,6 +81,12 @@ export function adminContext(parts: ServerParts): AdminContext {
     history: store.history,
     series: parts.series,
     requests: () => (requests ??= openRequestCaptures(supervisor)),
+    connections: {
+      list: (query) => supervisor.ask('connections', query),
+      drain: (id) => supervisor.ask('drain_connection', id),
+      ofChains: (listener) => supervisor.ask('chain_connections', listener),
+    },
+    checkListener: (bytes) => store.listeners.check(bytes),
     xdsStreams: () => control.subscriptions.streams,
     clusters: () => clusterStatuses(store),
     listeners: () => listenerStatuses(control, supervisor),

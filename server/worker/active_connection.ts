@@ -27,14 +27,18 @@ const log = logger('connection');
 /** node tells of a drained socket only above this many bytes; see SocketConnection's watermarks. */
 const MAX_WRITABLE_HIGH_WATER_MARK = 65_536;
 
+/** Why a connection was closed that somebody chose. */
+const DRAINED_ALONE = 'connection_drained';
+
 export class ActiveConnection implements ConnectionCallbacks {
   readonly info: ConnectionInfoRecord;
-  private readonly chain: FilterChainConfig;
+  readonly chain: FilterChainConfig;
   private readonly listener: ActiveListener;
   /** While the handshake lasts. */
   private handshaking: Socket | undefined = undefined;
-  private connection: SocketConnection | undefined = undefined;
-  private terminal: NetworkFilter | undefined = undefined;
+  /** Undefined before the handshake is done. */
+  connection: SocketConnection | undefined = undefined;
+  terminal: NetworkFilter | undefined = undefined;
 
   /** Makes the connection; its filters begin after the handshake where there is one. */
   static create(accepted: AcceptedSocket, chain: FilterChainConfig, listener: ActiveListener): void {
@@ -146,6 +150,12 @@ export class ActiveConnection implements ConnectionCallbacks {
 
   closeIfIdle(): void {
     this.terminal?.closeIfIdle?.();
+  }
+
+  /** HTTP: what is under way finishes. */
+  drain(): void {
+    if (this.terminal?.drain === undefined) this.close(DRAINED_ALONE);
+    else this.terminal.drain();
   }
 
   close(reason: string): void {

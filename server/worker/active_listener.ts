@@ -171,6 +171,10 @@ export class ActiveListener {
     return this.connectionCount + this.accepting.size + this.closingListenSockets;
   }
 
+  *allConnections(): Generator<ActiveConnection> {
+    for (const connections of this.connections.values()) yield* connections;
+  }
+
   chainsWithConnections(): readonly FilterChainConfig[] {
     return [...this.connections.keys()];
   }

@@ -226,6 +226,12 @@ export class WorkerListenerManager implements ListenerLookup {
     this.byAddress = index;
   }
 
+  /** Those in force, and those that drain. */
+  *allListeners(): Generator<ActiveListener> {
+    yield* this.listeners.values();
+    yield* this.draining;
+  }
+
   /** Every answer asks its client to go; with `stopAccepting` nobody new comes in. `scope` as in /drain_listeners. */
   drainAll(scope: 'all' | 'inboundonly', stopAccepting: boolean, graceful: boolean): void {
     for (const [name, listener] of this.listeners) {

@@ -17,6 +17,7 @@ import { ThreadStatStore } from '../common/stats/store.ts';
 import { setSessionTicketSecret } from '../common/tls/session_ticket_keys.ts';
 import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
 import type {
+  AskedQuestion,
   MainToWorker,
   ResourceUpdate,
   WorkerAnswers,
@@ -100,7 +101,10 @@ export class Worker {
         this.logFiles.reopen();
         break;
       case 'question':
-        this.post({ type: 'answer', id: message.id, answer: ANSWERS[message.question]() });
+        this.answer(message).then(
+          (answer) => this.post({ type: 'answer', id: message.id, answer }),
+          (error) => log.error(`no answer to ${message.question}: ${describe(error)}`),
+        );
         break;
       case 'watch_requests':
         requestCapture.watch(message.settings);
@@ -167,6 +171,21 @@ export class Worker {
     }
   }
 
+  /** What answers is loaded with the first question. */
+  private async answer(asked: AskedQuestion): Promise<WorkerAnswers[WorkerQuestion]> {
+    if (asked.question === 'captured_requests') return requestCapture.records();
+    const table = await import('./connection_table.ts');
+    const listeners = this.listeners.allListeners();
+    switch (asked.question) {
+      case 'connections':
+        return table.connectionPage(listeners, asked.subject);
+      case 'chain_connections':
+        return table.chainConnections(listeners, asked.subject);
+      case 'drain_connection':
+        return table.drainConnection(listeners, asked.subject);
+    }
+  }
+
   private remove(resource: Extract<ResourceUpdate, { kind: 'remove' }>['resource'], name: string): void {
     if (resource === 'cluster') this.clusters.removeCluster(name);
     else if (resource === 'listener') this.listeners.remove(name);
@@ -184,10 +203,6 @@ export class Worker {
     this.port.postMessage(message);
   }
 }
-
-const ANSWERS: { readonly [Q in WorkerQuestion]: () => WorkerAnswers[Q] } = {
-  captured_requests: () => requestCapture.records(),
-};
 
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);

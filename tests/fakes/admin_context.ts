@@ -55,6 +55,12 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     history: new ResourceHistory(),
     series: new StatSeries(stats),
     requests: async () => new RequestCaptures(fakeWorkers()),
+    connections: {
+      list: async () => new Map(),
+      drain: async () => new Map(),
+      ofChains: async () => new Map(),
+    },
+    checkListener: () => undefined,
     xdsStreams: () => [],
     clusters: () => [],
     listeners: () => [],

@@ -71,7 +71,24 @@ export interface NetworkFilter {
   onWrite?(bytes: Uint8Array, start: number, end: number, endStream: boolean): NetworkFilterStatus;
   /** The connection's chain is draining to its end: close now if nothing is going on. Asked repeatedly. */
   closeIfIdle?(): void;
+  /** Somebody wants this one connection away: ask the peer to go, finish what is under way. Without it, it is closed. */
+  drain?(): void;
+  /** What a terminal filter knows of the connection, for whoever looks at all of them. */
+  facts?(): ConnectionFacts;
   onDestroy?(): void;
+}
+
+/** A connection as its terminal filter sees it now. */
+export interface ConnectionFacts {
+  /** As %PROTOCOL%; '' while it is not known. */
+  readonly protocol: 'HTTP/1.1' | 'HTTP/2' | 'TCP' | '';
+  readonly activeStreams: number;
+  /** Since it was opened. */
+  readonly streams: number;
+  /** Its peer has been asked to go. */
+  readonly draining: boolean;
+  /** `performance.now()` since when nothing happens; undefined while something does, or where no timer knows. */
+  readonly idleSince: number | undefined;
 }
 
 /** A compiled network filter configuration. Shared by all connections of the filter chain. */

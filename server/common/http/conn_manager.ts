@@ -13,6 +13,7 @@ import type {
 import {
   type ConnectionCallbacks,
   type ConnectionEvent,
+  type ConnectionFacts,
   type NetworkFilter,
   NetworkFilterStatus,
   type ReadFilterCallbacks,
@@ -248,6 +249,23 @@ export class ConnectionManager
     else this.closeDrained();
   }
 
+  /** As `closeIfIdle`; what is under way finishes. */
+  drain(): void {
+    if (this.busy || this.isHttp2) this.announceEnd('downstream_connection_drained');
+    else this.closeDrained();
+  }
+
+  facts(): ConnectionFacts {
+    const { idleTimer, codec, isHttp2, drainState } = this;
+    return {
+      protocol: codec === undefined ? '' : isHttp2 ? 'HTTP/2' : 'HTTP/1.1',
+      activeStreams: this.streams.length,
+      streams: this.streamCount,
+      draining: drainState !== 'none',
+      idleSince: idleTimer?.enabled === true ? idleTimer.deadline - this.config.idleTimeoutMs : undefined,
+    };
+  }
+
   private closeDrained(): void {
     if (this.isHttp2) this.codec!.goAway();
     this.connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
@@ -330,10 +348,10 @@ export class ConnectionManager
     const { values, base } = this.config.stats;
     if (timer === this.idleTimer) {
       values[base + STAT.downstream_cx_idle_timeout]++;
-      this.drain('on_idle_timeout');
+      this.announceEnd('on_idle_timeout');
     } else if (timer === this.durationTimer) {
       values[base + STAT.downstream_cx_max_duration_reached]++;
-      this.drain('max_duration_reached');
+      this.announceEnd('max_duration_reached');
     } else {
       this.drainState = 'closing';
       if (this.busy) this.codec?.goAway();
@@ -342,7 +360,7 @@ export class ConnectionManager
   }
 
   /** Asks the client to go; a request that is on its way is still answered, for `drain_timeout`. */
-  private drain(details: string): void {
+  private announceEnd(details: string): void {
     if (this.codec === undefined) {
       this.connection.close('FlushWriteAndDelay', details);
       return;

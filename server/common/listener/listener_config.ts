@@ -182,7 +182,7 @@ function compileChains(
   }
   const reusable = new Map(previous?.filterChains.map((chain) => [chain.key, chain]));
   const compileOne = (chain: FilterChain, where: string): FilterChainConfig => {
-    const key = Buffer.from(encode('envoy.config.listener.v3.FilterChain', chain)).toString('latin1');
+    const key = chainKey(chain);
     return reusable.get(key) ?? compileChain(chain, key, context, listener, statName, bufferLimit, where);
   };
   const entries = listener.filter_chains.map((chain, index) => ({
@@ -202,6 +202,11 @@ function compileChains(
       ? compileFilterChainMatch(entries, fallback, path)
       : compileFilterChainMatcher(tree, entries, fallback, at(path, 'filter_chain_matcher'));
   return { all, matcher };
+}
+
+/** Chains with equal keys are the same. */
+export function chainKey(chain: FilterChain): string {
+  return Buffer.from(encode('envoy.config.listener.v3.FilterChain', chain)).toString('latin1');
 }
 
 function compileChain(
@@ -313,7 +318,8 @@ function trafficDirection(listener: Listener): ListenerConfig['trafficDirection'
     : 'UNSPECIFIED';
 }
 
-function shellKey(listener: Listener): string {
+/** Everything but the filter chains: an update that leaves it alone happens in place. */
+export function shellKey(listener: Listener): string {
   const shell = {
     ...listener,
     filter_chains: [],

@@ -8,6 +8,11 @@ import type {
 import type { StatStore } from '../../api/stats.ts';
 import type { Address } from '../../api/stream_info.ts';
 import type { HostDescription } from '../../api/upstream/host.ts';
+import type {
+  ChainConnections,
+  ConnectionPage,
+  ConnectionQuery,
+} from '../../common/network/connection_table.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import type { StatsSettings } from '../../common/stats/stats_config.ts';
 import type { RequestCaptures } from '../capture/request_captures.ts';
@@ -34,6 +39,9 @@ export interface AdminContext {
   readonly series: StatSeries;
   /** Requests that workers have kept. Made with the first question. */
   requests(): Promise<RequestCaptures>;
+  readonly connections: ConnectionView;
+  /** Throws ConfigError where a control plane that sent this listener would be told so. Takes nothing. */
+  checkListener(bytes: Uint8Array): void;
   xdsStreams(): readonly StreamSnapshot[];
   clusters(): Iterable<ClusterStatus>;
   /** Those that are active or warming, in the order they came. */
@@ -120,6 +128,14 @@ export interface ResourceStatus {
 export interface ResourceView {
   /** Of the kind, or all. */
   all(kind: ResourceKind | undefined): Iterable<ResourceStatus>;
+}
+
+/** The workers' connections from clients, by the index of the worker. */
+export interface ConnectionView {
+  list(query: ConnectionQuery): Promise<ReadonlyMap<number, ConnectionPage>>;
+  /** Answers whether there was such a connection. */
+  drain(id: number): Promise<ReadonlyMap<number, boolean>>;
+  ofChains(listener: string): Promise<ReadonlyMap<number, ChainConnections>>;
 }
 
 /** `heap`: objects alive; `allocation`: all that were made. */

@@ -13,7 +13,7 @@ const KEPT = 200;
 /** The workers, as far as they are asked: the supervisor is one. */
 export interface CapturedWorkers {
   onCapturedRequest: (record: string) => void;
-  ask(question: 'captured_requests'): Promise<ReadonlyMap<number, readonly string[]>>;
+  ask(question: 'captured_requests', subject: undefined): Promise<ReadonlyMap<number, readonly string[]>>;
   watchRequests(settings: CaptureSettings | undefined): void;
 }
 
@@ -63,7 +63,7 @@ export class RequestCaptures {
 
   /** All that are kept, in no order. */
   async all(): Promise<CapturedRequest[]> {
-    const answers = await this.#workers.ask('captured_requests');
+    const answers = await this.#workers.ask('captured_requests', undefined);
     const records = [...this.#live];
     for (const answer of answers.values()) records.push(...answer);
     return records.map((record) => JSON.parse(record) as CapturedRequest);

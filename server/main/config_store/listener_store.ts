@@ -123,17 +123,32 @@ export class ListenerStore extends DiscoveredCollection<ListenerVersion, Listene
     values[base + AT.total_listeners_active] = this.#active;
   }
 
+  /** Says what would be said of this listener if it came, and takes nothing. Throws ConfigError. */
+  check(bytes: Uint8Array): void {
+    const listener = this.services.decoder.decode(TYPE_NAMES.listener, bytes);
+    const { context } = mainFactoryContext(this.services.environment, false);
+    // Whoever only asks makes no files.
+    const logFiles = { open: () => ({ write: () => undefined }) };
+    this.services.compilers.listener(listener, { ...context, logFiles }, '');
+    const record = this.records.get(listener.name) ?? this.createRecord(listener.name, false);
+    this.#checkUpdate(record, listener, listenerAddresses(listener), '');
+  }
+
   /** The dry run. Throws ConfigError. */
   #prepare(record: ListenerRecord, listener: Listener, version: ResourceVersion, path: string): Prepared {
     const { context, dependencies } = mainFactoryContext(this.services.environment, record.isStatic);
     this.services.compilers.listener(listener, context, path);
     const addresses = listenerAddresses(listener);
+    this.#checkUpdate(record, listener, addresses, path);
+    return { listener, version, dependencies, addresses };
+  }
+
+  #checkUpdate(record: ListenerRecord, listener: Listener, addresses: readonly string[], path: string): void {
     this.#checkAddresses(record, addresses, at(path, 'address'));
     const before = record.warming ?? record.active;
     if (before !== undefined && before.reusePort !== reusesPort(listener)) {
       throw new ConfigError('', `Listener ${record.name}: reuse port cannot be changed during an update`);
     }
-    return { listener, version, dependencies, addresses };
   }
 
   #enter(record: ListenerRecord, { listener, version, dependencies, addresses }: Prepared): void {

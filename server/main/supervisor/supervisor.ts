@@ -12,6 +12,7 @@ import type {
   WorkerAnswers,
   WorkerOptions,
   WorkerQuestion,
+  WorkerQuestionSubjects,
   WorkerToMain,
 } from '../../messages.ts';
 import { discard, type ListenSockets, type WorkerSocket } from './listen_sockets.ts';
@@ -212,10 +213,17 @@ export class Supervisor {
   // ---- questions -----------------------------------------------------------------------------------------------------
 
   /** Asks all workers; resolves with what each says, by its index. */
-  ask<Q extends WorkerQuestion>(question: Q): Promise<ReadonlyMap<number, WorkerAnswers[Q]>> {
+  ask<Q extends WorkerQuestion>(
+    question: Q,
+    subject: WorkerQuestionSubjects[Q],
+  ): Promise<ReadonlyMap<number, WorkerAnswers[Q]>> {
     const ready = this.workers.filter((one) => one.ready).map((one) => one.index);
     return this.#questions.ask<Q>(ready, (index, id) => {
-      this.#workers[index]?.send({ type: 'question', id, question });
+      const message = { type: 'question', id, question, subject } as Extract<
+        MainToWorker,
+        { type: 'question' }
+      >;
+      this.#workers[index]?.send(message);
     });
   }
 

@@ -6,8 +6,10 @@ import type { AdminContext } from '../context.ts';
 import type { AdminAnswer } from '../handler.ts';
 import { checkedBody } from './body.ts';
 import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
+import { CONNECTION_ENDPOINTS, CONNECTION_SCHEMAS } from './connections.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type ApiSender, type Schema } from './endpoint.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
+import { LISTENER_PREVIEW_ENDPOINT, LISTENER_PREVIEW_SCHEMAS } from './listener_preview.ts';
 import { REQUEST_ENDPOINTS } from './requests.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
 import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
@@ -22,6 +24,8 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...SERIES_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
   ...SESSION_ENDPOINTS,
+  ...CONNECTION_ENDPOINTS,
+  LISTENER_PREVIEW_ENDPOINT,
   {
     path: '/api/openapi.json',
     summary: 'This document',
@@ -117,6 +121,8 @@ export async function openApiDocument(): Promise<Json> {
         ...SERIES_SCHEMAS,
         ...CAPTURE_SCHEMAS,
         ...SESSION_SCHEMAS,
+        ...CONNECTION_SCHEMAS,
+        ...LISTENER_PREVIEW_SCHEMAS,
       },
     },
   };

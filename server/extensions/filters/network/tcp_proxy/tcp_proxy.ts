@@ -6,6 +6,7 @@ import type { AccessLogType } from '../../../../api/access_log.ts';
 import {
   type ConnectionCallbacks,
   type ConnectionEvent,
+  type ConnectionFacts,
   type NetworkFilter,
   NetworkFilterStatus,
   type ReadFilterCallbacks,
@@ -131,6 +132,17 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     if (endStream) upstream.endWrite();
     this.restartIdleTimer();
     return NetworkFilterStatus.StopIteration;
+  }
+
+  facts(): ConnectionFacts {
+    const { idleTimer, idleTimeoutMs } = this;
+    return {
+      protocol: 'TCP',
+      activeStreams: 0,
+      streams: 0,
+      draining: false,
+      idleSince: idleTimer?.enabled === true ? idleTimer.deadline - idleTimeoutMs : undefined,
+    };
   }
 
   onEvent(event: ConnectionEvent): void {
