@@ -52,6 +52,13 @@ export class HeaderMatcher {
     this.treatMissingAsEmpty = treatMissingAsEmpty;
   }
 
+  /** The value that one of the header's must have; undefined where it is not one, or where an absent header matches. */
+  get exactValue(): string | undefined {
+    if (this.kind !== TEXT || this.invert) return undefined;
+    const value = this.text!.exactText;
+    return value === '' && this.treatMissingAsEmpty ? undefined : value;
+  }
+
   match(headers: HeaderMap): boolean {
     const first = headers.get(this.name);
     if (this.kind === PRESENT) {

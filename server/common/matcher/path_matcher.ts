@@ -43,7 +43,7 @@ export class PathMatcher {
   /** The configured prefix, path, pattern or template. */
   readonly text: string;
   private readonly literal: string;
-  private readonly caseSensitive: boolean;
+  readonly caseSensitive: boolean;
   private readonly regex: CompiledRegex | undefined;
   readonly template: PathTemplateMatcher | undefined;
 
@@ -62,9 +62,16 @@ export class PathMatcher {
     this.template = template;
   }
 
-  /** Can an index of exact paths find it? */
-  get indexable(): boolean {
-    return this.kind === PathKind.Exact && this.caseSensitive;
+  /** What every path that matches begins with, for an index; in lower case unless `caseSensitive`. '' where nothing is fixed. */
+  requiredPrefix(): string {
+    switch (this.kind) {
+      case PathKind.Regex:
+        return this.regex!.requiredPrefix();
+      case PathKind.Template:
+        return requiredPrefixOfTemplate(this.text);
+      default:
+        return this.literal;
+    }
   }
 
   /** Does `sent` begin with the literal? Not when it matched only because its path parameters were ignored. */
@@ -101,6 +108,15 @@ export class PathMatcher {
     const what = `path ${KIND_NAMES[this.kind]} '${this.text}'${anyCase}`;
     return leaf(what, this.match(path), `the path is '${path}'`);
   }
+}
+
+/**
+ * Whole segments before the first operator or variable. A template sees path parameters, which routes may be told to ignore: it is
+ * asked for paths that are compared without them, so a `;` ends what is fixed, too.
+ */
+function requiredPrefixOfTemplate(text: string): string {
+  const end = text.search(/[*{;]/);
+  return end < 0 ? text : text.slice(0, text.lastIndexOf('/', end) + 1);
 }
 
 /** Where the query or the fragment of a path begins, or its length. */

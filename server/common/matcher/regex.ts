@@ -34,6 +34,12 @@ export class CompiledRegex {
     return this.re2.matches(utf8Of(text));
   }
 
+  /** ASCII text with which every match begins; '' where the pattern fixes none. */
+  requiredPrefix(): string {
+    const { prefix } = this.re2.re2Input as { readonly prefix: string };
+    return /^[\0-\x7f]*/.exec(prefix)![0];
+  }
+
   /** RE2::GlobalReplace. */
   replaceAll(text: string, substitution: Substitution): string {
     if (substitution.maxGroup > this.re2.groupCount()) return text;

@@ -38,6 +38,11 @@ export class StringMatcher {
     this.regex = regex;
   }
 
+  /** The only text that matches; undefined where there are others. */
+  get exactText(): string | undefined {
+    return this.kind === EXACT && !this.ignoreCase ? this.literal : undefined;
+  }
+
   match(text: string): boolean {
     const value = this.ignoreCase ? lowerCase(text) : text;
     switch (this.kind) {

@@ -13,7 +13,7 @@ import type { StreamInfo } from '../../api/stream_info.ts';
 import { type CookieMatcher, compileCookieMatcher } from '../matcher/cookie_matcher.ts';
 import { allOf, leaf } from '../matcher/explain.ts';
 import { compileFilterStateMatcher, type FilterStateMatcher } from '../matcher/filter_state_matcher.ts';
-import { compileHeaderMatchers, type HeaderMatcher, matchHeaders } from '../matcher/header_matcher.ts';
+import { compileHeaderMatcher, type HeaderMatcher, matchHeaders } from '../matcher/header_matcher.ts';
 import { PathKind, PathMatcher, type PathTemplateMatcher, withoutQuery } from '../matcher/path_matcher.ts';
 import {
   compileQueryParameterMatcher,
@@ -26,6 +26,8 @@ import { compileRuntimeFraction, type RuntimeFraction } from './runtime_fraction
 
 const APPLICATION_GRPC = 'application/grpc';
 const PLUS = 43;
+
+const NOTHING: readonly never[] = Object.freeze([]);
 
 interface Conditions {
   readonly path: PathMatcher;
@@ -104,6 +106,20 @@ export class RouteMatch {
     return true;
   }
 
+  /** The one value that a header of this name (lower-case) must have. Undefined where it need not be one exact value. */
+  exactHeader(name: string): string | undefined {
+    for (const matcher of this.headers) {
+      const value = matcher.name === name ? matcher.exactValue : undefined;
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  /** Names of the headers for which `exactHeader` has a value. */
+  exactHeaderNames(): readonly string[] {
+    return this.headers.filter(({ exactValue }) => exactValue !== undefined).map(({ name }) => name);
+  }
+
   explain(
     path: string,
     headers: RequestHeaderMap,
@@ -162,22 +178,29 @@ export function compileRouteMatch(
   const fraction = config.runtime_fraction;
   return new RouteMatch({
     path: compilePathMatcher(config, context, path),
-    headers: compileHeaderMatchers(config.headers, at(path, 'headers')),
-    queryParameters: config.query_parameters.map((matcher, i) =>
-      compileQueryParameterMatcher(matcher, at(at(path, 'query_parameters'), i)),
+    headers: each(config.headers, compileHeaderMatcher, at(path, 'headers')),
+    queryParameters: each(
+      config.query_parameters,
+      compileQueryParameterMatcher,
+      at(path, 'query_parameters'),
     ),
     runtimeFraction:
       fraction && compileRuntimeFraction(fraction, context.runtime, at(path, 'runtime_fraction')),
     grpc: config.grpc !== undefined,
     tls: config.tls_context,
-    dynamicMetadata: config.dynamic_metadata.map((matcher, i) =>
-      compileMetadataMatcher(matcher, at(at(path, 'dynamic_metadata'), i)),
-    ),
-    filterState: config.filter_state.map((matcher, i) =>
-      compileFilterStateMatcher(matcher, at(at(path, 'filter_state'), i)),
-    ),
-    cookies: config.cookies.map((matcher, i) => compileCookieMatcher(matcher, at(at(path, 'cookies'), i))),
+    dynamicMetadata: each(config.dynamic_metadata, compileMetadataMatcher, at(path, 'dynamic_metadata')),
+    filterState: each(config.filter_state, compileFilterStateMatcher, at(path, 'filter_state')),
+    cookies: each(config.cookies, compileCookieMatcher, at(path, 'cookies')),
   });
+}
+
+/** Compiles a list of matchers. The empty one is shared: of thousands of routes, most have nothing but a path. */
+function each<Config, Matcher>(
+  configs: readonly Config[],
+  compile: (config: Config, path: string) => Matcher,
+  path: string,
+): readonly Matcher[] {
+  return configs.length === 0 ? NOTHING : configs.map((config, i) => compile(config, at(path, i)));
 }
 
 function compilePathMatcher(config: RouteMatchConfig, context: FactoryContext, path: string): PathMatcher {
