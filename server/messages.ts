@@ -37,6 +37,8 @@ export type ResourceUpdate =
   | { readonly kind: 'route'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
   /** A slot of the table `shared_counters`, for what asks for a counter of that name. */
   | { readonly kind: 'shared_counter'; readonly name: string; readonly slot: number }
+  /** For what asks for memory of that name (FactoryContext.sharedMemory). */
+  | { readonly kind: 'shared_memory'; readonly name: string; readonly memory: SharedArrayBuffer }
   /** A TypedExtensionConfig. */
   | {
       readonly kind: 'extension';
@@ -57,6 +59,7 @@ export type ResourceUpdate =
       readonly kind: 'remove';
       readonly resource:
         | 'shared_counter'
+        | 'shared_memory'
         | 'secret'
         | 'cluster'
         | 'endpoints'

@@ -73,6 +73,13 @@ export interface FactoryContext {
   httpFilterConfiguration(discovery: object, name: string, path: string): Provider<HttpFilterConfig>;
   /** A counter that all workers have in common, as long as a configuration that asks for that name is in use. */
   sharedCounter(name: string): SharedCounter;
+  /**
+   * Zeroed memory that all workers have in common for what stands at `path`, as long as this version of the resource is in use.
+   * Always the same for one path: ask for it once.
+   */
+  sharedMemory(path: string, bytes: number): SharedArrayBuffer;
+  /** What is being compiled. */
+  readonly resource: CompiledResource;
   /** The tracer of `provider`, or of the bootstrap where that is undefined. Equal providers have one. Throws ConfigError. */
   tracer(provider: TracingProvider | undefined, path: string): Tracer | undefined;
   /** A cluster that must exist now (static configuration) or may come later (dynamic). Throws ConfigError in static configuration. */
@@ -85,6 +92,14 @@ export interface FactoryContext {
   readonly httpStatPrefix: string;
   /** `cluster.<alt_stat_name or name>.` of the cluster being compiled; '' elsewhere. */
   readonly clusterStatPrefix: string;
+}
+
+/** A resource, or a filter chain of a listener. */
+export interface CompiledResource {
+  /** Where it stands. */
+  readonly path: string;
+  /** Tells this version of it from all others, and is the same in all threads. Not cheap: asked when something is compiled. */
+  id(): string;
 }
 
 /** The listener that a filter belongs to. */

@@ -2,6 +2,7 @@
 // Envoy: envoy/router/router.h, document: api/envoy/config/route/v3/route_components.proto.
 
 import type { RequestHeaderMap, ResponseHeaderMap } from './http/header_map.ts';
+import type { RouteRateLimits } from './rate_limit.ts';
 import type { StreamInfo } from './stream_info.ts';
 import type { RouteTracing } from './tracing.ts';
 import type { Priority } from './upstream/cluster.ts';
@@ -155,6 +156,8 @@ export interface RouteEntry {
   readonly appendXForwardedHost: boolean;
   /** per_request_buffer_limit_bytes of the route or virtual host; undefined = the connection's limit alone. */
   readonly perRequestBufferLimitBytes: number | undefined;
+  /** Undefined where neither the route nor its virtual host has any. */
+  readonly rateLimits: RouteRateLimits | undefined;
   /** Pushes the `set-cookie` values of cookies that the policy generates to `setCookies`; without it none is generated. */
   hashKey(headers: RequestHeaderMap, info: StreamInfo, setCookies?: string[]): bigint | undefined;
   /** Changes path, host and headers for the upstream (rewrites, request_headers_to_add/remove at all levels). */

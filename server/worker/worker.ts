@@ -138,6 +138,9 @@ export class Worker {
       case 'shared_counter':
         this.sharedCounters.apply(update.name, update.slot);
         break;
+      case 'shared_memory':
+        this.resources.applySharedMemory(update.name, update.memory);
+        break;
       case 'secret':
         this.resources.applySecret(update.name, update.bytes);
         break;

@@ -19,6 +19,7 @@ import type { StatStore } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import type { WorkloadMetadataProvider } from '../api/workload_metadata.ts';
 import { resourceKey } from '../common/config/resource_key.ts';
+import { compiledResource, sharedMemoryName } from '../common/config/shared_memory_name.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import { compileSecret } from '../common/secret/secret_config.ts';
 import { TracerManager } from '../common/tracing/tracer_manager.ts';
@@ -59,6 +60,7 @@ export class WorkerResources {
   readonly context: FactoryContext;
   private readonly secrets = new Map<string, Holder<Secret>>();
   private readonly routes = new Map<string, Holder<RouteConfig>>();
+  private readonly memory = new Map<string, SharedArrayBuffer>();
   private readonly tracers = new TracerManager();
   private readonly extensions = new Map<string, TypedExtensionConfig>();
   /** Weak: a holder lives as long as the chain that reads it. */
@@ -84,6 +86,10 @@ export class WorkerResources {
       tracer(provider = environment.server.defaultTracing, path) {
         return provider && resources.tracers.getOrCreateTracer(provider, resources.context, path);
       },
+      sharedMemory(path, bytes) {
+        return resources.memory.get(sharedMemoryName(this.resource, path)) ?? new SharedArrayBuffer(bytes);
+      },
+      resource: { path: '', id: () => '' },
       checkCluster: () => {},
       listener: undefined,
       httpStatPrefix: '',
@@ -100,7 +106,12 @@ export class WorkerResources {
 
   applyRoute(name: string, bytes: Uint8Array): void {
     const message = decode('envoy.config.route.v3.RouteConfiguration', bytes);
-    holder(this.routes, name).current = compileRouteConfiguration(message, this.context, '');
+    const context = { ...this.context, resource: compiledResource('route', name, bytes) };
+    holder(this.routes, name).current = compileRouteConfiguration(message, context, '');
+  }
+
+  applySharedMemory(name: string, memory: SharedArrayBuffer): void {
+    this.memory.set(name, memory);
   }
 
   applyExtension(name: string, bytes: Uint8Array): void {
@@ -109,12 +120,13 @@ export class WorkerResources {
     for (const reference of this.extensionUsers.get(name) ?? []) {
       const user = reference.deref();
       if (user === undefined) this.extensionUsers.get(name)?.delete(reference);
-      else user.current = compileExtension(message, user.filterName, user.context);
+      else user.current = compileExtension(message, user);
     }
   }
 
-  remove(resource: 'secret' | 'route' | 'extension', name: string): void {
+  remove(resource: 'secret' | 'route' | 'extension' | 'shared_memory', name: string): void {
     if (resource === 'secret') this.secrets.delete(name);
+    else if (resource === 'shared_memory') this.memory.delete(name);
     else if (resource === 'route') this.routes.delete(name);
     else {
       this.extensions.delete(name);
@@ -133,30 +145,23 @@ export class WorkerResources {
     users.add(new WeakRef(user));
     this.extensionUsers.set(key, users);
     const message = this.extensions.get(key);
-    if (message !== undefined) user.current = compileExtension(message, filterName, context);
+    if (message !== undefined) user.current = compileExtension(message, user);
     else if (discovery.default_config !== undefined) {
-      user.current = compileExtension(
-        { name: filterName, typed_config: discovery.default_config },
-        filterName,
-        context,
-      );
+      user.current = compileExtension({ name: filterName, typed_config: discovery.default_config }, user);
     }
     return user;
   }
 }
 
 function compileExtension(
-  message: TypedExtensionConfig,
-  filterName: string,
-  context: FactoryContext,
+  { name, typed_config }: TypedExtensionConfig,
+  user: ExtensionHolder,
 ): HttpFilterConfig {
-  const resolved = context.registry.resolve(
-    'envoy.filters.http',
-    message.name,
-    message.typed_config,
-    'typed_config',
-  );
-  return resolved.factory.compile(resolved.config, context, 'typed_config', filterName);
+  const path = 'typed_config';
+  const resource = compiledResource('extension', user.name, typed_config?.value ?? new Uint8Array(), path);
+  const context = { ...user.context, resource };
+  const resolved = context.registry.resolve('envoy.filters.http', name, typed_config, path);
+  return resolved.factory.compile(resolved.config, context, path, user.filterName);
 }
 
 function holder<T>(map: Map<string, Holder<T>>, name: string): Holder<T> {

@@ -223,6 +223,7 @@ const NOT_COMPARED = new RegExp(
 function belongsTo(line: string, { id, port }: Place): boolean {
   return (
     line.startsWith(`http.${id}.`) ||
+    line.startsWith(`${id}.`) ||
     line.startsWith(`vhost.${id}`) ||
     line.startsWith(`listener.127.0.0.1_${port}.`) ||
     line.startsWith(`cluster.${id}.`) ||

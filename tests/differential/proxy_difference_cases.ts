@@ -1,7 +1,7 @@
 // Where Pilotfish is known to differ from Envoy: docs/differences.md, row by row. A case that comes out alike has no place here any more.
 
-import type { Scenario } from './proxy_scenario.ts';
-import { get } from './raw_requests.ts';
+import { type Scenario, TYPE } from './proxy_scenario.ts';
+import { get, post } from './raw_requests.ts';
 import type { UpstreamScript } from './scripted_upstream.ts';
 import { OK } from './scripted_upstream.ts';
 
@@ -32,6 +32,16 @@ export const DIFFERENCE_CASES: readonly Scenario[] = [
     name: 'UPSTREAM_PROTOCOL of HTTP/1.0',
     upstreams: [HTTP10],
     connections: [[get('/1'), get('/2')]],
+  },
+  {
+    name: 'a body that is too large, in one piece',
+    filters: [
+      {
+        name: 'buffer',
+        typed_config: { '@type': `${TYPE}filters.http.buffer.v3.Buffer`, max_request_bytes: 4 },
+      },
+    ],
+    connections: [[post('/', 'hello')]],
   },
   {
     name: 'membership_change',

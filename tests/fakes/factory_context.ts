@@ -137,6 +137,8 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       }
       return counter;
     },
+    sharedMemory: (_path, bytes) => new SharedArrayBuffer(bytes),
+    resource: { path: '', id: () => '' },
     tracer: () => undefined,
     checkCluster() {},
     logFiles,

@@ -57,6 +57,9 @@ export class FakeFilterCallbacks implements StreamDecoderFilterCallbacks, Stream
     return this.routeConfig as T | undefined;
   }
   resetStream(): void {}
+  setDecoderBufferLimit(bytes: number): void {
+    this.bufferLimit = bytes;
+  }
   recreateStream(): boolean {
     return false;
   }

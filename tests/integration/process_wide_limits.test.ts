@@ -61,12 +61,47 @@ const discoveredFault = {
   },
 };
 
+/** A bucket of LIMIT tokens that nothing comes into, or none. */
+function rateLimit(stat_prefix: string, limited: boolean): object {
+  const always = { default_value: { numerator: 100 } };
+  return {
+    '@type': `${TYPE}extensions.filters.http.local_ratelimit.v3.LocalRateLimit`,
+    stat_prefix,
+    filter_enabled: always,
+    filter_enforced: always,
+    ...(limited && { token_bucket: { max_tokens: LIMIT, fill_interval: '100000s' } }),
+  };
+}
+
+const discoveredRateLimit = {
+  ...discoveredFault,
+  name: 'limit',
+  config_discovery: {
+    ...discoveredFault.config_discovery,
+    default_config: rateLimit('discovered', true),
+    type_urls: [rateLimit('', true)['@type' as never]],
+  },
+};
+
+const limitedRoutes = (version: string): object => ({
+  ...routes('limited', { a: 1 }),
+  typed_per_filter_config: { limit: rateLimit('of_the_route', true) },
+  response_headers_to_add: [{ header: { key: 'x-version', value: version } }],
+});
+
+function limitedChain(ip: string, filter: object, route: string): object {
+  const router = { '@type': `${TYPE}extensions.filters.http.router.v3.Router` };
+  const http_filters = [filter, { name: 'router', typed_config: router }];
+  return chainFrom(ip, [httpFilter(route, { http_filters, stat_prefix: `from_${ip}` })]);
+}
+
 before(async () => {
   backend = await namedBackend('answer');
   plane = await ControlPlane.start();
   plane.hold('cluster', 'a', edsCluster('a'));
   plane.hold('endpoints', 'a', endpoints('a', [portOf(backend)]));
   plane.hold('route', 'main', routes('main', { a: 1 }));
+  plane.hold('route', 'limited', limitedRoutes('1'));
   plane.hold('listener', 'tcp', listener('tcp', 0, limitedChains(LIMIT)));
   plane.hold(
     'listener',
@@ -74,6 +109,9 @@ before(async () => {
     listener('http', 0, [
       faultyChain('127.0.0.3', { name: 'fault', typed_config: faultFilter() }),
       faultyChain('127.0.0.4', discoveredFault),
+      limitedChain('127.0.0.5', { name: 'limit', typed_config: rateLimit('configured', true) }, 'main'),
+      limitedChain('127.0.0.6', discoveredRateLimit, 'main'),
+      limitedChain('127.0.0.7', { name: 'limit', typed_config: rateLimit('none', false) }, 'limited'),
     ]),
   );
   const args = ['--config-yaml', JSON.stringify(plane.bootstrap()), '--concurrency', '4'];
@@ -169,3 +207,35 @@ for (const [how, ip] of [
     await eventually(async () => (await stat(`${prefix}.active_faults`)) === 0, 'no fault is active');
   });
 }
+
+/** Requests on connections of their own; how many were let through. */
+async function letThrough(ip: string): Promise<number> {
+  const port = await proxy.port('http');
+  const clients = Array.from({ length: CONNECTIONS }, () => new ClientConnection(connect(port, ip)));
+  const statuses = await Promise.all(clients.map(async (client) => (await client.request('/')).status));
+  for (const client of clients) client.end();
+  return statuses.filter((status) => status === 200).length;
+}
+
+for (const [how, ip] of [
+  ['configured', '127.0.0.5'],
+  ['discovered', '127.0.0.6'],
+  ['of_the_route', '127.0.0.7'],
+] as const) {
+  test(`the token bucket of a local_ratelimit filter that is ${how}`, async () => {
+    assert.equal(await letThrough(ip), LIMIT);
+    assert.equal(await stat(`${how}.http_local_rate_limit.ok`), LIMIT);
+    assert.equal(await stat(`${how}.http_local_rate_limit.enforced`), CONNECTIONS - LIMIT);
+    assert.equal(await letThrough(ip), 0);
+  });
+}
+
+test('a new version of a route configuration has a full token bucket', async () => {
+  await plane.set('route', { limited: limitedRoutes('2') });
+  let passed = 0;
+  await eventually(async () => {
+    passed = await letThrough('127.0.0.7');
+    return passed > 0;
+  }, 'the new version serves');
+  assert.equal(passed, LIMIT);
+});

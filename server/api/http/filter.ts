@@ -81,6 +81,8 @@ export interface StreamDecoderFilterCallbacks extends StreamFilterCallbacks {
   addDownstreamWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void;
   /** Limit of body bytes buffered, bytes. */
   decoderBufferLimit(): number;
+  /** Sets that limit for this stream, in both directions. */
+  setDecoderBufferLimit(bytes: number): void;
   /** Sends body bytes on from this filter, past it, at a time of its own. Not inside its `decodeData`. */
   injectDecodedDataToFilterChain(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
 }

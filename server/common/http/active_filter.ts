@@ -18,7 +18,7 @@ import type { BodyBuffer } from '../buffer/body_buffer.ts';
 export interface FilterManagerCallbacks {
   readonly streamInfo: StreamInfo;
   readonly streamId: number;
-  readonly bufferLimit: number;
+  bufferLimit: number;
   readonly requestHeaders: RequestHeaderMap;
   readonly responseHeaders: ResponseHeaderMap | undefined;
   readonly decodingData: BodyBuffer | undefined;
@@ -142,6 +142,9 @@ export class ActiveFilter implements StreamDecoderFilterCallbacks, StreamEncoder
   }
   decoderBufferLimit(): number {
     return this.stream.bufferLimit;
+  }
+  setDecoderBufferLimit(bytes: number): void {
+    this.stream.bufferLimit = bytes;
   }
   encoderBufferLimit(): number {
     return this.stream.bufferLimit;

@@ -35,7 +35,7 @@ const RANDOM_RANGE = 2 ** 53;
 export class ActiveStream extends FilterManager implements RequestDecoder, LogContext, TimerOwner {
   readonly streamInfo: StreamInfoRecord;
   readonly streamId: number = Math.floor(Math.random() * RANDOM_RANGE);
-  readonly bufferLimit: number;
+  bufferLimit: number;
   /** The upgrade type the request asks for (lower-case), or ''. */
   upgrade = '';
   localReplyBody = '';
@@ -274,6 +274,11 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   protected encodeTrailersToCodec(trailers: TrailerMap): void {
     this.encoder.encodeTrailers(trailers);
     this.endStream(monotonicNow());
+  }
+
+  protected countDataTooLarge(stat: 'downstream_rq_too_large' | 'rs_too_large'): void {
+    const { stats } = this.manager.config;
+    stats.values[stats.base + STAT[stat]]++;
   }
 
   sendLocalReply(code: number, body: string, details: string, options?: LocalReplyOptions): void {

@@ -53,8 +53,9 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   private highWatermarks = 0;
 
   /** Bytes of body that are held back at most. */
-  abstract readonly bufferLimit: number;
+  abstract bufferLimit: number;
   abstract sendLocalReply(code: number, body: string, details: string, options?: LocalReplyOptions): void;
+  protected abstract countDataTooLarge(stat: 'downstream_rq_too_large' | 'rs_too_large'): void;
   /** The response reaches the downstream end. */
   protected abstract encodeHeadersToCodec(headers: ResponseHeaderMap, endStream: boolean): void;
   protected abstract encodeDataToCodec(
@@ -222,6 +223,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     data.add(bytes, start, end);
     if (this.bufferLimit === 0 || data.length <= this.bufferLimit) return;
     if (!one.decodeWatermark) {
+      this.countDataTooLarge('downstream_rq_too_large');
       this.sendLocalReply(413, 'Payload Too Large', 'request_payload_too_large');
     } else if (!this.decodingPaused) {
       this.decodingPaused = true;
@@ -383,6 +385,7 @@ export abstract class FilterManager implements FilterManagerCallbacks {
     data.add(bytes, start, end);
     if (this.bufferLimit === 0 || data.length <= this.bufferLimit) return;
     if (!one.encodeWatermark) {
+      this.countDataTooLarge('rs_too_large');
       this.sendLocalReply(500, 'Internal Server Error', 'response_payload_too_large');
     } else if (!this.encodingPaused) {
       this.encodingPaused = true;

@@ -221,7 +221,10 @@ function compileChain(
   rejectOtherFields(chain, CHAIN_FIELDS, path);
   const drain = new DrainState();
   const chainId = (): string => xxHash64All([shellKey(listener), key]).toString(16);
-  const context = withListener(outer, listener, statName, bufferLimit, drain, chainId);
+  const context: FactoryContext = {
+    ...withListener(outer, listener, statName, bufferLimit, drain, chainId),
+    resource: { path, id: chainId },
+  };
   const filters = chain.filters.map((filter, index) => {
     const where = at(at(path, 'filters'), index);
     if (filter.config_discovery !== undefined)

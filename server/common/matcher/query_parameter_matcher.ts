@@ -39,7 +39,11 @@ export class QueryParameterMatcher {
 
   /** `path` is the request's path with its query. */
   match(path: string): boolean {
-    const value = queryParameter(path, this.name);
+    return this.matchValue(queryParameter(path, this.name));
+  }
+
+  /** `value` of the parameter; undefined = absent. */
+  matchValue(value: string | undefined): boolean {
     if (this.text === undefined) return (value !== undefined) === this.present;
     return value !== undefined && this.text.match(value);
   }

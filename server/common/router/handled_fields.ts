@@ -42,6 +42,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'hedge_policy',
     'per_request_buffer_limit_bytes',
     'request_mirror_policies',
+    'rate_limits',
     'metadata',
   ]),
   VirtualCluster: new Set(['name', 'headers']),
@@ -105,6 +106,8 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'grpc_timeout_offset',
     'max_stream_duration',
     'upgrade_configs',
+    'rate_limits',
+    'include_vh_rate_limits',
   ]),
   WeightedCluster: new Set([
     'clusters',
@@ -172,8 +175,6 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
 
 /** Fields of a later release: rejected as well, with more to say than that they are unknown. */
 const LATER: Readonly<Record<string, string>> = {
-  rate_limits: 'rate limit descriptors of routes are not supported',
-  include_vh_rate_limits: 'rate limit descriptors of routes are not supported',
   cors: 'use typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy',
   vhds: 'virtual host discovery is not supported',
 };

@@ -25,6 +25,7 @@ import { compileInternalRedirectPolicy } from './internal_redirect_policy.ts';
 import { plainMetadata } from './metadata.ts';
 import { compileRedirectPathRewrite, compileRoutePathRewrite } from './path_rewrite.ts';
 import { compilePerFilterConfigs } from './per_filter_config.ts';
+import { compileRateLimits, routeRateLimits } from './rate_limits.ts';
 import { compileRedirect } from './redirect.ts';
 import { PrefixedRequestStats } from './request_stats.ts';
 import { compileRetryPolicy } from './retry_policy.ts';
@@ -168,6 +169,11 @@ function compileEntry(
     appendXForwardedHost: action.append_x_forwarded_host,
     perRequestBufferLimitBytes:
       route.per_request_buffer_limit_bytes?.value ?? scope.perRequestBufferLimitBytes,
+    rateLimits: routeRateLimits(
+      compileRateLimits(action.rate_limits, context, at(path, 'rate_limits')),
+      scope.rateLimits,
+      action.include_vh_rate_limits?.value ?? false,
+    ),
     upgrades: compileUpgrades(action.upgrade_configs, at(path, 'upgrade_configs')),
     connectConfig: compileConnectConfig(action.upgrade_configs, at(path, 'upgrade_configs')),
     hashPolicy: compileHashPolicy(action.hash_policy, path),

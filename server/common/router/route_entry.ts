@@ -2,6 +2,7 @@
 // Envoy: RouteEntryImplBase in source/common/router/config_impl.cc.
 
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { RouteRateLimits } from '../../api/rate_limit.ts';
 import type {
   ConnectConfig,
   InternalRedirectPolicy,
@@ -68,6 +69,7 @@ export class CompiledRouteEntry implements RouteEntry {
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
   readonly perRequestBufferLimitBytes: number | undefined;
+  readonly rateLimits: RouteRateLimits | undefined;
   private readonly cluster: string;
   private readonly clusterHeader: string;
   private readonly upgrades: ReadonlyMap<string, boolean>;
@@ -103,6 +105,7 @@ export class CompiledRouteEntry implements RouteEntry {
     this.autoHostRewrite = settings.autoHostRewrite;
     this.appendXForwardedHost = settings.appendXForwardedHost;
     this.perRequestBufferLimitBytes = settings.perRequestBufferLimitBytes;
+    this.rateLimits = settings.rateLimits;
     this.cluster = settings.cluster;
     this.clusterHeader = settings.clusterHeader;
     this.upgrades = settings.upgrades;

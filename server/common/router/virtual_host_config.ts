@@ -10,6 +10,7 @@ import type {
 import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
 import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { RateLimitPolicy } from '../../api/rate_limit.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { RetryPolicy, ShadowPolicy } from '../../api/router.ts';
 import { compileMatchTree } from '../matcher/match_tree.ts';
@@ -19,6 +20,7 @@ import { compileHeaderParser, type HeaderParser } from './header_parser.ts';
 import { compileHedgePolicy } from './hedge_policy.ts';
 import { compileHttpMatchInput } from './http_match_inputs.ts';
 import { compilePerFilterConfigs, type PerFilterConfigs } from './per_filter_config.ts';
+import { compileRateLimits } from './rate_limits.ts';
 import { compileRetryPolicy } from './retry_policy.ts';
 import { CompiledRoute } from './route.ts';
 import { compileRoute } from './route_compiler.ts';
@@ -55,6 +57,7 @@ export interface VirtualHostScope {
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;
   readonly hedgeOnPerTryTimeout: boolean;
+  readonly rateLimits: RateLimitPolicy | undefined;
 }
 
 /** The messages that can mutate headers, at each level. */
@@ -168,6 +171,7 @@ function compileScope(
     includeAttemptCountInResponse: config.include_attempt_count_in_response,
     includeTimeoutRetryHeader: config.include_is_timeout_retry_header,
     hedgeOnPerTryTimeout: compileHedgePolicy(config.hedge_policy, path) ?? false,
+    rateLimits: compileRateLimits(config.rate_limits, context, at(path, 'rate_limits')),
   };
 }
 

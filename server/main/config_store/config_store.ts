@@ -30,6 +30,7 @@ import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts'
 import { RouteStore } from './route_store.ts';
 import type { Lease, ListenSocketBinder, ResourceCompilers, StoreServices } from './services.ts';
 import { SharedCounterStore } from './shared_counter_store.ts';
+import { SharedMemoryStore } from './shared_memory_store.ts';
 import { type OnPiece, SlotAllocator, type TableName } from './slot_allocator.ts';
 import { WatchedResources } from './watched_resources.ts';
 import { WorkloadStore } from './workload_store.ts';
@@ -77,6 +78,7 @@ export class ConfigStore {
   readonly #routeStore: RouteStore;
   readonly #extensionStore: ExtensionConfigStore;
   readonly #sharedCounters: SharedCounterStore;
+  readonly #sharedMemory: SharedMemoryStore;
   readonly #environment: CompileEnvironment;
   readonly #openWorkloads: () => WorkloadStore;
   /** Of the bootstrap extension; undefined without it. */
@@ -97,6 +99,7 @@ export class ConfigStore {
     this.breakerSlots = new SlotAllocator('circuit_breakers', BREAKER_SLOTS, breakers, onPiece);
     this.counterSlots = new SlotAllocator('shared_counters', 1, [0], onPiece);
     this.#sharedCounters = new SharedCounterStore(this.counterSlots, this.#publisher);
+    this.#sharedMemory = new SharedMemoryStore(this.#publisher);
     const services = this.#services(options);
     this.#environment = services.environment;
     this.#openWorkloads = () => new WorkloadStore(services, options);
@@ -251,6 +254,8 @@ export class ConfigStore {
 
   #lease(dependency: Dependency): Lease {
     if (dependency.kind === 'shared_counter') return this.#sharedCounters.lease(dependency.name);
+    if (dependency.kind === 'shared_memory')
+      return this.#sharedMemory.lease(dependency.name, dependency.bytes);
     const { kind, source, name, path } = dependency;
     const key = resourceKey(source, name);
     if (kind === 'secret') {
@@ -270,7 +275,7 @@ export class ConfigStore {
 
 function leaseOf(
   resources: WatchedResources,
-  { source, name, path }: Exclude<Dependency, { kind: 'shared_counter' }>,
+  { source, name, path }: Exclude<Dependency, { kind: 'shared_counter' | 'shared_memory' }>,
 ): Lease {
   const target = resources.watch(source, name, path);
   return { target, release: () => resources.release(target) };

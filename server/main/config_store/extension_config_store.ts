@@ -4,9 +4,10 @@
 import type { ExtensionConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { typeNameOf } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import { compiledResource } from '../../common/config/shared_memory_name.ts';
 import { mainFactoryContext } from './main_factory_context.ts';
 import { TYPE_NAMES } from './resource.ts';
-import type { StoreServices } from './services.ts';
+import { type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import type { WatchedKind, WatchedResource } from './watched_resources.ts';
 
 export class ExtensionConfigStore implements WatchedKind {
@@ -14,6 +15,10 @@ export class ExtensionConfigStore implements WatchedKind {
   readonly #services: StoreServices;
   /** Allowed types by key. */
   readonly #types = new Map<string, readonly string[]>();
+
+  /** Memory of the current versions and of the default configurations, by key. */
+  readonly #leases = new Map<string, readonly Lease[]>();
+  readonly #defaultLeases = new Map<string, readonly Lease[]>();
 
   constructor(services: StoreServices) {
     this.#services = services;
@@ -25,7 +30,9 @@ export class ExtensionConfigStore implements WatchedKind {
     if (discovery.default_config !== undefined) {
       const where = at(path, 'default_config');
       this.#checkType(name, typeNameOf(discovery.default_config.type_url), types, where);
-      this.#compile(name, discovery.default_config, where);
+      const leases = this.#compile(key, name, discovery.default_config, where);
+      releaseAll(this.#defaultLeases.get(key) ?? []);
+      this.#defaultLeases.set(key, leases);
     } else if (discovery.apply_default_config_without_warming) {
       throw new ConfigError(
         path,
@@ -44,13 +51,19 @@ export class ExtensionConfigStore implements WatchedKind {
     if (config === undefined) throw new ConfigError('typed_config', 'value is required');
     const types = this.#types.get(resource.key) ?? [];
     this.#checkType(name, typeNameOf(config.type_url), types, 'typed_config');
-    this.#compile(name, config, 'typed_config');
+    const leases = this.#compile(resource.key, name, config, 'typed_config');
     this.#services.publisher.put({ kind: 'extension', name: resource.key, version, bytes });
+    releaseAll(this.#leases.get(resource.key) ?? []);
+    this.#leases.set(resource.key, leases);
   }
 
   dropped(resource: WatchedResource): void {
     this.#types.delete(resource.key);
     this.#services.publisher.remove('extension', resource.key);
+    for (const leases of [this.#leases, this.#defaultLeases]) {
+      releaseAll(leases.get(resource.key) ?? []);
+      leases.delete(resource.key);
+    }
   }
 
   #checkType(name: string, type: string, allowed: readonly string[], path: string): void {
@@ -61,10 +74,21 @@ export class ExtensionConfigStore implements WatchedKind {
     );
   }
 
-  #compile(name: string, config: { type_url: string; value: Uint8Array }, path: string): void {
+  /** The dry run; the result is what the configuration needs. Throws ConfigError. */
+  #compile(
+    key: string,
+    name: string,
+    config: { type_url: string; value: Uint8Array },
+    path: string,
+  ): readonly Lease[] {
     const { environment } = this.#services;
-    const { context } = mainFactoryContext(environment, false);
+    const resource = compiledResource('extension', key, config.value, path);
+    const { context, dependencies } = mainFactoryContext(environment, false, resource);
     const resolved = environment.registry.resolve('envoy.filters.http', name, config, path);
     resolved.factory.compile(resolved.config, context, path, name);
+    return leaseAll(
+      this.#services,
+      dependencies.filter(({ kind }) => kind === 'shared_memory'),
+    );
   }
 }

@@ -9,12 +9,19 @@ import type {
 import type { Rds } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { SdsSecretConfig } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
-import type { FactoryContext, LogFileManager, Registry, ServerInfo } from '../../api/registry.ts';
+import type {
+  CompiledResource,
+  FactoryContext,
+  LogFileManager,
+  Registry,
+  ServerInfo,
+} from '../../api/registry.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { SecretKind } from '../../api/secret.ts';
 import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
+import { sharedMemoryName } from '../../common/config/shared_memory_name.ts';
 import { compileTracer } from '../../common/tracing/tracer_manager.ts';
 
 /** What a resource needs beside itself: a secret, route or filter configuration that it waits for, a counter. */
@@ -40,7 +47,8 @@ export type Dependency =
       readonly discovery: ExtensionConfigSource;
       readonly path: string;
     }
-  | { readonly kind: 'shared_counter'; readonly name: string };
+  | { readonly kind: 'shared_counter'; readonly name: string }
+  | { readonly kind: 'shared_memory'; readonly name: string; readonly bytes: number };
 
 /** What all dry runs have in common. */
 export interface CompileEnvironment {
@@ -60,7 +68,11 @@ export interface DryRun {
 }
 
 /** A plain object, not a class: compilers spread it to add the listener they compile. */
-export function mainFactoryContext(environment: CompileEnvironment, isStatic: boolean): DryRun {
+export function mainFactoryContext(
+  environment: CompileEnvironment,
+  isStatic: boolean,
+  resource: CompiledResource = NAMELESS,
+): DryRun {
   const dependencies: Dependency[] = [];
   const context: FactoryContext = {
     thread: 'main',
@@ -100,6 +112,11 @@ export function mainFactoryContext(environment: CompileEnvironment, isStatic: bo
       dependencies.push({ kind: 'shared_counter', name });
       return SCRATCH_COUNTER;
     },
+    sharedMemory(path, bytes) {
+      dependencies.push({ kind: 'shared_memory', name: sharedMemoryName(this.resource, path), bytes });
+      return new SharedArrayBuffer(bytes);
+    },
+    resource,
     tracer(provider = environment.server.defaultTracing, path) {
       return provider && compileTracer(provider, context, path);
     },
@@ -113,6 +130,9 @@ export function mainFactoryContext(environment: CompileEnvironment, isStatic: bo
   };
   return { context, dependencies };
 }
+
+/** Of what has no memory to share: clusters, the bootstrap. */
+const NAMELESS: CompiledResource = { path: '', id: () => '' };
 
 /** Opens a log file as the workers will, to find out whether they can, and closes it. */
 const CHECKED_LOG_FILES: LogFileManager = {

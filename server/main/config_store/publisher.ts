@@ -9,6 +9,7 @@ type Kind = Change['kind'];
 
 const ORDER: readonly Kind[] = [
   'shared_counter',
+  'shared_memory',
   'secret',
   'cluster',
   'endpoints',

@@ -3,12 +3,13 @@
 
 import { ConfigError } from '../../api/config_error.ts';
 import type { StatBlock } from '../../api/stats.ts';
+import { compiledResource } from '../../common/config/shared_memory_name.ts';
 import { logger } from '../../common/log.ts';
 import { RDS_STATS } from '../../common/stats/families/subscription.ts';
 import { ConfigReloadStats } from './config_reload_stats.ts';
 import { mainFactoryContext } from './main_factory_context.ts';
 import { TYPE_NAMES } from './resource.ts';
-import type { StoreServices } from './services.ts';
+import { type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import type { WatchedKind, WatchedResource } from './watched_resources.ts';
 
 const log = logger('rds');
@@ -19,6 +20,8 @@ export class RouteStore implements WatchedKind {
   readonly #reloads: ConfigReloadStats;
   /** `update_empty`, which stays 0: a response without the route configuration is one that says it is not there. */
   readonly #empty = new Map<string, StatBlock>();
+  /** What the current versions need, by key. */
+  readonly #leases = new Map<string, readonly Lease[]>();
   /** `http.<stat_prefix>.` of the first connection manager that asked, by route configuration name. */
   readonly #statPrefixes = new Map<string, string>();
 
@@ -46,10 +49,17 @@ export class RouteStore implements WatchedKind {
       const reason = `Unexpected RDS configuration (expecting ${resource.resourceName}): ${message.name}`;
       throw new ConfigError('name', reason);
     }
-    const { context } = mainFactoryContext(this.#services.environment, false);
+    const { context, dependencies } = mainFactoryContext(
+      this.#services.environment,
+      false,
+      compiledResource('route', resource.key, bytes),
+    );
     this.#services.compilers.route(message, context, '');
     log.info(`rds: add/update route configuration '${message.name}'`);
+    const leases = leaseAll(this.#services, dependencies);
     this.#services.publisher.put({ kind: 'route', name: resource.key, version, bytes });
+    releaseAll(this.#leases.get(resource.key) ?? []);
+    this.#leases.set(resource.key, leases);
     this.#reloads.reloaded(resource.key);
   }
 
@@ -59,5 +69,7 @@ export class RouteStore implements WatchedKind {
     if (empty !== undefined) this.#services.stats.release(empty);
     this.#empty.delete(resource.key);
     this.#services.publisher.remove('route', resource.key);
+    releaseAll(this.#leases.get(resource.key) ?? []);
+    this.#leases.delete(resource.key);
   }
 }
