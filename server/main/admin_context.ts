@@ -22,6 +22,7 @@ import { TYPE_NAMES } from './config_store/resource.ts';
 import type { Control } from './control.ts';
 import type { StatSeries } from './stats/stat_series.ts';
 import type { CertificatesInUse } from './status/certificates_in_use.ts';
+import { clusterNumbers } from './status/cluster_numbers.ts';
 import { clusterStatuses } from './status/cluster_status.ts';
 import { commandLineOptions } from './status/command_line_options.ts';
 import type { ListenerDrain } from './status/drain_listeners.ts';
@@ -89,6 +90,7 @@ export function adminContext(parts: ServerParts): AdminContext {
     checkListener: (bytes) => store.listeners.check(bytes),
     xdsStreams: () => control.subscriptions.streams,
     clusters: () => clusterStatuses(store),
+    clusterNumbers: () => clusterNumbers(store, parts.aggregator),
     listeners: () => listenerStatuses(control, supervisor),
     unreadyTargets: () => store.unreadyTargets(),
     certificates: () => parts.certificates.all(),

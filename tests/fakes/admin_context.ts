@@ -63,6 +63,7 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     checkListener: () => undefined,
     xdsStreams: () => [],
     clusters: () => [],
+    clusterNumbers: () => [],
     listeners: () => [],
     unreadyTargets: () => [],
     certificates: () => [],

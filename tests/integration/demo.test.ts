@@ -74,6 +74,31 @@ describe('a folder of resources', () => {
     assert.deepEqual([...new Set(statuses)].sort(), [200, 503]);
   });
 
+  test('lists clusters and listeners with their live numbers', async () => {
+    const read = async (target: string): Promise<Record<string, unknown>> =>
+      JSON.parse((await proxy.admin(target)).body);
+    const before = await read('/api/clusters/hello-v1');
+    await Promise.all(Array.from({ length: 20 }, () => get('/api/users')));
+    const after = await read('/api/clusters/hello-v1');
+    assert.deepEqual(
+      [after['type'], after['static'], after['hosts'], after['healthy'], after['unhealthy']],
+      ['EDS', false, 1, 1, 0],
+    );
+    assert.equal(Number(after['requests']) - Number(before['requests']), 20);
+    const breakers = after['breakers'] as { priority: string; limit: string; max: number }[];
+    assert.equal(breakers.length, 8);
+    assert.deepEqual(
+      breakers.find(({ priority, limit }) => priority === 'default' && limit === 'max_retries'),
+      { priority: 'default', limit: 'max_retries', used: 0, max: 3 },
+    );
+    const listener = await read('/api/listeners/http');
+    assert.deepEqual(listener['addresses'], [`127.0.0.1:${httpPort}`]);
+    assert.deepEqual(listener['network_filters'], ['HttpConnectionManager']);
+    const [traffic] = listener['traffic'] as Record<string, unknown>[];
+    assert.equal(traffic!['stat_prefix'], 'demo');
+    assert.ok(Number(traffic!['requests']) >= 20 && Number(listener['connections_total']) > 0);
+  });
+
   test('forwards TCP', async () => {
     const socket = net.connect(await proxy.port('tcp'), '127.0.0.1');
     socket.write('hello');

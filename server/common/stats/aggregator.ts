@@ -113,6 +113,11 @@ export class StatAggregator {
     return sum;
   }
 
+  /** The family of a schema below `prefix`, undefined where nobody holds it. Does not run what `beforeRead` registered. */
+  family(schema: StatSchema, prefix: string): StatFamily | undefined {
+    return this.#families.get(schema.id)?.get(prefix);
+  }
+
   /** The value of a counter or gauge by its full name, undefined when there is none. Looks at every family. */
   value(name: string): number | undefined {
     let sum: number | undefined;

@@ -19,6 +19,7 @@ import type { RequestCaptures } from '../capture/request_captures.ts';
 import type { ResourceHistory } from '../config_store/history.ts';
 import type { ResourceKind, ResourceVersion, UpdateFailure } from '../config_store/resource.ts';
 import type { StatSeries } from '../stats/stat_series.ts';
+import type { ClusterNumbers } from '../status/cluster_numbers.ts';
 import type { StreamSnapshot } from '../xds/stream_state.ts';
 import type { AccessRules } from './access.ts';
 
@@ -44,6 +45,8 @@ export interface AdminContext {
   checkListener(bytes: Uint8Array): void;
   xdsStreams(): readonly StreamSnapshot[];
   clusters(): Iterable<ClusterStatus>;
+  /** The active clusters, for lists. */
+  clusterNumbers(): Iterable<ClusterNumbers>;
   /** Those that are active or warming, in the order they came. */
   listeners(): Iterable<{ readonly name: string; readonly localAddress: Address }>;
   /** What the start or a warming resource still waits for: of `listener foo`, its targets. Nothing once all is ready. */

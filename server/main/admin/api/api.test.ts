@@ -7,8 +7,10 @@ import { capturedRequest } from '../../../../tests/fakes/captured_request.ts';
 import { DYNAMIC, resource, testStore } from '../../../../tests/fakes/config_store.ts';
 import { schemaErrors } from '../../../../tests/fakes/json_schema.ts';
 import { ipAddress } from '../../../common/network/address.ts';
+import { StatAggregator } from '../../../common/stats/aggregator.ts';
 import { statSchema } from '../../../common/stats/schema.ts';
 import { RequestCaptures } from '../../capture/request_captures.ts';
+import { clusterNumbers } from '../../status/cluster_numbers.ts';
 import { resourceView } from '../../status/resource_status.ts';
 import type { StreamSnapshot } from '../../xds/stream_state.ts';
 import { AdminServer } from '../admin.ts';
@@ -49,7 +51,16 @@ const STREAM: StreamSnapshot = {
 function filledStore() {
   const { store, subscriptions } = testStore({
     ...DYNAMIC,
-    static_resources: { clusters: [{ name: 'static/one' }] },
+    static_resources: {
+      clusters: [{ name: 'static/one' }],
+      listeners: [
+        {
+          name: 'in',
+          address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+          filter_chains: [{}],
+        },
+      ],
+    },
   });
   store.loadStatic();
   store.start(() => undefined);
@@ -75,6 +86,7 @@ async function served(t: TestContext): Promise<Ask> {
   const context = fakeAdminContext({
     resources: resourceView(store),
     history: store.history,
+    clusterNumbers: () => clusterNumbers(store, new StatAggregator()),
     xdsStreams: () => [STREAM],
     requests: async () => new RequestCaptures(fakeWorkers([JSON.stringify(capturedRequest())])),
   });
@@ -123,6 +135,8 @@ describe('/api/', () => {
         '/api/resources/cluster/static%2Fone',
       ],
       '/api/requests/{id}': ['/api/requests/0-1'],
+      '/api/clusters/{name}': ['/api/clusters/static%2Fone'],
+      '/api/listeners/{name}': ['/api/listeners/in'],
       '/api/history/{id}': ['/api/history/1', '/api/history/2', '/api/history/3'],
     };
     let checked = 0;
@@ -287,5 +301,51 @@ describe('/api/', () => {
     assert.match(events, /^: connected\n\n/);
     const data = JSON.parse(/^event: config\nid: \d+\ndata: (.*"bad".*)$/m.exec(events)![1]!);
     assert.deepEqual([data.kind, data.version, data.verdict], ['cluster', '1', 'rejected']);
+  });
+
+  test('events that were missed come first', async (t) => {
+    const { store } = filledStore();
+    t.after(() => store.close());
+    const server = new AdminServer(fakeAdminContext({ history: store.history }));
+    const { port } = await server.listen(ipAddress('127.0.0.1', 0));
+    t.after(() => server.close());
+    const ids = [...store.history.all()].map(({ id }) => id).sort((a, b) => a - b);
+    const headers = { 'last-event-id': String(ids.at(-3)) };
+    const text = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      const request = get({ host: '127.0.0.1', port, path: '/api/events', headers }, (response) => {
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+          if (!text.includes(`id: ${ids.at(-1)}\n`)) return;
+          request.destroy();
+          resolve(text);
+        });
+      });
+      request.on('error', reject);
+    });
+    assert.deepEqual(
+      [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id)),
+      ids.slice(-2),
+    );
+  });
+
+  test('clusters and listeners are listed with what they are', async (t) => {
+    const ask = await served(t);
+    const clusters = await json(ask, '/api/clusters?sort=-name&limit=2');
+    assert.equal(clusters.total, 4);
+    assert.deepEqual(
+      clusters.items.map(({ name }) => name),
+      ['static/one', 'c'],
+    );
+    assert.deepEqual(
+      (await json(ask, '/api/clusters?search=IC/O')).items.map(({ name }) => name),
+      ['static/one'],
+    );
+    assert.equal((await ask('/api/clusters/nobody')).status, 404);
+    assert.deepEqual(
+      (await json(ask, '/api/listeners')).items.map(({ name }) => name),
+      ['in'],
+    );
+    assert.equal((await ask('/api/listeners/nobody')).status, 404);
   });
 });

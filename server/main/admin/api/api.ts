@@ -6,10 +6,12 @@ import type { AdminContext } from '../context.ts';
 import type { AdminAnswer } from '../handler.ts';
 import { checkedBody } from './body.ts';
 import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
+import { CLUSTER_ENDPOINTS, CLUSTER_SCHEMAS } from './clusters.ts';
 import { CONNECTION_ENDPOINTS, CONNECTION_SCHEMAS } from './connections.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type ApiSender, type Schema } from './endpoint.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
 import { LISTENER_PREVIEW_ENDPOINT, LISTENER_PREVIEW_SCHEMAS } from './listener_preview.ts';
+import { LISTENER_ENDPOINTS, LISTENER_SCHEMAS } from './listeners.ts';
 import { REQUEST_ENDPOINTS } from './requests.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
 import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
@@ -25,6 +27,8 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...REQUEST_ENDPOINTS,
   ...SESSION_ENDPOINTS,
   ...CONNECTION_ENDPOINTS,
+  ...CLUSTER_ENDPOINTS,
+  ...LISTENER_ENDPOINTS,
   LISTENER_PREVIEW_ENDPOINT,
   {
     path: '/api/openapi.json',
@@ -123,6 +127,8 @@ export async function openApiDocument(): Promise<Json> {
         ...SESSION_SCHEMAS,
         ...CONNECTION_SCHEMAS,
         ...LISTENER_PREVIEW_SCHEMAS,
+        ...CLUSTER_SCHEMAS,
+        ...LISTENER_SCHEMAS,
       },
     },
   };

@@ -8,6 +8,9 @@ import { eventStream } from './event_stream.ts';
 import { listParams, pageOf, pageSchema } from './listing.ts';
 import { KINDS, resourceJson } from './resources.ts';
 
+/** Of those that happened while nobody listened, the latest: a reader that was away for longer asks /api/history. */
+const MAX_MISSED_EVENTS = 500;
+
 const VERDICTS = ['accepted', 'rejected', 'removed'] as const;
 
 const ENTRY = {
@@ -89,15 +92,19 @@ export const HISTORY_ENDPOINTS: readonly ApiEndpoint[] = [
   },
   {
     path: '/api/events',
-    summary: 'A stream of server-sent events, `config` with an entry of the history each, as they happen',
+    summary:
+      'A stream of server-sent events, `config` with an entry of the history each, as they happen; with the header Last-Event-ID it begins after that one',
     params: [],
     response: undefined,
-    handle: (_params, { history }) => ({
-      events: eventStream((push) =>
-        history.observe((entry) =>
-          push({ event: 'config', id: entry.id, data: JSON.stringify(entryJson(entry)) }),
-        ),
-      ),
+    handle: (_params, { history }, _body, { message }) => ({
+      events: eventStream((push) => {
+        const tell = (entry: HistoryEntry): void =>
+          push({ event: 'config', id: entry.id, data: JSON.stringify(entryJson(entry)) });
+        const last = Number(message.headers['last-event-id'] ?? Number.NaN);
+        const missed = [...history.all()].filter(({ id }) => id > last).sort((a, b) => a.id - b.id);
+        for (const entry of missed.slice(-MAX_MISSED_EVENTS)) tell(entry);
+        return history.observe(tell);
+      }),
     }),
   },
 ];
