@@ -20,6 +20,7 @@ import type { RequestCaptures } from './capture/request_captures.ts';
 import { configDumpSources } from './config_store/config_dump.ts';
 import { TYPE_NAMES } from './config_store/resource.ts';
 import type { Control } from './control.ts';
+import type { CompiledConfiguration } from './explain/configuration.ts';
 import type { StatSeries } from './stats/stat_series.ts';
 import type { CertificatesInUse } from './status/certificates_in_use.ts';
 import { clusterNumbers } from './status/cluster_numbers.ts';
@@ -57,6 +58,7 @@ export function adminContext(parts: ServerParts): AdminContext {
   const { options, control, supervisor, state } = parts;
   const { store, runtime } = control;
   let requests: Promise<RequestCaptures> | undefined;
+  let configuration: Promise<CompiledConfiguration> | undefined;
   return {
     stats: parts.aggregator,
     ownStats: parts.stats,
@@ -88,6 +90,7 @@ export function adminContext(parts: ServerParts): AdminContext {
       ofChains: (listener) => supervisor.ask('chain_connections', listener),
     },
     checkListener: (bytes) => store.listeners.check(bytes),
+    configuration: () => (configuration ??= openConfiguration(control, supervisor)),
     xdsStreams: () => control.subscriptions.streams,
     clusters: () => clusterStatuses(store),
     clusterNumbers: () => clusterNumbers(store, parts.aggregator),
@@ -106,6 +109,14 @@ export function adminContext(parts: ServerParts): AdminContext {
 async function openRequestCaptures(supervisor: Supervisor): Promise<RequestCaptures> {
   const { RequestCaptures } = await import('./capture/request_captures.ts');
   return new RequestCaptures(supervisor);
+}
+
+async function openConfiguration(control: Control, supervisor: Supervisor): Promise<CompiledConfiguration> {
+  const [{ CompiledConfiguration }, { liveSource }] = await Promise.all([
+    import('./explain/configuration.ts'),
+    import('./explain/live_source.ts'),
+  ]);
+  return new CompiledConfiguration(liveSource(control, supervisor));
 }
 
 /** Opens the bootstrap's admin address and writes it to --admin-address-path. Undefined without one. Throws ConfigError. */

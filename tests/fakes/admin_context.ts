@@ -9,6 +9,7 @@ import { type CapturedWorkers, RequestCaptures } from '../../server/main/capture
 import { ResourceHistory } from '../../server/main/config_store/history.ts';
 import { StatSeries } from '../../server/main/stats/stat_series.ts';
 import { create } from '../../xds-protos/load.ts';
+import { explainedConfiguration } from './explained_configuration.ts';
 
 export interface FakeAdminContext extends AdminContext {
   readonly store: StatStore & { flush(): void };
@@ -61,6 +62,7 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
       ofChains: async () => new Map(),
     },
     checkListener: () => undefined,
+    configuration: async () => explainedConfiguration(),
     xdsStreams: () => [],
     clusters: () => [],
     clusterNumbers: () => [],

@@ -33,7 +33,8 @@ export class LocalityScheduler {
   }
 }
 
-function effectiveWeight(
+/** What the locality gets of the traffic, against the others; 0 = nothing. `available`: hosts of it that can be used. */
+export function effectiveWeight(
   { hosts, excluded, weight }: LocalityHosts,
   available: number,
   factor: number,

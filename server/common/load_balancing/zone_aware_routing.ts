@@ -11,7 +11,7 @@ import { randomBelow } from './random.ts';
 
 const STAT = CLUSTER_LB_STATS.offset;
 /** Shares are in hundredths of a percent. */
-const WHOLE = 10_000;
+export const WHOLE = 10_000;
 
 /** What `choose` says when localities do not matter. */
 export const NO_LOCALITY = -1;
@@ -19,16 +19,16 @@ export const NO_LOCALITY = -1;
 export const FAIL = -2;
 
 export class ZoneAwareRouting {
-  private readonly hosts: HostSet;
+  readonly hosts: HostSet;
   private readonly panicPercent: number;
-  private readonly config: ZoneAwareConfig;
+  readonly config: ZoneAwareConfig;
   private readonly environment: LoadBalancerEnvironment;
   private local: PrioritySet | undefined = undefined;
-  private state: 'none' | 'direct' | 'residual' = 'none';
+  state: 'none' | 'direct' | 'residual' = 'none';
   /** Of WHOLE: what stays in the own locality. */
-  private localShare = 0;
+  localShare = 0;
   /** Capacity left in the localities, summed up from the first one on. */
-  private residual: readonly number[] = [];
+  residual: readonly number[] = [];
 
   /** `panicPercent`: the threshold of the cluster, which its proxies are held to as well. */
   constructor(

@@ -75,8 +75,8 @@ export class CompiledRoute implements Route {
 export class RouteRule {
   readonly match: RouteMatch;
   readonly name: string;
-  private readonly route: CompiledRoute | undefined;
-  private readonly weighted: WeightedChoice<CompiledRoute> | undefined;
+  readonly route: CompiledRoute | undefined;
+  readonly weighted: WeightedChoice<CompiledRoute> | undefined;
 
   constructor(match: RouteMatch, name: string, target: CompiledRoute | WeightedChoice<CompiledRoute>) {
     this.match = match;

@@ -15,12 +15,12 @@ import { checkFields } from './handled_fields.ts';
 import type { VirtualHost } from './virtual_host.ts';
 import { compileGlobalScope, compileVirtualHost } from './virtual_host_config.ts';
 
-class CompiledRouteConfig implements RouteConfig {
+export class CompiledRouteConfig implements RouteConfig {
   readonly name: string;
   readonly internalOnlyHeaders: readonly string[];
   readonly mostSpecificHeaderMutationsWins: boolean;
   readonly clusterNames: readonly string[];
-  private readonly domains: DomainMatcher<VirtualHost>;
+  readonly domains: DomainMatcher<VirtualHost>;
   private readonly ignorePathParameters: boolean;
 
   constructor(
@@ -42,7 +42,7 @@ class CompiledRouteConfig implements RouteConfig {
   }
 
   /** What routes match: the path without query, fragment and, where asked, parameters. */
-  private pathOf(headers: RequestHeaderMap): string {
+  pathOf(headers: RequestHeaderMap): string {
     const path = withoutQuery(headers.path);
     // Parameters of every segment: `/a;x=1/b` is matched as `/a/b`.
     return this.ignorePathParameters && path.includes(';') ? path.replace(/;[^/]*/g, '') : path;

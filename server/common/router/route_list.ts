@@ -11,7 +11,7 @@ import { RouteIndex } from './route_index.ts';
 const INDEX_FROM = 16;
 
 export class RouteList {
-  private readonly rules: readonly RouteRule[];
+  readonly rules: readonly RouteRule[];
   /** Undefined for a short list. */
   private readonly index: RouteIndex | undefined;
 

@@ -45,7 +45,7 @@ export class RouteMatch {
   readonly path: PathMatcher;
   private readonly headers: readonly HeaderMatcher[];
   private readonly queryParameters: readonly QueryParameterMatcher[];
-  private readonly runtimeFraction: RuntimeFraction | undefined;
+  readonly runtimeFraction: RuntimeFraction | undefined;
   private readonly grpc: boolean;
   private readonly tls: RouteMatch_TlsContextMatchOptions | undefined;
   private readonly dynamicMetadata: readonly MetadataMatcher[];

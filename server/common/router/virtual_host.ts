@@ -13,10 +13,10 @@ export type TlsRequirement = 'NONE' | 'EXTERNAL_ONLY' | 'ALL';
 
 export class VirtualHost {
   readonly name: string;
-  private readonly requireTls: TlsRequirement;
-  private readonly sslRedirect: CompiledRoute;
-  private readonly routes: RouteList;
-  private readonly matcher: MatchTree<HttpMatchingData, RouteList> | undefined;
+  readonly requireTls: TlsRequirement;
+  readonly sslRedirect: CompiledRoute;
+  readonly routes: RouteList;
+  readonly matcher: MatchTree<HttpMatchingData, RouteList> | undefined;
 
   /** `routes` is empty where there is a `matcher`. */
   constructor(
@@ -41,7 +41,7 @@ export class VirtualHost {
     return routes?.find(path, headers, info, streamId);
   }
 
-  private needsTls(headers: RequestHeaderMap): boolean {
+  needsTls(headers: RequestHeaderMap): boolean {
     // What the connection was, not the :scheme of the request line.
     if (headers.get('x-forwarded-proto') === 'https') return false;
     return this.requireTls === 'ALL' || headers.get('x-envoy-internal') !== 'true';

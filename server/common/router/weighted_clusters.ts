@@ -15,7 +15,7 @@ const MAX_UINT64 = 0xffffffffffffffffn;
 const LINEAR_UP_TO = 8;
 
 export class WeightedChoice<T> {
-  private readonly entries: readonly T[];
+  readonly entries: readonly T[];
   /** Sum of the weights up to and with each entry. */
   private readonly sums: readonly number[];
   private readonly headerName: string;
@@ -57,7 +57,7 @@ export class WeightedChoice<T> {
 
   /** Undefined only when the runtime sets all weights to zero. */
   choose(headers: RequestHeaderMap, info: StreamInfo, streamId: number): T | undefined {
-    const sums = this.runtimeKeys.length === 0 ? this.sums : this.runtimeSums();
+    const sums = this.currentSums();
     const total = sums[sums.length - 1];
     if (total === 0) return undefined;
     const hash = this.hashPolicy?.generateHash(headers, info);
@@ -67,7 +67,9 @@ export class WeightedChoice<T> {
     return this.entries[indexOf(sums, value)];
   }
 
-  private runtimeSums(): readonly number[] {
+  /** Sums of the weights as they are now. */
+  currentSums(): readonly number[] {
+    if (this.runtimeKeys.length === 0) return this.sums;
     return cumulative(
       this.runtimeKeys.map((key, i) => this.runtime.getInteger(key, this.sums[i] - (this.sums[i - 1] ?? 0))),
     );

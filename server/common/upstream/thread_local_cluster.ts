@@ -74,7 +74,7 @@ export class ThreadLocalCluster implements Cluster {
   prioritySet: PrioritySet;
   private balancer: LoadBalancer;
   private readonly context: FactoryContext;
-  private readonly environment: LoadBalancerEnvironment;
+  readonly environment: LoadBalancerEnvironment;
   private readonly breakers: readonly [SharedResourceManager, SharedResourceManager];
   private users = 0;
   private retired = false;

@@ -18,6 +18,7 @@ import type { StatsSettings } from '../../common/stats/stats_config.ts';
 import type { RequestCaptures } from '../capture/request_captures.ts';
 import type { ResourceHistory } from '../config_store/history.ts';
 import type { ResourceKind, ResourceVersion, UpdateFailure } from '../config_store/resource.ts';
+import type { CompiledConfiguration } from '../explain/configuration.ts';
 import type { StatSeries } from '../stats/stat_series.ts';
 import type { ClusterNumbers } from '../status/cluster_numbers.ts';
 import type { StreamSnapshot } from '../xds/stream_state.ts';
@@ -43,6 +44,8 @@ export interface AdminContext {
   readonly connections: ConnectionView;
   /** Throws ConfigError where a control plane that sent this listener would be told so. Takes nothing. */
   checkListener(bytes: Uint8Array): void;
+  /** The configuration that serves, for questions about it. Made with the first one. */
+  configuration(): Promise<CompiledConfiguration>;
   xdsStreams(): readonly StreamSnapshot[];
   clusters(): Iterable<ClusterStatus>;
   /** The active clusters, for lists. */

@@ -9,6 +9,7 @@ import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
 import { CLUSTER_ENDPOINTS, CLUSTER_SCHEMAS } from './clusters.ts';
 import { CONNECTION_ENDPOINTS, CONNECTION_SCHEMAS } from './connections.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type ApiSender, type Schema } from './endpoint.ts';
+import { EXPLAIN_ENDPOINTS } from './explain.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
 import { LISTENER_PREVIEW_ENDPOINT, LISTENER_PREVIEW_SCHEMAS } from './listener_preview.ts';
 import { LISTENER_ENDPOINTS, LISTENER_SCHEMAS } from './listeners.ts';
@@ -25,6 +26,7 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...CARDINALITY_ENDPOINTS,
   ...SERIES_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
+  ...EXPLAIN_ENDPOINTS,
   ...SESSION_ENDPOINTS,
   ...CONNECTION_ENDPOINTS,
   ...CLUSTER_ENDPOINTS,
@@ -106,6 +108,7 @@ function jsonAnswer(status: number, json: Json): AdminAnswer {
 /** https://spec.openapis.org/oas/v3.1.0 */
 export async function openApiDocument(): Promise<Json> {
   const { CAPTURE_SCHEMAS } = await import('./request_schemas.ts');
+  const { EXPLAIN_SCHEMAS } = await import('./explain_schemas.ts');
   const paths = [...endpointsByPath()].map(([path, endpoints]) => [
     path,
     Object.fromEntries(
@@ -124,6 +127,7 @@ export async function openApiDocument(): Promise<Json> {
         ...CARDINALITY_SCHEMAS,
         ...SERIES_SCHEMAS,
         ...CAPTURE_SCHEMAS,
+        ...EXPLAIN_SCHEMAS,
         ...SESSION_SCHEMAS,
         ...CONNECTION_SCHEMAS,
         ...LISTENER_PREVIEW_SCHEMAS,
