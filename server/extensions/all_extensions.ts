@@ -10,6 +10,7 @@ const require = createRequire(import.meta.url);
 // biome-ignore format: a line an extension is how this is read and compared
 export const ALL_EXTENSIONS: readonly Extension[] = [
   listed('envoy.access_loggers', 'envoy.access_loggers.file', ['envoy.extensions.access_loggers.file.v3.FileAccessLog'], () => require('./access_loggers/file/config.ts').fileAccessLogger),
+  listed('envoy.access_loggers.extension_filters', 'envoy.access_loggers.extension_filters.cel', ['envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter'], () => require('./access_loggers/filters/cel/config.ts').celAccessLogFilter),
   listed('envoy.access_loggers', 'envoy.access_loggers.stderr', ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog'], () => require('./access_loggers/stream/config.ts').stderrAccessLogger),
   listed('envoy.access_loggers', 'envoy.access_loggers.stdout', ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog'], () => require('./access_loggers/stream/config.ts').stdoutAccessLogger),
   listed('envoy.bootstrap', 'envoy.bootstrap.internal_listener', ['envoy.extensions.bootstrap.internal_listener.v3.InternalListener'], () => require('./bootstrap/internal_listener/config.ts').internalListenerFactory),
@@ -43,6 +44,7 @@ export const ALL_EXTENSIONS: readonly Extension[] = [
   listed('envoy.filters.network', 'envoy.filters.network.sni_cluster', ['envoy.extensions.filters.network.sni_cluster.v3.SniCluster'], () => require('./filters/network/sni_cluster/config.ts').sniClusterFactory),
   listed('envoy.filters.network', 'envoy.filters.network.istio_stats', ['stats.PluginConfig'], () => require('./filters/network/stats/config.ts').istioTcpStatsFactory),
   listed('envoy.filters.network', 'envoy.filters.network.tcp_proxy', ['envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy'], () => require('./filters/network/tcp_proxy/config.ts').tcpProxyFactory),
+  listed('envoy.formatter', 'envoy.formatter.cel', ['envoy.extensions.formatter.cel.v3.Cel'], () => require('./formatter/cel/config.ts').celFormatter),
   listed('envoy.formatter', 'envoy.formatter.metadata', ['envoy.extensions.formatter.metadata.v3.Metadata'], () => require('./formatter/metadata/config.ts').metadataFormatter),
   listed('envoy.formatter', 'envoy.formatter.req_without_query', ['envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery'], () => require('./formatter/req_without_query/config.ts').reqWithoutQueryFormatter),
   listed('envoy.http.stateful_header_formatters', 'envoy.http.stateful_header_formatters.preserve_case', ['envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig'], () => require('./http/header_formatters/preserve_case/config.ts').preserveCaseFactory),

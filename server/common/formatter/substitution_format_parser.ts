@@ -5,6 +5,7 @@ import { ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { ADDRESS_COMMANDS } from './address_formatter.ts';
+import { CEL_COMMANDS } from './cel_formatter.ts';
 import { type CommandTable, compileCommand } from './command_table.ts';
 import { type CommandParser, type FormatterProvider, PlainString } from './formatter_provider.ts';
 import { HTTP_COMMANDS } from './http_formatter.ts';
@@ -23,6 +24,7 @@ const COMMANDS: CommandTable = {
   ...TIME_COMMANDS,
   ...SSL_COMMANDS,
   ...METADATA_COMMANDS,
+  ...CEL_COMMANDS,
 };
 
 // %COMMAND%, %COMMAND(argument)%, %COMMAND(argument):length%. The argument may hold `%` and `)` (START_TIME's format does).
