@@ -92,7 +92,7 @@ export function adminContext(parts: ServerParts): AdminContext {
     checkListener: (bytes) => store.listeners.check(bytes),
     configuration: () => (configuration ??= openConfiguration(control, supervisor)),
     xdsStreams: () => control.subscriptions.streams,
-    clusters: () => clusterStatuses(store),
+    clusters: (wanted) => clusterStatuses(store, wanted),
     clusterNumbers: () => clusterNumbers(store, parts.aggregator),
     listeners: () => listenerStatuses(control, supervisor),
     unreadyTargets: () => store.unreadyTargets(),

@@ -14,6 +14,11 @@ interface ThreadDirectory {
   readonly blocks: Map<number, { readonly family: StatFamily; readonly part: StatPart }>;
 }
 
+export interface FoundStat {
+  readonly family: StatFamily;
+  readonly offset: number;
+}
+
 export class StatAggregator {
   readonly lookups = new RecentLookups();
   readonly textReadouts = new Map<string, string>();
@@ -118,16 +123,35 @@ export class StatAggregator {
     return this.#families.get(schema.id)?.get(prefix);
   }
 
-  /** The value of a counter or gauge by its full name, undefined when there is none. Looks at every family. */
+  /** The families of a schema. Does not run what `beforeRead` registered. */
+  familiesOf({ id }: StatSchema): Iterable<StatFamily> {
+    return this.#families.get(id)?.values() ?? [];
+  }
+
+  /** The value of a counter or gauge by its full name, undefined when there is none. */
   value(name: string): number | undefined {
+    finish(this.refresh());
     let sum: number | undefined;
-    for (const family of this.families()) {
-      if (!name.startsWith(family.prefix)) continue;
-      const tail = name.slice(family.prefix.length);
-      const offset = family.definitions.findIndex((definition) => definition.name === tail);
-      if (offset >= 0) sum = (sum ?? 0) + family.value(offset);
-    }
+    for (const { family, offset } of this.find(name)) sum = (sum ?? 0) + family.value(offset);
     return sum;
+  }
+
+  /** The stats of a full name: mostly one, several where families share it. Does not run what `beforeRead` registered. */
+  find(name: string): readonly FoundStat[] {
+    const found: FoundStat[] = [];
+    const prefixes = ['', name];
+    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1))
+      prefixes.push(name.slice(0, dot + 1));
+    for (const byPrefix of this.#families.values()) {
+      for (const prefix of prefixes) {
+        const family = byPrefix.get(prefix);
+        if (family === undefined) continue;
+        const tail = name.slice(prefix.length);
+        const offset = family.definitions.findIndex((definition) => definition.name === tail);
+        if (offset >= 0) found.push({ family, offset });
+      }
+    }
+    return found;
   }
 
   #applyChange(directory: ThreadDirectory, change: StatsChange): void {

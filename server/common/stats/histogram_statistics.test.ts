@@ -21,7 +21,7 @@ function keyOf(value: number): number {
 function statistics(values: readonly number[]): HistogramStatistics {
   const counts = new Map<number, number>();
   for (const value of values) counts.set(keyOf(value), (counts.get(keyOf(value)) ?? 0) + 1);
-  return new HistogramStatistics(counts);
+  return HistogramStatistics.of(counts);
 }
 
 describe('histograms', () => {

@@ -16,21 +16,38 @@ export interface HistogramBucket {
 export type BucketCounts = ReadonlyMap<number, number>;
 
 export class HistogramStatistics {
-  static readonly EMPTY = new HistogramStatistics(new Map());
+  static readonly EMPTY = new HistogramStatistics([]);
 
+  /** Not empty, in ascending order. */
   readonly buckets: readonly HistogramBucket[];
   readonly sampleCount: number;
 
-  constructor(counts: BucketCounts) {
+  private constructor(buckets: readonly HistogramBucket[]) {
+    this.buckets = buckets;
+    this.sampleCount = buckets.reduce((total, { count }) => total + count, 0);
+  }
+
+  static of(counts: BucketCounts): HistogramStatistics {
     const keys = [...counts.keys()].sort((a, b) => a - b);
-    let total = 0;
-    this.buckets = keys.map((key) => {
-      const decade = Math.floor(key / BUCKETS_PER_DECADE) + ZERO_DECADE;
-      const count = counts.get(key) as number;
-      total += count;
-      return { low: bucketLow(decade, key % BUCKETS_PER_DECADE), width: bucketWidth(decade), count };
-    });
-    this.sampleCount = total;
+    return new HistogramStatistics(
+      keys.map((key) => {
+        const decade = Math.floor(key / BUCKETS_PER_DECADE) + ZERO_DECADE;
+        const low = bucketLow(decade, key % BUCKETS_PER_DECADE);
+        return { low, width: bucketWidth(decade), count: counts.get(key) as number };
+      }),
+    );
+  }
+
+  /** Of all values of several histograms. */
+  static merged(all: Iterable<HistogramStatistics>): HistogramStatistics {
+    const byLow = new Map<number, HistogramBucket>();
+    for (const { buckets } of all) {
+      for (const bucket of buckets) {
+        const count = bucket.count + (byLow.get(bucket.low)?.count ?? 0);
+        byLow.set(bucket.low, { ...bucket, count });
+      }
+    }
+    return new HistogramStatistics([...byLow.values()].sort((a, b) => a.low - b.low));
   }
 
   /** Sum of all values, each taken as the harmonic middle of its bucket. */

@@ -69,11 +69,22 @@ export class StatFamily {
     return this.#histograms?.values() ?? [];
   }
 
+  /** Of a counter or gauge its value; of a histogram how many values were recorded, as of the last flush. */
+  number(offset: number): number {
+    const { kind } = this.definitions[offset] as StatDefinition;
+    return kind === 'histogram' ? (this.histogram(offset)?.cumulative.sampleCount ?? 0) : this.value(offset);
+  }
+
   resetCounters(): void {
     this.definitions.forEach((definition, offset) => {
       const value = this.value(offset);
       if (definition.kind === 'counter' && value !== 0) this.#adjust(offset, -value);
     });
+  }
+
+  /** Has a thread had a block for it? What no thread has is 0. */
+  get hasValues(): boolean {
+    return this.#parts.length > 0 || this.#adjustments !== undefined;
   }
 
   /** Does a thread hold it, or has main declared it? */
@@ -142,8 +153,8 @@ export class MergedHistogram {
       const difference = count - (this.#counts.get(key) ?? 0);
       if (difference > 0) added.set(key, difference);
     }
-    if (added.size > 0) this.cumulative = new HistogramStatistics(counts);
-    this.interval = added.size > 0 ? new HistogramStatistics(added) : HistogramStatistics.EMPTY;
+    if (added.size > 0) this.cumulative = HistogramStatistics.of(counts);
+    this.interval = added.size > 0 ? HistogramStatistics.of(added) : HistogramStatistics.EMPTY;
     this.#counts = counts;
   }
 

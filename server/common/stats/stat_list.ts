@@ -45,7 +45,7 @@ export interface ListOptions extends StatFilter {
 }
 
 /** Where a group has its next stat. */
-interface Place {
+export interface Place {
   /** The family, counted within the group. */
   readonly index: number;
   readonly offset: number;
@@ -98,11 +98,12 @@ export function isListed(family: StatFamily, offset: number, { usedOnly, accepts
   return accepts === undefined || accepts(family.prefix + name);
 }
 
-function* listGroup(
+/** The stats of a group at `places`. */
+export function* listGroup(
   families: readonly StatFamily[],
   places: readonly Place[],
-  options: ListOptions,
-): Generator<ListedStat | ''> {
+  options: StatFilter,
+): Generator<ListedStat> {
   let last: ListedStat | undefined;
   let lastRank = -1;
   for (const { index, offset, rank } of places) {
@@ -122,12 +123,12 @@ function* listGroup(
 }
 
 /** The order inside groups, remembered by what families they are made of. */
-class GroupPlaces {
+export class GroupPlaces {
   readonly #kinds: ReadonlySet<StatKind>;
   readonly #keyOf: (name: string) => string;
   readonly #bySignature = new Map<string, readonly Place[]>();
 
-  constructor({ kinds, order }: ListOptions) {
+  constructor({ kinds, order }: Pick<ListOptions, 'kinds' | 'order'>) {
     this.#kinds = kinds;
     this.#keyOf = keyFor(order);
   }

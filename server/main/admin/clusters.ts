@@ -123,9 +123,13 @@ function general(value: number): number {
 }
 
 function healthFlags(bits: number): string {
-  let flags = '';
-  for (const { flag, text } of HEALTH_FLAGS) if ((bits & flag) !== 0) flags += text;
-  return flags === '' ? 'healthy' : flags;
+  const names = healthFlagNames(bits);
+  return names.length === 0 ? 'healthy' : `/${names.join('/')}`;
+}
+
+/** The words for what is set in the bits of HostHealthFlag. */
+export function healthFlagNames(bits: number): string[] {
+  return HEALTH_FLAGS.filter(({ flag }) => (bits & flag) !== 0).map(({ text }) => text.slice(1));
 }
 
 /** `{"cluster_statuses": [...]}` cluster by cluster. */
@@ -218,6 +222,7 @@ function nonZero(value: number): object | undefined {
   return value === 0 ? undefined : { value: String(value) };
 }
 
-function slotOf(host: HostStatus, slot: number): number {
+/** A live number of the host. */
+export function slotOf(host: HostStatus, slot: number): number {
   return Atomics.load(host.description.table, host.description.slot + slot) >>> 0;
 }

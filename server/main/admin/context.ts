@@ -47,7 +47,8 @@ export interface AdminContext {
   /** The configuration that serves, for questions about it. Made with the first one. */
   configuration(): Promise<CompiledConfiguration>;
   xdsStreams(): readonly StreamSnapshot[];
-  clusters(): Iterable<ClusterStatus>;
+  /** Those that `wanted` says true to, by their names and those in their stats. */
+  clusters(wanted?: (name: string, observabilityName: string) => boolean): Iterable<ClusterStatus>;
   /** The active clusters, for lists. */
   clusterNumbers(): Iterable<ClusterNumbers>;
   /** Those that are active or warming, in the order they came. */

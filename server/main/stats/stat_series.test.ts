@@ -25,4 +25,10 @@ test('a series keeps the last 15 minutes of the sum over all prefixes', () => {
   assert.ok(Object.is(series.values('cluster.upstream_rq_total')![0], 0));
   assert.ok(series.values('server.memory_physical_size')!.every((bytes) => bytes > 1e6));
   assert.equal(series.values('nothing'), undefined);
+  // A stat by its name: from the first question on, until nobody has asked for 15 minutes.
+  assert.ok(series.values('http.a.downstream_rq_total')!.every(Number.isNaN));
+  series.sample(201 * 5000);
+  assert.deepEqual(series.values('http.a.downstream_rq_total')!.slice(-2), [Number.NaN, 200]);
+  for (let i = 202; i <= 400; i++) series.sample(i * 5000);
+  assert.ok(series.values('http.a.downstream_rq_total')!.every(Number.isNaN));
 });

@@ -12,10 +12,13 @@ import type { ConfigStore } from '../config_store/config_store.ts';
 import { currentAssignment } from '../config_store/endpoints_dump.ts';
 import { TYPE_NAMES } from '../config_store/resource.ts';
 
-/** The active clusters. */
-export function* clusterStatuses(store: ConfigStore): Generator<ClusterStatus> {
+/** The active clusters, those that `wanted` says true to. */
+export function* clusterStatuses(
+  store: ConfigStore,
+  wanted: (name: string, observabilityName: string) => boolean = () => true,
+): Generator<ClusterStatus> {
   for (const record of store.clusters.all) {
-    if (record.active === undefined) continue;
+    if (record.active === undefined || !wanted(record.name, record.active.statName)) continue;
     const message = decode(TYPE_NAMES.cluster, record.active.bytes);
     const [defaultPriority, highPriority] = compileCircuitBreakers(message, '');
     yield {

@@ -11,12 +11,15 @@ import { CONNECTION_ENDPOINTS, CONNECTION_SCHEMAS } from './connections.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type ApiSender, type Schema } from './endpoint.ts';
 import { EXPLAIN_ENDPOINTS } from './explain.ts';
 import { HISTORY_ENDPOINTS, HISTORY_SCHEMAS } from './history.ts';
+import { HOST_ENDPOINTS, HOST_SCHEMAS } from './hosts.ts';
 import { LISTENER_PREVIEW_ENDPOINT, LISTENER_PREVIEW_SCHEMAS } from './listener_preview.ts';
 import { LISTENER_ENDPOINTS, LISTENER_SCHEMAS } from './listeners.ts';
+import { OVERVIEW_ENDPOINTS, OVERVIEW_SCHEMAS } from './overview.ts';
 import { REQUEST_ENDPOINTS } from './requests.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
 import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
 import { SESSION_ENDPOINTS, SESSION_SCHEMAS } from './session.ts';
+import { STAT_ENDPOINTS, STAT_SCHEMAS } from './stats.ts';
 import { XDS_ENDPOINTS, XDS_SCHEMAS } from './xds_streams.ts';
 
 export const API_ENDPOINTS: readonly ApiEndpoint[] = [
@@ -24,7 +27,10 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...HISTORY_ENDPOINTS,
   ...XDS_ENDPOINTS,
   ...CARDINALITY_ENDPOINTS,
+  ...OVERVIEW_ENDPOINTS,
+  ...STAT_ENDPOINTS,
   ...SERIES_ENDPOINTS,
+  ...HOST_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
   ...EXPLAIN_ENDPOINTS,
   ...SESSION_ENDPOINTS,
@@ -126,6 +132,9 @@ export async function openApiDocument(): Promise<Json> {
         ...XDS_SCHEMAS,
         ...CARDINALITY_SCHEMAS,
         ...SERIES_SCHEMAS,
+        ...STAT_SCHEMAS,
+        ...HOST_SCHEMAS,
+        ...OVERVIEW_SCHEMAS,
         ...CAPTURE_SCHEMAS,
         ...EXPLAIN_SCHEMAS,
         ...SESSION_SCHEMAS,

@@ -114,7 +114,8 @@ function verdictOf({ bytes, error }: HistoryEntry): (typeof VERDICTS)[number] {
   return error === undefined ? 'accepted' : 'rejected';
 }
 
-function entryJson(entry: HistoryEntry): { [key: string]: Json } {
+/** An entry without its configuration. */
+export function entryJson(entry: HistoryEntry): { [key: string]: Json } {
   const { id, kind, name, version, source, at, error } = entry;
   return { id, kind, name, version, source, at, verdict: verdictOf(entry), ...error };
 }

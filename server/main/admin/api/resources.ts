@@ -127,7 +127,8 @@ function sortKey(status: ResourceStatus, by: string): string | number {
   return status.name;
 }
 
-function summaryJson(status: ResourceStatus): { [key: string]: Json } {
+/** A resource without its configuration. */
+export function summaryJson(status: ResourceStatus): { [key: string]: Json } {
   const { kind, name, isStatic, active, warming, failure } = status;
   const version = active ?? warming;
   return {

@@ -1,7 +1,7 @@
 // /api/stats/series: the last 15 minutes of the numbers that people look at first.
 
 import { StatSeries } from '../../stats/stat_series.ts';
-import type { ApiEndpoint, Schema } from './endpoint.ts';
+import { type ApiEndpoint, ApiError, type Schema } from './endpoint.ts';
 
 export const SERIES_SCHEMAS: Readonly<Record<string, Schema>> = {
   StatSeries: {
@@ -9,11 +9,11 @@ export const SERIES_SCHEMAS: Readonly<Record<string, Schema>> = {
     required: ['name', 'values'],
     additionalProperties: false,
     properties: {
-      name: { type: 'string', enum: StatSeries.names },
+      name: { type: 'string' },
       values: {
         type: 'array',
-        items: { type: 'number' },
-        description: 'As the stats are: counters only grow',
+        items: { description: 'A number; null where there is no sample' },
+        description: 'As the stats are: counters only grow. Of a histogram, how many values were recorded',
       },
     },
   },
@@ -22,13 +22,13 @@ export const SERIES_SCHEMAS: Readonly<Record<string, Schema>> = {
 export const SERIES_ENDPOINTS: readonly ApiEndpoint[] = [
   {
     path: '/api/stats/series',
-    summary: 'Sums over all listeners and clusters during the last 15 minutes, every 5 seconds',
+    summary: 'Sums over all listeners and clusters, or any stat, during the last 15 minutes, every 5 seconds',
     params: [
       {
         name: 'name',
         in: 'query',
-        description: 'Only this one',
-        schema: { type: 'string', enum: StatSeries.names },
+        description: `Only this one: ${StatSeries.names.join(', ')}, or the name of a stat, which is sampled from then on for 15 minutes after the last question`,
+        schema: { type: 'string' },
       },
     ],
     response: {
@@ -42,8 +42,12 @@ export const SERIES_ENDPOINTS: readonly ApiEndpoint[] = [
     },
     handle: (params, { series }) => {
       const name = params.text('name');
-      const names = name === undefined ? StatSeries.names : [name];
-      return { json: { times: series.times, items: names.map((each) => ({ name: each, values: series.values(each)! })) } }; // biome-ignore format: short
+      const items = (name === undefined ? StatSeries.names : [name]).map((each) => {
+        const values = series.values(each);
+        if (values === undefined) throw new ApiError(404, `no stat '${each}', or too many are watched`);
+        return { name: each, values: values.map((value) => (Number.isNaN(value) ? null : value)) };
+      });
+      return { json: { times: series.times, items } };
     },
   },
 ];

@@ -1,0 +1,236 @@
+// Finds stats by a part of their names among a million of them. Names are prefix and tail: whether the text is in a tail is
+// known of the schema, so that of each family only the prefix is looked at, and a page of names is all that is ever made.
+
+import type { StatKind } from '../../api/stats.ts';
+import type { Steps } from '../../common/event/steps.ts';
+import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import type { StatFamily } from '../../common/stats/stat_family.ts';
+import {
+  GroupPlaces,
+  groupsOf,
+  type ListedStat,
+  listGroup,
+  type StatFilter,
+} from '../../common/stats/stat_list.ts';
+
+const FAMILIES_PER_STEP = 64;
+
+export interface StatSearchQuery {
+  /** In lower case; '' is in every name. */
+  readonly text: string;
+  readonly kinds: ReadonlySet<StatKind>;
+  readonly usedOnly: boolean;
+  /** Of the bootstrap's stats_matcher. */
+  readonly accepts: StatFilter['accepts'];
+  readonly offset: number;
+  readonly limit: number;
+  /** Undefined: by name. */
+  readonly sortBy: ((stat: ListedStat) => number) | undefined;
+  readonly descending: boolean;
+}
+
+export interface FoundStats {
+  readonly total: number;
+  readonly stats: readonly ListedStat[];
+}
+
+/** The page that `query` asks for. To be called after `aggregator.refresh`. */
+export function* searchStats(aggregator: StatAggregator, query: StatSearchQuery): Steps<FoundStats> {
+  const { sortBy } = query;
+  const names = new NameSearch(query);
+  const filter: StatFilter = { ...query, accepts: names.accepts };
+  const places = new GroupPlaces({ ...filter, order: 'name' });
+  const page = sortBy === undefined ? new PageByName(query) : new PageByNumber(query, sortBy);
+  let seen = 0;
+  for (const group of groupsOf(yield* aggregator.sortedFamilies('name'))) {
+    seen += group.length;
+    if (seen >= FAMILIES_PER_STEP) {
+      seen = 0;
+      yield '';
+    }
+    const families = worthListing(group, query, names, page);
+    const count = names.countIn(families);
+    if (count === 0 || (count !== undefined && page.skip(count))) continue;
+    for (const stat of listGroup(families, yield* places.of(families), filter)) page.add(stat);
+  }
+  return page.result();
+}
+
+/** What a schema has of the wanted kinds. */
+interface SchemaTails {
+  /** Undefined where some are only listed once they are used. */
+  readonly count: number | undefined;
+  /** With the text in the tail, where all are listed. */
+  readonly matching: number;
+  /** Tails in lower case, for a text that begins in the prefix. */
+  readonly tails: readonly string[];
+}
+
+class NameSearch {
+  readonly accepts: StatFilter['accepts'];
+  readonly #query: StatSearchQuery;
+  readonly #bySchema = new Map<string, SchemaTails>();
+
+  constructor(query: StatSearchQuery) {
+    const { text, accepts } = query;
+    this.#query = query;
+    this.accepts =
+      text === ''
+        ? accepts
+        : (name) => name.toLowerCase().includes(text) && (accepts === undefined || accepts(name));
+  }
+
+  /** How many stats of the families are asked for; undefined where only their names or values tell. */
+  countIn(families: readonly StatFamily[]): number | undefined {
+    let total = 0;
+    let isKnown = !this.#query.usedOnly && this.#query.accepts === undefined;
+    for (const family of families) {
+      const count = this.#countOf(family);
+      if (count === undefined) isKnown = false;
+      else total += count;
+    }
+    if (isKnown) return total;
+    return total === 0 && families.every((family) => this.#countOf(family) === 0) ? 0 : undefined;
+  }
+
+  #countOf({ schemaId, definitions, prefix }: StatFamily): number | undefined {
+    const { text } = this.#query;
+    let schema = this.#bySchema.get(schemaId);
+    if (schema === undefined) this.#bySchema.set(schemaId, (schema = this.#tailsOf(definitions)));
+    if (schema.tails.length === 0) return 0;
+    const lower = prefix.toLowerCase();
+    if (lower.includes(text)) return schema.count;
+    if (spans(lower, text, schema.tails)) return undefined;
+    return schema.count === undefined && schema.matching > 0 ? undefined : schema.matching;
+  }
+
+  #tailsOf(definitions: StatFamily['definitions']): SchemaTails {
+    const { text, kinds } = this.#query;
+    const listed = definitions.filter(({ kind }) => kinds.has(kind));
+    const tails = listed.map(({ name }) => name.toLowerCase());
+    return {
+      count: listed.some(({ unlisted }) => unlisted === true) ? undefined : listed.length,
+      matching: tails.filter((tail) => tail.includes(text)).length,
+      tails,
+    };
+  }
+}
+
+/** Does the text begin at the end of the prefix and go on in a tail? */
+function spans(prefix: string, text: string, tails: readonly string[]): boolean {
+  const last = prefix.at(-1);
+  for (let length = 1; length < text.length; length++) {
+    if (text[length - 1] !== last || !prefix.endsWith(text.slice(0, length))) continue;
+    const rest = text.slice(length);
+    if (tails.some((tail) => tail.startsWith(rest))) return true;
+  }
+  return false;
+}
+
+/** Most families of ten thousand clusters have no values: then their stats are unused, and 0. */
+function worthListing(
+  group: readonly StatFamily[],
+  { usedOnly }: StatSearchQuery,
+  names: NameSearch,
+  page: PageByName | PageByNumber,
+): readonly StatFamily[] {
+  if (usedOnly) return group.filter(({ hasValues }) => hasValues);
+  if (!page.zeroIsOut) return group;
+  const count = names.countIn(group.filter(({ hasValues }) => !hasValues));
+  if (count === undefined) return group;
+  page.count(count);
+  return group.filter(({ hasValues }) => hasValues);
+}
+
+/** In the order in which stats come. */
+class PageByName {
+  readonly #query: StatSearchQuery;
+  #total = 0;
+  readonly #stats: ListedStat[] = [];
+
+  constructor(query: StatSearchQuery) {
+    this.#query = query;
+  }
+
+  /** All numbers have their place in the order of names. */
+  readonly zeroIsOut = false;
+
+  count(stats: number): void {
+    this.#total += stats;
+  }
+
+  /** Counts stats of which the page has none; false when it may have some. */
+  skip(count: number): boolean {
+    const { offset, limit } = this.#query;
+    if (this.#total < offset + limit && this.#total + count > offset) return false;
+    this.count(count);
+    return true;
+  }
+
+  add(stat: ListedStat): void {
+    const { offset, limit } = this.#query;
+    if (this.#total >= offset && this.#total < offset + limit) this.#stats.push(stat);
+    this.#total++;
+  }
+
+  result(): FoundStats {
+    return { total: this.#total, stats: this.#stats };
+  }
+}
+
+interface Ranked {
+  readonly stat: ListedStat;
+  readonly number: number;
+}
+
+/** The largest or smallest; equal ones in the order in which they come. */
+class PageByNumber {
+  readonly #query: StatSearchQuery;
+  readonly #numberOf: (stat: ListedStat) => number;
+  readonly #wanted: number;
+  #total = 0;
+  /** Up to twice as many as are wanted, then the worse half goes. */
+  #best: Ranked[] = [];
+  #worst = Number.NEGATIVE_INFINITY;
+
+  constructor(query: StatSearchQuery, sortBy: (stat: ListedStat) => number) {
+    this.#query = query;
+    const sign = query.descending ? 1 : -1;
+    this.#numberOf = (stat) => sign * sortBy(stat);
+    this.#wanted = query.offset + query.limit;
+  }
+
+  skip(): boolean {
+    return false;
+  }
+
+  /** Can what is 0 be on the page no more? */
+  get zeroIsOut(): boolean {
+    if (this.#best.length < this.#wanted) return false;
+    this.#truncate();
+    return this.#worst >= 0;
+  }
+
+  count(stats: number): void {
+    this.#total += stats;
+  }
+
+  add(stat: ListedStat): void {
+    this.#total++;
+    const number = this.#numberOf(stat);
+    if (this.#best.length >= this.#wanted && number <= this.#worst) return;
+    this.#best.push({ stat, number });
+    if (this.#best.length >= 2 * this.#wanted) this.#truncate();
+  }
+
+  result(): FoundStats {
+    this.#truncate();
+    return { total: this.#total, stats: this.#best.slice(this.#query.offset).map(({ stat }) => stat) };
+  }
+
+  #truncate(): void {
+    if (this.#best.length === this.#wanted && this.#worst !== Number.NEGATIVE_INFINITY) return;
+    this.#best = this.#best.sort((a, b) => b.number - a.number).slice(0, this.#wanted);
+    if (this.#best.length === this.#wanted) this.#worst = this.#best.at(-1)!.number;
+  }
+}
