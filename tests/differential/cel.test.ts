@@ -210,6 +210,7 @@ function bootstrap(accessLogs: readonly object[], backendPort: number): object {
   const http = {
     '@type': `${TYPE}filters.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'x',
+    preserve_external_request_id: true,
     access_log: accessLogs,
     route_config: {
       name: 'rc',
@@ -265,13 +266,13 @@ async function logsOf(
   const proxy = await EnvoyProcess.start(bootstrap(accessLogs, port), command);
   t.after(() => proxy.stop());
   for (const target of REQUESTS) {
-    const headers = 'host: ex.com\r\nx-a: hello\r\nx-uni: \xc3\xa9\r\nuser-agent: u\r\n';
+    const headers = 'host: ex.com\r\nx-a: hello\r\nx-uni: \xc3\xa9\r\nuser-agent: u\r\nx-request-id: 1\r\n';
     await talk(proxy.ports.get('l')!, [`GET ${target} HTTP/1.1\r\n${headers}\r\n`]);
   }
   await sleep(400);
   const ports = new RegExp(`\\b${port}\\b`, 'g');
   return accessLogs.map((_, index) =>
-    readFileSync(file(index), 'utf8').replace(ports, 'PORT').split('\n').slice(0, -1),
+    readFileSync(file(index), 'utf8').replace(ports, '1').split('\n').slice(0, -1),
   );
 }
 
