@@ -37,17 +37,22 @@ export class ProxyProcess {
   readonly #child: ChildProcess;
   readonly #directory = mkdtempSync(path.join(os.tmpdir(), 'pilotfish-'));
 
-  constructor(args: readonly string[]) {
-    const flags = ['--admin-address-path', this.#adminFile, ...args];
-    this.#child = spawn(process.execPath, [BIN, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  constructor(args: readonly string[], [program, ...before]: readonly string[] = [process.execPath, BIN]) {
+    const flags = [...before, '--admin-address-path', this.#adminFile, ...args];
+    this.#child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
     this.exited = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }) as Exit);
   }
 
   /** Starts one and waits until it is ready. Throws with what it wrote when it does not become so. */
-  static async start(...args: string[]): Promise<ProxyProcess> {
-    const proxy = new ProxyProcess(args);
+  static start(...args: string[]): Promise<ProxyProcess> {
+    return ProxyProcess.startAs([process.execPath, BIN], ...args);
+  }
+
+  /** As `start`, by another command than users have. */
+  static async startAs(command: readonly string[], ...args: string[]): Promise<ProxyProcess> {
+    const proxy = new ProxyProcess(args, command);
     const deadline = Date.now() + START_MS;
     while (!(await proxy.#isReady())) {
       if (proxy.#running && Date.now() < deadline) await sleep(50);
