@@ -7,7 +7,7 @@ import type { LogLevel } from './common/log.ts';
 import type { ChainConnections, ConnectionPage, ConnectionQuery } from './common/network/connection_table.ts';
 import type { RuntimeValues } from './common/runtime/runtime.ts';
 import type { StatsMessage } from './common/stats/messages.ts';
-import type { ConsecutiveError } from './common/upstream/outlier_monitor.ts';
+import type { HostEvent } from './common/upstream/host_event.ts';
 
 /** A resource for a worker: apply it now, what it refers to has already been sent. */
 export type ResourceUpdate =
@@ -139,6 +139,8 @@ export type MainToWorker =
       readonly stopAccepting: boolean;
     }
   | { readonly type: 'log_level'; readonly logger: string | undefined; readonly level: LogLevel }
+  /** /healthcheck/fail, or that it is over. */
+  | { readonly type: 'server_health'; readonly failed: boolean }
   | { readonly type: 'reopen_logs' }
   /** Answered with `answer` of the same id. */
   | ({ readonly type: 'question'; readonly id: number } & AskedQuestion)
@@ -156,12 +158,12 @@ export type WorkerToMain =
       /** ms the thread spent on it. */
       readonly cpuMs: number;
     }
-  /** Outlier detection: of the host in this slot of the table, enough errors were counted in a row. */
+  /** Something about the host in this slot of the table that the main thread has to judge. */
   | {
-      readonly type: 'consecutive_error';
+      readonly type: 'host_event';
       readonly cluster: string;
       readonly slot: number;
-      readonly error: ConsecutiveError;
+      readonly event: HostEvent;
     }
   /** A new piece of this worker's stat slab, and blocks or names in it. */
   | { readonly type: 'stats'; readonly message: StatsMessage }

@@ -18,6 +18,8 @@ export interface Span {
   /** '' where a span is only passed on. */
   readonly traceId: string;
   setOperation(name: string): void;
+  /** Is it to be reported? Those that it spawns follow it. */
+  setSampled(sampled: boolean): void;
   /** An empty value sets nothing. */
   setTag(name: string, value: string): void;
   /** `at`: `performance.now()` ms. */

@@ -25,6 +25,7 @@ export const ALL_EXTENSIONS: readonly Extension[] = [
   listed('envoy.filters.http', 'envoy.filters.http.fault', ['envoy.extensions.filters.http.fault.v3.HTTPFault'], () => require('./filters/http/fault/config.ts').faultFactory),
   listed('envoy.filters.http', 'envoy.filters.http.grpc_stats', ['envoy.extensions.filters.http.grpc_stats.v3.FilterConfig'], () => require('./filters/http/grpc_stats/config.ts').grpcStatsFactory),
   listed('envoy.filters.http', 'envoy.filters.http.local_ratelimit', ['envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit'], () => require('./filters/http/local_ratelimit/config.ts').localRateLimitFactory),
+  listed('envoy.filters.http', 'envoy.filters.http.health_check', ['envoy.extensions.filters.http.health_check.v3.HealthCheck'], () => require('./filters/http/health_check/config.ts').healthCheckFilterFactory),
   listed('envoy.filters.http', 'envoy.filters.http.peer_metadata', ['io.istio.http.peer_metadata.Config'], () => require('./filters/http/peer_metadata/config.ts').peerMetadataFactory),
   listed('envoy.filters.http', 'envoy.filters.http.router', ['envoy.extensions.filters.http.router.v3.Router'], () => require('./filters/http/router/config.ts').routerFactory),
   listed('envoy.filters.http', 'envoy.filters.http.stateful_session', ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession'], () => require('./filters/http/stateful_session/config.ts').statefulSessionFactory, ['envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute']),

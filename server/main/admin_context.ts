@@ -100,6 +100,7 @@ export function adminContext(parts: ServerParts): AdminContext {
     drainListeners: (request) => parts.drain.start(request),
     failHealthChecks: (fail) => {
       state.live = !fail;
+      supervisor.setServerHealth(fail);
     },
     reopenLogs: () => parts.reopenLogs(),
     quit: () => parts.quit(),

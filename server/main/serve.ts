@@ -147,7 +147,7 @@ function supervisorOptions(
       store.slotAllocators.flatMap(({ name: table, memory: pieces }) =>
         pieces.map((memory, index) => ({ table, index, memory })),
       ),
-    onConsecutiveError: (cluster, slot, error) => store.clusters.onConsecutiveError(cluster, slot, error),
+    onHostEvent: (cluster, slot, event) => store.clusters.onHostEvent(cluster, slot, event),
     reclaim: (table, index, held) => store.reclaim(table, index, held),
     aggregator,
     stats,

@@ -8,9 +8,9 @@ import type { StatBlock } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import { THREAD_LOCAL_CLUSTER_MANAGER_STATS } from '../common/stats/families/managers.ts';
 import { compileCluster } from '../common/upstream/cluster_config.ts';
+import type { HostEvent } from '../common/upstream/host_event.ts';
 import type { HostTable, TableSlot } from '../common/upstream/host_update.ts';
 import { compileLoadAssignment } from '../common/upstream/load_assignment.ts';
-import type { ConsecutiveError } from '../common/upstream/outlier_monitor.ts';
 import { PlainEndpoints } from '../common/upstream/plain_endpoints.ts';
 import { SharedTable } from '../common/upstream/shared_table.ts';
 import { ThreadLocalCluster } from '../common/upstream/thread_local_cluster.ts';
@@ -42,11 +42,11 @@ export class WorkerClusterManager implements ClusterManager {
   private readonly entries = new Map<string, Entry>();
   private context!: FactoryContext;
   private stats!: StatBlock;
-  private readonly onConsecutiveError: (cluster: string, slot: number, error: ConsecutiveError) => void;
+  private readonly onHostEvent: (cluster: string, slot: number, event: HostEvent) => void;
 
-  /** `onConsecutiveError` is told of the slots of hosts that outlier detection has to judge. */
-  constructor(onConsecutiveError: (cluster: string, slot: number, error: ConsecutiveError) => void) {
-    this.onConsecutiveError = onConsecutiveError;
+  /** `onHostEvent` is told of the slots of hosts that the main thread has to judge. */
+  constructor(onHostEvent: (cluster: string, slot: number, event: HostEvent) => void) {
+    this.onHostEvent = onHostEvent;
   }
 
   /** Must be called before the first update; the context refers back to this manager. */
@@ -127,7 +127,7 @@ export class WorkerClusterManager implements ClusterManager {
       config,
       this.context,
       tableSlot(this.breakers, entry.update.circuitBreakerSlot),
-      ({ slotNumber }, error) => this.onConsecutiveError(config.name, slotNumber, error),
+      ({ slotNumber }, event) => this.onHostEvent(config.name, slotNumber, event),
     );
     entry.cluster = cluster;
     this.countInflated(1);

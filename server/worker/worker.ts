@@ -13,6 +13,7 @@ import { logger, setLogLevel, setLogSink } from '../common/log.ts';
 import { onConnectionFailure, setConnectionIdRange } from '../common/network/connection.ts';
 import { ExtensionRegistry } from '../common/registry.ts';
 import { RuntimeSnapshot } from '../common/runtime/runtime.ts';
+import { serverHealth } from '../common/server_health.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
 import { setSessionTicketSecret } from '../common/tls/session_ticket_keys.ts';
 import { ALL_EXTENSIONS } from '../extensions/all_extensions.ts';
@@ -35,8 +36,8 @@ type Failures = { readonly kind: string; readonly name: string; readonly reason:
 
 export class Worker {
   private readonly port: MessagePort;
-  private readonly clusters = new WorkerClusterManager((cluster, slot, error) =>
-    this.post({ type: 'consecutive_error', cluster, slot, error }),
+  private readonly clusters = new WorkerClusterManager((cluster, slot, event) =>
+    this.post({ type: 'host_event', cluster, slot, event }),
   );
   private readonly sharedCounters = new WorkerSharedCounters();
   private readonly workloads = new WorkloadIndex();
@@ -96,6 +97,9 @@ export class Worker {
         break;
       case 'log_level':
         setLogLevel(message.logger, message.level);
+        break;
+      case 'server_health':
+        serverHealth.failed = message.failed;
         break;
       case 'reopen_logs':
         this.logFiles.reopen();

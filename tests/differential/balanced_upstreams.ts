@@ -18,6 +18,9 @@ export interface BalancingSetup {
   readonly filters?: readonly Json[];
   /** `typed_per_filter_config` of those routes. */
   readonly perFilter?: Readonly<Record<string, Json>>;
+  /** Merged over the connection manager, and over the listener. */
+  readonly manager?: Json;
+  readonly listener?: Json;
   /** Merged over the bootstrap. */
   readonly bootstrap?: Json;
 }
@@ -95,18 +98,28 @@ function without(object: Json, key: string): Json {
 
 /** A proxy in front of them. `command` is Envoy unless given. */
 export async function startBalancer(
-  { clusters, action, routes = {}, filters = [], perFilter = {}, bootstrap }: BalancingSetup,
+  {
+    clusters,
+    action,
+    routes = {},
+    filters = [],
+    perFilter = {},
+    manager: more,
+    listener: moreOfListener,
+    bootstrap,
+  }: BalancingSetup,
   command?: readonly string[],
 ): Promise<BalancedProxy> {
   const common = { cluster_header: 'x-cluster', timeout: '20s', ...action };
-  const all = Object.entries(routes).map(([name, more]) => ({
+  const all = Object.entries(routes).map(([name, action]) => ({
     match: { prefix: '/', headers: [{ name: 'x-route', string_match: { exact: name } }] },
-    route: { ...common, ...more },
+    route: { ...common, ...action },
     ...(perFilter[name] !== undefined && { typed_per_filter_config: perFilter[name] }),
   }));
   const manager = {
     '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: 'in',
+    ...more,
     route_config: {
       virtual_hosts: [
         {
@@ -126,6 +139,7 @@ export async function startBalancer(
     name: 'in',
     address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
     filter_chains: [{ filters: [{ name: 'manager', typed_config: manager }] }],
+    ...moreOfListener,
   };
   const process = await EnvoyProcess.start(
     {

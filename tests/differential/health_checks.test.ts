@@ -38,6 +38,8 @@ interface Case {
   /** One after the other. */
   readonly phases: readonly Manners[];
   readonly endpoint?: Json;
+  /** Requested in the second phase. */
+  readonly request?: string;
 }
 
 const GOOD: Manners = { status: 200 };
@@ -77,6 +79,12 @@ const CASES: readonly Case[] = [
     name: 'excluded',
     check: HTTP,
     phases: [GOOD, { status: 503, headers: { 'x-envoy-immediate-health-check-fail': 'true' } }, GOOD],
+  },
+  {
+    name: 'asks_to_be_left_alone_in_the_answer_to_a_request',
+    check: { ...HTTP, interval: '60s', no_traffic_interval: '60s' },
+    phases: [GOOD, GOOD],
+    request: '/leave-me-alone',
   },
   {
     name: 'request',
@@ -185,10 +193,12 @@ class Patient {
     const fields = Object.entries(request.headers).map(([name, value]) => `${name}: ${String(value)}`);
     let sent = '';
     request.on('data', (bytes: Buffer) => (sent += bytes.toString()));
-    request.on('end', () =>
-      this.asked.add([request.method, request.url, ...fields.sort(), sent].join(' | ')),
-    );
+    request.on('end', () => {
+      if (request.url !== '/leave-me-alone')
+        this.asked.add([request.method, request.url, ...fields.sort(), sent].join(' | '));
+    });
     if (silent) return;
+    if (request.url === '/leave-me-alone') response.setHeader('x-envoy-immediate-health-check-fail', 'true');
     response.writeHead(status, headers);
     response.end(body);
   }
@@ -223,7 +233,7 @@ interface Side {
   readonly patients: readonly Patient[];
 }
 
-describe('health checks are those of Envoy', { skip: SKIP }, () => {
+describe('health checks are those of Envoy', { skip: SKIP, concurrency: 8 }, () => {
   const directory = mkdtempSync(path.join(os.tmpdir(), 'health-'));
   const sides: Side[] = [];
 
@@ -256,13 +266,14 @@ describe('health checks are those of Envoy', { skip: SKIP }, () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  for (const [i, { name, phases }] of CASES.entries()) {
+  for (const [i, { name, phases, request }] of CASES.entries()) {
     test(name.replaceAll('_', ' '), async () => {
       const seen = await Promise.all(
         sides.map(async (side) => {
           const states: string[] = [];
-          for (const manners of phases) {
+          for (const [phase, manners] of phases.entries()) {
             side.patients[i].manners = manners;
+            if (phase === 1 && request !== undefined) await side.proxy.get(name, request);
             await sleep(SETTLE_MS);
             states.push(await state(side.proxy, name));
           }

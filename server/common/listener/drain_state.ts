@@ -3,11 +3,18 @@
 // Envoy: source/server/drain_manager_impl.cc (DrainManagerImpl::drainClose).
 
 import { monotonicNow } from '../event/dispatcher.ts';
+import { serverHealth } from '../server_health.ts';
 
 export class DrainState {
+  /** It also drains while the process fails health checks. */
+  private readonly withServer: boolean;
   private startedAt = 0;
   private durationMs = 0;
   private active = false;
+
+  constructor(type: 'DEFAULT' | 'MODIFY_ONLY' = 'DEFAULT') {
+    this.withServer = type === 'DEFAULT';
+  }
 
   get draining(): boolean {
     return this.active;
@@ -23,6 +30,7 @@ export class DrainState {
 
   /** Should this answer ask the client to close? Read per response. */
   drainClose(): boolean {
+    if (serverHealth.failed && this.withServer) return true;
     if (!this.active) return false;
     if (this.durationMs === 0) return true;
     return Math.random() * this.durationMs < monotonicNow() - this.startedAt;

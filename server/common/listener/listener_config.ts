@@ -95,8 +95,6 @@ export interface ListenerConfig {
   readonly exactBalance: ExactBalance | undefined;
   readonly accessLogs: readonly AccessLog[];
   readonly trafficDirection: 'UNSPECIFIED' | 'INBOUND' | 'OUTBOUND';
-  /** MODIFY_ONLY listeners do not drain on /healthcheck/fail. */
-  readonly drainType: 'DEFAULT' | 'MODIFY_ONLY';
   /** Everything but the filter chains, to tell whether an update may happen in place. */
   readonly shellKey: string;
 }
@@ -124,7 +122,14 @@ export function compileListener(
   // A listener that is replaced as a whole drains its chains: those of the new one are its own.
   const inPlace = previous?.shellKey === shell ? previous : undefined;
   const chains = compileChains(listener, context, statName, bufferLimit, path, inPlace);
-  const listenerContext = withListener(context, listener, statName, bufferLimit, new DrainState(), () => '');
+  const listenerContext = withListener(
+    context,
+    listener,
+    statName,
+    bufferLimit,
+    drainState(listener),
+    () => '',
+  );
   return Object.freeze({
     name: listener.name,
     addresses,
@@ -143,7 +148,6 @@ export function compileListener(
     exactBalance: compileExactBalance(listener, statName, context),
     accessLogs: compileAccessLogs(listener.access_log, listenerContext, at(path, 'access_log')),
     trafficDirection: trafficDirection(listener),
-    drainType: listener.drain_type === 'MODIFY_ONLY' ? 'MODIFY_ONLY' : 'DEFAULT',
     shellKey: shell,
   });
 }
@@ -219,7 +223,7 @@ function compileChain(
   path: string,
 ): FilterChainConfig {
   rejectOtherFields(chain, CHAIN_FIELDS, path);
-  const drain = new DrainState();
+  const drain = drainState(listener);
   const chainId = (): string => xxHash64All([shellKey(listener), key]).toString(16);
   const context: FactoryContext = {
     ...withListener(outer, listener, statName, bufferLimit, drain, chainId),
@@ -313,6 +317,10 @@ function withListener(
       perConnectionBufferLimitBytes: bufferLimit,
     },
   };
+}
+
+function drainState({ drain_type: type }: Listener): DrainState {
+  return new DrainState(type === 'MODIFY_ONLY' ? 'MODIFY_ONLY' : 'DEFAULT');
 }
 
 function trafficDirection(listener: Listener): ListenerConfig['trafficDirection'] {

@@ -32,12 +32,13 @@ import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../stats/families/codec.ts
 import { ResponseCodeStats } from '../stats/response_code_stats.ts';
 import type { ClusterConfig } from './cluster_config.ts';
 import type { Host } from './host.ts';
+import type { OnHostEvent } from './host_event.ts';
 import type { HostSetOptions } from './host_set.ts';
 import { type HostTable, HostUpdate, type TableSlot } from './host_update.ts';
 import type { CompiledLoadAssignment } from './load_assignment.ts';
 import type { FilterMetadata } from './metadata.ts';
 import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
-import { type OnConsecutiveError, OutlierMonitor } from './outlier_monitor.ts';
+import { OutlierMonitor } from './outlier_monitor.ts';
 import { selectOverrideHost } from './override_host.ts';
 import { DEFAULT_HOST_SET_OPTIONS, PrioritySet } from './priority_set.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
@@ -71,6 +72,9 @@ export class ThreadLocalCluster implements Cluster {
   readonly outlierMonitor: OutlierMonitor | undefined;
   /** Undefined unless the balancer goes by load reports of hosts. */
   readonly clientSideWeights: ClientSideWeights | undefined;
+  readonly onHostEvent: OnHostEvent;
+  /** Answers of hosts may say something about the hosts. */
+  readonly watchesResponses: boolean;
   prioritySet: PrioritySet;
   private balancer: LoadBalancer;
   private readonly context: FactoryContext;
@@ -90,12 +94,12 @@ export class ThreadLocalCluster implements Cluster {
   private readonly zoneCodes = new Map<string, ResponseCodeStats>();
   private retryCodes: ResponseCodeStats | undefined = undefined;
 
-  /** `onConsecutiveError` is told when outlier detection has counted enough errors of a host in a row. */
+  /** `onHostEvent` is told of hosts that the main thread has to judge. */
   constructor(
     config: ClusterConfig,
     context: FactoryContext,
     breakerSlot: TableSlot,
-    onConsecutiveError: OnConsecutiveError,
+    onHostEvent: OnHostEvent,
   ) {
     this.config = config;
     this.context = context;
@@ -115,8 +119,8 @@ export class ThreadLocalCluster implements Cluster {
       new SharedResourceManager(config.circuitBreakers[1], table, held, slot + BREAKER_SLOTS_PER_PRIORITY),
     ];
     this.outlierMonitor =
-      config.outlierDetection &&
-      new OutlierMonitor(config.outlierDetection, context.runtime, onConsecutiveError);
+      config.outlierDetection && new OutlierMonitor(config.outlierDetection, context.runtime, onHostEvent);
+    this.onHostEvent = onHostEvent;
     this.environment = this.loadBalancerEnvironment();
     this.prioritySet = this.createPrioritySet([], DEFAULT_HOST_SET_OPTIONS);
     this.balancer = this.createBalancer(undefined);
@@ -125,6 +129,7 @@ export class ThreadLocalCluster implements Cluster {
       () => this.prioritySet.hosts,
       () => (this.balancer = this.createBalancer(this.balancer)),
     );
+    this.watchesResponses = this.clientSideWeights !== undefined || config.healthCheck !== undefined;
   }
 
   /** Stats are made with the first traffic: most clusters of a mesh never see any, and each costs memory. */

@@ -7,7 +7,7 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_config.ts';
-import type { ConsecutiveError } from '../../common/upstream/outlier_monitor.ts';
+import type { HostEvent } from '../../common/upstream/host_event.ts';
 import type { Thresholds } from '../../common/upstream/resource_manager.ts';
 import { dnsEndpoints } from '../dns/dns_endpoints.ts';
 import { ClusterHealthChecks } from '../health_checks/cluster_health_checks.ts';
@@ -120,9 +120,11 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     super.close();
   }
 
-  /** A worker has counted enough errors of a host in a row. */
-  onConsecutiveError(cluster: string, slot: number, error: ConsecutiveError): void {
-    this.records.get(cluster)?.outliers?.detector.onConsecutiveError(slot, error);
+  /** A worker has noticed something about a host. */
+  onHostEvent(cluster: string, slot: number, event: HostEvent): void {
+    const record = this.records.get(cluster);
+    if (event === 'IMMEDIATE_HEALTH_CHECK_FAIL') record?.active?.healthChecks?.setUnhealthy(slot);
+    else record?.outliers?.detector.onConsecutiveError(slot, event);
   }
 
   protected createRecord(name: string, isStatic: boolean): ClusterRecord {

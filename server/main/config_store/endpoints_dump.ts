@@ -89,5 +89,6 @@ function hostDump(
 }
 
 function healthFlags(table: SharedTable, slot: number): number {
-  return Atomics.load(table.view(slot), SharedTable.offset(slot) + HostSlot.HealthFlags);
+  const at = SharedTable.offset(slot) + HostSlot.HealthFlags;
+  return Atomics.load(table.view(slot), at);
 }

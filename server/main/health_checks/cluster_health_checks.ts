@@ -90,6 +90,11 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     return this.#order[index]?.flags ?? 0;
   }
 
+  /** The host in this slot asked to be left alone. */
+  setUnhealthy(slot: number): void {
+    for (const [session, each] of this.#slotOf) if (each === slot) session.setUnhealthy();
+  }
+
   /** The cluster serves: its endpoints are in these slots, and results are written there. */
   attach(table: SharedTable, slots: Int32Array, observer: HealthCheckObserver): void {
     this.#table = table;

@@ -107,6 +107,22 @@ describe('HealthCheckSession', () => {
     assert.deepEqual([scene.stat('network_failure'), scene.stat('healthy')], [3, 1]);
   });
 
+  test('a host that asks to be left alone is, until checks pass again', (t) => {
+    const scene = new Scene(t, compile(CHECK));
+    scene.answer(SUCCESS);
+    scene.session.setUnhealthy();
+    const { FailedActiveHc, ExcludedViaImmediateHcFail } = HostHealthFlag;
+    assert.equal(scene.session.flags, FailedActiveHc | ExcludedViaImmediateHcFail);
+    assert.deepEqual(
+      [scene.stat('passive_failure'), scene.stat('failure'), scene.stat('healthy')],
+      [1, 1, 0],
+    );
+    scene.answer(SUCCESS);
+    assert.equal(scene.failed, true);
+    scene.answer(SUCCESS);
+    assert.equal(scene.session.flags, 0);
+  });
+
   test('an answer that says no is believed at once, unless it may be tried again', (t) => {
     const scene = new Scene(t, compile(CHECK));
     scene.answer(SUCCESS);

@@ -104,8 +104,21 @@ export class HealthCheckSession {
   }
 
   #onFailure(type: FailureType, retriable: boolean, status: number, exclude: boolean): void {
-    const { config, count } = this.#owner;
     const before = this.flags;
+    const transition = this.#fail(type, retriable, status, exclude);
+    this.#end(false, transition, before);
+  }
+
+  /** The host asked in an answer to a request to be left alone: no check says it, and the next one comes when it would have. */
+  setUnhealthy(): void {
+    const before = this.flags;
+    this.#fail('PASSIVE', false, 0, true);
+    this.first = false;
+    this.#owner.onChecked(this, false, this.flags !== before);
+  }
+
+  #fail(type: FailureType, retriable: boolean, status: number, exclude: boolean): Transition {
+    const { config, count } = this.#owner;
     const network = type === 'NETWORK' || type === 'NETWORK_TIMEOUT';
     let transition: Transition = 'unchanged';
     this.#healthyInARow = 0;
@@ -125,7 +138,8 @@ export class HealthCheckSession {
     if (this.first || config.alwaysLogFailures) this.#events?.unhealthy(type, this.first, status);
     count(STAT.failure, 1);
     if (network) count(STAT.network_failure, 1);
-    this.#end(false, transition, before);
+    else if (type === 'PASSIVE') count(STAT.passive_failure, 1);
+    return transition;
   }
 
   #end(healthy: boolean, transition: Transition, before: number): void {

@@ -5,7 +5,7 @@ import type { Counter, StatStore } from '../../api/stats.ts';
 import type { CaptureSettings } from '../../common/capture/captured_request.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
-import type { ConsecutiveError } from '../../common/upstream/outlier_monitor.ts';
+import type { HostEvent } from '../../common/upstream/host_event.ts';
 import type {
   MainToWorker,
   ResourceUpdate,
@@ -39,8 +39,8 @@ export interface SupervisorOptions {
   reclaim(table: TablePiece['table'], index: number, held: SharedArrayBuffer): void;
   readonly aggregator: StatAggregator;
   readonly stats: StatStore;
-  /** Outlier detection has something to judge. */
-  onConsecutiveError(cluster: string, slot: number, error: ConsecutiveError): void;
+  /** Outlier detection or health checks have something to judge. */
+  onHostEvent(cluster: string, slot: number, event: HostEvent): void;
   /** A worker's log record. */
   onLog(record: LogRecord, worker: number): void;
 }
@@ -59,6 +59,8 @@ export class Supervisor {
   #published = false;
   /** A worker that starts late drains as the others do. */
   #drain: Extract<MainToWorker, { type: 'drain' }> | undefined = undefined;
+  /** As above, after /healthcheck/fail. */
+  #failed = false;
   #onDrained: (index: number) => void = () => {};
   readonly #questions = new Questions();
   /** As above, where somebody watches requests. */
@@ -91,6 +93,7 @@ export class Supervisor {
     this.#workers[index] = worker;
     for (const piece of this.#options.pieces()) worker.addPiece(piece);
     if (this.#watch !== undefined) worker.send(this.#watch);
+    if (this.#failed) worker.send({ type: 'server_health', failed: true });
     if (updates === undefined) return;
     worker.giveSockets(this.sockets.rebind(index));
     worker.send({ type: 'update', sequence: ++this.#sequence, updates });
@@ -112,8 +115,8 @@ export class Supervisor {
         for (const { kind, name, reason } of message.failures)
           log.critical(`worker_${worker.index} could not apply ${kind} ${name}: ${reason}`);
         break;
-      case 'consecutive_error':
-        this.#options.onConsecutiveError(message.cluster, message.slot, message.error);
+      case 'host_event':
+        this.#options.onHostEvent(message.cluster, message.slot, message.event);
         break;
       case 'log':
         this.#options.onLog(message, worker.index);
@@ -202,6 +205,12 @@ export class Supervisor {
 
   reopenLogs(): void {
     this.#broadcast({ type: 'reopen_logs' });
+  }
+
+  /** After /healthcheck/fail and /healthcheck/ok. */
+  setServerHealth(failed: boolean): void {
+    this.#failed = failed;
+    this.#broadcast({ type: 'server_health', failed });
   }
 
   drain(scope: 'all' | 'inboundonly', graceful: boolean, stopAccepting: boolean): void {

@@ -21,7 +21,7 @@ export class ZipkinSpan implements Span {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentId: string;
-  readonly sampled: boolean;
+  sampled: boolean;
   private readonly tracer: ZipkinTracer;
   private readonly kind: SpanKind;
   /** Wall-clock ms of a moment, and `performance.now()` of the same one. */
@@ -55,6 +55,10 @@ export class ZipkinSpan implements Span {
 
   setOperation(name: string): void {
     this.name = name;
+  }
+
+  setSampled(sampled: boolean): void {
+    this.sampled = sampled;
   }
 
   setTag(name: string, value: string): void {

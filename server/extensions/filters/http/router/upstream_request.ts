@@ -3,12 +3,7 @@
 
 import type { BytesMeter, ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { DownstreamWatermarkCallbacks } from '../../../../api/http/filter.ts';
-import type {
-  HeaderMap,
-  RequestHeaderMap,
-  ResponseHeaderMap,
-  TrailerMap,
-} from '../../../../api/http/header_map.ts';
+import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { StreamInfo } from '../../../../api/stream_info.ts';
 import type {
   Cancellable,
@@ -21,7 +16,6 @@ import type {
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
-import type { ClientSideWeights } from '../../../../common/load_balancing/client_side_weights.ts';
 import type { SocketConnection } from '../../../../common/network/connection.ts';
 import { UpstreamTracing } from '../../../../common/tracing/upstream_tracing.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
@@ -29,6 +23,7 @@ import type { OutlierMonitor } from '../../../../common/upstream/outlier_monitor
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import { resetReasonText, responseFlagOf } from './reset_reason.ts';
 import { putResponse } from './response_stats.ts';
+import { ResponseWatch } from './response_watch.ts';
 import type { Router } from './router.ts';
 
 export class UpstreamRequest
@@ -45,8 +40,8 @@ export class UpstreamRequest
   private readonly info: StreamInfo;
   private readonly headers: RequestHeaderMap;
   private readonly outlierMonitor: OutlierMonitor | undefined;
-  /** Who wants to hear of the host's load; nobody any more after the first report. */
-  private loads: ClientSideWeights | undefined;
+  /** Who looks at answers; undefined for most clusters. */
+  private readonly watch: ResponseWatch | undefined;
   private readonly tracing: UpstreamTracing | undefined;
   private connection: SocketConnection | undefined = undefined;
   /** Of an HTTP/2 stream; the bytes of an HTTP/1 connection are its stream's. */
@@ -78,7 +73,7 @@ export class UpstreamRequest
     this.info = info;
     this.headers = headers;
     this.outlierMonitor = cluster.outlierMonitor;
-    this.loads = cluster.clientSideWeights;
+    this.watch = ResponseWatch.create(cluster, host);
     this.tracing = info.tracing === undefined ? undefined : UpstreamTracing.begin(host, headers, info);
   }
 
@@ -217,7 +212,7 @@ export class UpstreamRequest
     this.perTryIdleTimer?.disable();
     this.tracing?.onResponseHeaders(headers);
     if (endStream) this.finish();
-    if (this.loads !== undefined) this.takeLoadReport(headers);
+    this.watch?.onHeaders(headers);
     if (this.outlierMonitor !== undefined) putResponse(this.outlierMonitor, this.host, this.headers, headers);
     this.router.onUpstreamHeaders(this, headers, endStream);
   }
@@ -232,12 +227,8 @@ export class UpstreamRequest
     if (this.done) return;
     this.tracing?.onResponseTrailers(trailers);
     this.finish();
-    if (this.loads !== undefined) this.takeLoadReport(trailers);
+    this.watch?.onTrailers(trailers);
     this.router.onUpstreamTrailers(trailers);
-  }
-
-  private takeLoadReport(headers: HeaderMap): void {
-    if (this.loads!.takeReport(this.host, headers)) this.loads = undefined;
   }
 
   onResetStream(reason: StreamResetReason, details: string): void {
