@@ -17,6 +17,8 @@ export type OperationName = 'ingress' | 'egress';
 export interface Span {
   /** '' where a span is only passed on. */
   readonly traceId: string;
+  /** '' where it has none of its own. */
+  readonly spanId: string;
   setOperation(name: string): void;
   /** Is it to be reported? Those that it spawns follow it. */
   setSampled(sampled: boolean): void;

@@ -4,6 +4,7 @@
 import type { LogContext } from '../../api/access_log.ts';
 import { ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
+import type { HostDescription } from '../../api/upstream/host.ts';
 import { parseIp } from '../network/address.ts';
 import { type Command, type CommandCall, type CommandTable, number, text } from './command_table.ts';
 import { type FormatterProvider, StringFormatterProvider } from './formatter_provider.ts';
@@ -19,6 +20,22 @@ const upstreamLocal: AddressOf = ({ streamInfo }) => streamInfo.upstreamLocalAdd
 /** The host is the peer only once there is a connection to it. */
 const upstreamRemote: AddressOf = ({ streamInfo }) =>
   streamInfo.upstreamLocalAddress === undefined ? undefined : streamInfo.upstreamHost?.address;
+
+/** Envoy's list has the hosts that a connection was made to, and of a request that was tried again the last one only. */
+const connectedHost = ({ streamInfo }: LogContext): HostDescription | undefined =>
+  streamInfo.upstreamLocalAddress === undefined ? undefined : streamInfo.upstreamHost;
+
+/** The name of a host that has one, else its address. */
+export function hostNameOf(host: HostDescription | undefined): string | undefined {
+  return host === undefined || host.hostname !== '' ? host?.hostname : host.address.text;
+}
+
+/** `example.com:80` to `example.com`, `[::1]:80` to `[::1]`. */
+export function stripPort(host: string): string {
+  const colon = host.lastIndexOf(':');
+  if (colon < 0 || host.endsWith(']') || (host.indexOf(':') !== colon && host[0] !== '[')) return host;
+  return host.slice(0, colon);
+}
 
 const whole = (address: AddressOf): Command => text((context) => address(context)?.text);
 
@@ -88,6 +105,20 @@ export const ADDRESS_COMMANDS: CommandTable = {
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS: whole(downstreamDirectRemote),
   DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT: withoutPort(downstreamDirectRemote),
   DOWNSTREAM_DIRECT_REMOTE_PORT: port(downstreamDirectRemote),
+  // Only internal addresses have such an id, and they are refused.
+  DOWNSTREAM_LOCAL_ADDRESS_ENDPOINT_ID: text(() => ''),
+  DOWNSTREAM_DIRECT_LOCAL_ADDRESS_ENDPOINT_ID: text(() => ''),
+  UPSTREAM_REMOTE_ADDRESS_ENDPOINT_ID: text((context) => upstreamRemote(context) && ''),
+  UPSTREAM_HOSTS_ATTEMPTED: whole((context) => connectedHost(context)?.address),
+  UPSTREAM_HOSTS_ATTEMPTED_WITHOUT_PORT: withoutPort((context) => connectedHost(context)?.address),
+  UPSTREAM_HOST_NAMES_ATTEMPTED: text((context) => hostNameOf(connectedHost(context))),
+  UPSTREAM_HOST_NAMES_ATTEMPTED_WITHOUT_PORT: text((context) => {
+    const name = hostNameOf(connectedHost(context));
+    return name && stripPort(name);
+  }),
+  UPSTREAM_CONNECTION_IDS_ATTEMPTED: text(
+    (context) => connectedHost(context) && String(context.streamInfo.upstreamConnectionId),
+  ),
   UPSTREAM_HOST: whole(upstreamHost),
   UPSTREAM_LOCAL_ADDRESS: whole(upstreamLocal),
   UPSTREAM_LOCAL_ADDRESS_WITHOUT_PORT: withoutPort(upstreamLocal),

@@ -122,6 +122,7 @@ function isHostNameCharacter(code: number): boolean {
 export const HTTP_COMMANDS: CommandTable = {
   REQ: requestHeader,
   REQUEST_HEADER: requestHeader,
+  STREAM_INFO_REQ: requestHeader,
   RESP: responseHeader,
   RESPONSE_HEADER: responseHeader,
   TRAILER: responseTrailer,

@@ -56,6 +56,10 @@ export const SSL_COMMANDS: CommandTable = {
   DOWNSTREAM_PEER_CERT: fact(downstream, urlEncodedPem),
   DOWNSTREAM_PEER_CERT_V_START: validity(downstream, (ssl) => ssl.validFromPeerMs),
   DOWNSTREAM_PEER_CERT_V_END: validity(downstream, (ssl) => ssl.expirationPeerMs),
+  UPSTREAM_SERVER_NAME: fact(upstream, (ssl) => ssl.sni),
+  // What would compute them (tls_inspector) is refused.
+  TLS_JA3_FINGERPRINT: text(() => undefined),
+  TLS_JA4_FINGERPRINT: text(() => undefined),
   DOWNSTREAM_TLS_SESSION_ID: fact(downstream, (ssl) => ssl.sessionId),
   DOWNSTREAM_TLS_CIPHER: fact(downstream, (ssl) => ssl.cipher),
   DOWNSTREAM_TLS_GROUP: fact(downstream, (ssl) => ssl.group),

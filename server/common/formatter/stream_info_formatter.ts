@@ -1,10 +1,10 @@
 // Operators about the stream: codes, flags, bytes, names, hosts, the process. Envoy: source/common/formatter/stream_info_formatter.cc.
 
 import { hostname } from 'node:os';
-import type { HostDescription } from '../../api/upstream/host.ts';
 import { crypto } from '../builtins.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { responseFlagsToShortString, responseFlagsToString } from '../stream_info/response_flags.ts';
+import { hostNameOf, stripPort } from './address_formatter.ts';
 import { type CommandCall, type CommandTable, nonEmpty, number, text } from './command_table.ts';
 import { type FormatterProvider, PlainString, StringFormatterProvider } from './formatter_provider.ts';
 
@@ -15,17 +15,6 @@ function withoutSpaces(value: string): string {
     if (code === 0x20 || (code >= 0x09 && code <= 0x0d)) return value.replace(/\s/g, '_');
   }
   return value;
-}
-
-function hostName(host: HostDescription): string {
-  return host.hostname === '' ? host.address.text : host.hostname;
-}
-
-/** `example.com:80` to `example.com`, `[::1]:80` to `[::1]`. */
-function stripPort(host: string): string {
-  const colon = host.lastIndexOf(':');
-  if (colon < 0 || host.endsWith(']') || (host.indexOf(':') !== colon && host[0] !== '[')) return host;
-  return host.slice(0, colon);
 }
 
 function compileEnvironment({ argument, maxLength }: CommandCall): FormatterProvider {
@@ -76,9 +65,9 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
     nonEmpty(streamInfo.upstreamCluster?.statName ?? streamInfo.upstreamClusterName),
   ),
   UPSTREAM_CLUSTER_RAW: text(({ streamInfo }) => nonEmpty(streamInfo.upstreamClusterName)),
-  UPSTREAM_HOST_NAME: text(({ streamInfo: { upstreamHost } }) => upstreamHost && hostName(upstreamHost)),
+  UPSTREAM_HOST_NAME: text(({ streamInfo: { upstreamHost } }) => hostNameOf(upstreamHost)),
   UPSTREAM_HOST_NAME_WITHOUT_PORT: text(
-    ({ streamInfo: { upstreamHost } }) => upstreamHost && stripPort(hostName(upstreamHost)),
+    ({ streamInfo: { upstreamHost } }) => upstreamHost && stripPort(hostNameOf(upstreamHost)!),
   ),
   UPSTREAM_CONNECTION_ID: number(({ streamInfo }) => streamInfo.upstreamConnectionId),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: number(({ streamInfo }) => streamInfo.upstreamRequestAttemptCount),
@@ -89,6 +78,9 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
     nonEmpty(withoutSpaces(streamInfo.connection.downstreamTransportFailureReason)),
   ),
   STREAM_ID: text(({ streamInfo }) => nonEmpty(streamInfo.requestId)),
+  // None of our filters sets one.
+  CUSTOM_FLAGS: text(() => ''),
+  SPAN_ID: text(({ streamInfo }) => nonEmpty(streamInfo.tracing?.span?.spanId ?? '')),
   TRACE_ID: text(({ streamInfo }) => nonEmpty(streamInfo.traceId)),
   UNIQUE_ID: text(() => crypto.randomUUID()),
   HOSTNAME: {

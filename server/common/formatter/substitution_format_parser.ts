@@ -6,6 +6,7 @@ import type { FactoryContext } from '../../api/registry.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { ADDRESS_COMMANDS } from './address_formatter.ts';
 import { CEL_COMMANDS } from './cel_formatter.ts';
+import { coalesce } from './coalesce_formatter.ts';
 import { type CommandTable, compileCommand } from './command_table.ts';
 import { type CommandParser, type FormatterProvider, PlainString } from './formatter_provider.ts';
 import { HTTP_COMMANDS } from './http_formatter.ts';
@@ -25,6 +26,7 @@ const COMMANDS: CommandTable = {
   ...SSL_COMMANDS,
   ...METADATA_COMMANDS,
   ...CEL_COMMANDS,
+  COALESCE: coalesce((name) => (Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined)),
 };
 
 // %COMMAND%, %COMMAND(argument)%, %COMMAND(argument):length%. The argument may hold `%` and `)` (START_TIME's format does).
