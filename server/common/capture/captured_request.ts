@@ -3,9 +3,12 @@
 
 import type { LogContext } from '../../api/access_log.ts';
 import type { HeaderMap } from '../../api/http/header_map.ts';
-import type { SslConnectionInfo } from '../../api/stream_info.ts';
+import { ResponseFlag, type SslConnectionInfo, type StreamInfo } from '../../api/stream_info.ts';
+import { DEFAULT_PRIORITY } from '../../api/upstream/cluster.ts';
 import { attemptsOf, type GivenUpAttempt } from '../stream_info/attempt_log.ts';
 import { responseFlagsToShortString } from '../stream_info/response_flags.ts';
+import type { BreakerUse } from '../upstream/resource_manager.ts';
+import type { ThreadLocalCluster } from '../upstream/thread_local_cluster.ts';
 import { type Phase, phasesOf } from './phases.ts';
 import { redactedPath, redactedValue } from './redacted_headers.ts';
 
@@ -79,6 +82,8 @@ export interface CapturedRequest {
   readonly details: string;
   readonly termination_details: string;
   readonly transport_failure: string;
+  /** Of one that was refused by a circuit breaker (UO): what was in use then. */
+  readonly breakers?: BreakerUse;
   readonly attempts: number;
   readonly attempt_log: readonly GivenUpAttempt[];
   readonly upstream_protocol: string;
@@ -164,6 +169,7 @@ export function captureRequest(
     details: text(info.responseCodeDetails),
     termination_details: text(info.connectionTerminationDetails),
     transport_failure: text(info.upstreamTransportFailureReason),
+    ...((info.responseFlags & ResponseFlag.UpstreamOverflow) !== 0 && { breakers: breakersOf(info) }),
     attempts: info.upstreamRequestAttemptCount,
     attempt_log: attemptsOf(info),
     upstream_protocol: info.upstreamProtocol,
@@ -182,6 +188,11 @@ export function captureRequest(
 
 /** Protocols that a ClientHello offers. */
 const MAX_ALPN = 8;
+
+function breakersOf({ upstreamCluster, route }: StreamInfo): BreakerUse {
+  const cluster = upstreamCluster as ThreadLocalCluster;
+  return cluster.resourceManager(route?.routeEntry?.priority ?? DEFAULT_PRIORITY).use();
+}
 
 function peerName(ssl: SslConnectionInfo | undefined): string {
   if (ssl === undefined) return '';

@@ -2,8 +2,11 @@
 
 import type { Json } from '../../../../xds-protos/json.ts';
 import type { CapturedRequest, CaptureFilter } from '../../../common/capture/captured_request.ts';
+import { RESPONSE_FLAG_NAMES } from '../../../common/stream_info/response_flags.ts';
 import { curlLine } from '../../capture/curl_line.ts';
 import type { CaptureState } from '../../capture/request_captures.ts';
+import { explainFlags } from '../../explain/flags/explain_flags.ts';
+import { FLAG_TITLES } from '../../explain/flags/flag_catalog.ts';
 import type { AdminContext } from '../context.ts';
 import { ApiError, type ApiParams, type ApiResult } from './endpoint.ts';
 import { eventStream } from './event_stream.ts';
@@ -68,7 +71,23 @@ function summaryOf(request: CapturedRequest): Json {
 
 export async function oneRequest(params: ApiParams, context: AdminContext): Promise<ApiResult> {
   const request = await findRequest(params.text('id') as string, context);
-  return { json: { ...request, curl: curlLine(request) } as unknown as Json };
+  const configuration = await context.configuration();
+  const explanations = await explainFlags(request, {
+    configuration,
+    resources: (kind) => context.resources.all(kind),
+    unreadyTargets: () => context.unreadyTargets(),
+    stat: (name) => context.stats.value(name),
+  });
+  return { json: { ...request, curl: curlLine(request), explanations } as unknown as Json };
+}
+
+export function listFlags(): ApiResult {
+  const items = RESPONSE_FLAG_NAMES.map(({ short, long }) => ({
+    flag: short,
+    name: long,
+    description: FLAG_TITLES[short] as string,
+  }));
+  return { json: { items } };
 }
 
 /** Throws ApiError when it is not kept any more. */

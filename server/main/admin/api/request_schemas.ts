@@ -92,7 +92,21 @@ const DETAIL = {
   response_headers: { type: 'array', items: { $ref: '#/components/schemas/Header' } },
   truncated: { type: 'boolean', description: 'Headers or texts were longer than what is kept' },
   curl: { type: 'string', description: 'The same request as a line for the shell' },
+  explanations: { type: 'array', items: { $ref: '#/components/schemas/FlagExplanation' } },
 } as const satisfies Record<string, Schema>;
+
+const USE: Schema = {
+  type: 'object',
+  required: ['used', 'limit'],
+  additionalProperties: false,
+  properties: { used: COUNT, limit: COUNT },
+};
+const BREAKERS: Schema = {
+  type: 'object',
+  description: 'Circuit breakers of the cluster when one of them refused the request',
+  additionalProperties: false,
+  properties: { cx: USE, pending: USE, rq: USE, retries: USE },
+};
 
 export const CAPTURE_SCHEMAS: Readonly<Record<string, Schema>> = {
   CapturedRequestSummary: {
@@ -105,7 +119,45 @@ export const CAPTURE_SCHEMAS: Readonly<Record<string, Schema>> = {
     type: 'object',
     required: Object.keys({ ...SUMMARY, ...DETAIL }),
     additionalProperties: false,
-    properties: { ...SUMMARY, ...DETAIL },
+    properties: { ...SUMMARY, ...DETAIL, breakers: BREAKERS },
+  },
+  FlagExplanation: {
+    type: 'object',
+    required: ['flag', 'name', 'title', 'reason', 'evidence', 'advice', 'live'],
+    additionalProperties: false,
+    properties: {
+      flag: { type: 'string', description: 'As UF; empty where the details are explained' },
+      name: { type: 'string', description: 'As UpstreamConnectionFailure, or the details' },
+      title: TEXT,
+      reason: { type: 'string', description: 'With names and numbers' },
+      evidence: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['name', 'value'],
+          additionalProperties: false,
+          properties: { name: TEXT, value: TEXT, link: { $ref: '#/components/schemas/ResourceLink' } },
+        },
+      },
+      advice: { type: 'array', items: TEXT, description: 'What to change' },
+      live: { type: 'boolean', description: 'Part of it is how things are now' },
+    },
+  },
+  ResponseFlags: {
+    type: 'object',
+    required: ['items'],
+    additionalProperties: false,
+    properties: {
+      items: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['flag', 'name', 'description'],
+          additionalProperties: false,
+          properties: { flag: TEXT, name: TEXT, description: TEXT },
+        },
+      },
+    },
   },
   Header: {
     type: 'object',

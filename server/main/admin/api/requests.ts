@@ -59,10 +59,17 @@ export const REQUEST_ENDPOINTS: readonly ApiEndpoint[] = [
   },
   {
     path: '/api/requests/{id}',
-    summary: 'One request: its headers, phases and attempts',
+    summary: 'One request: its headers, phases and attempts, and why it failed',
     params: [{ name: 'id', in: 'path', description: 'Of the request', schema: { type: 'string' } }],
     response: { $ref: '#/components/schemas/CapturedRequest' },
     handle: async (params, context) => (await import('./request_answers.ts')).oneRequest(params, context),
+  },
+  {
+    path: '/api/flags',
+    summary: 'All response flags in a few words',
+    params: [],
+    response: { $ref: '#/components/schemas/ResponseFlags' },
+    handle: async () => (await import('./request_answers.ts')).listFlags(),
   },
   {
     path: '/api/capture',
