@@ -57,7 +57,7 @@ function compileCollector(config: ZipkinConfig, context: FactoryContext, path: s
   return { cluster, hostname, path: endpoint, headers: NO_HEADERS };
 }
 
-/** The URI gives host and path; its timeout is not Zipkin's, which has a runtime key of its own. */
+/** The URI gives host and path. Envoy 1.40 does not look at its timeout: the reporter has a runtime key for that. */
 function compileService(
   service: NonNullable<ZipkinConfig['collector_service']>,
   context: FactoryContext,
