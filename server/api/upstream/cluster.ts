@@ -19,6 +19,12 @@ export interface OverrideHost {
   readonly notFoundStatus: number;
 }
 
+/** Which hosts of a cluster a request goes to. */
+export interface PriorityChoice {
+  readonly priority: number;
+  readonly degraded: boolean;
+}
+
 /** What a balancer may look at when it chooses a host. Envoy: LoadBalancerContext. */
 export interface LoadBalancerContext {
   readonly downstreamHeaders: RequestHeaderMap | undefined;
@@ -35,6 +41,8 @@ export interface LoadBalancerContext {
    * The balancer empties the set when no other priority has a host: then all of them count again.
    */
   readonly excludedPriorities: Set<number> | undefined;
+  /** What a balancer over several clusters has chosen of this one. Envoy: determinePriorityLoad. */
+  readonly forcedPriority?: PriorityChoice;
   /** A host that goes before the balancer's choice, or undefined. */
   readonly overrideHost: OverrideHost | undefined;
   /** How often to try again at most. */
@@ -44,6 +52,10 @@ export interface LoadBalancerContext {
 /** Chooses hosts of one cluster on one worker. Re-made or updated when hosts change. */
 export interface LoadBalancer {
   chooseHost(context: LoadBalancerContext | undefined): HostDescription | undefined;
+  /** Of a balancer over several clusters: which of all their priorities a host is of. */
+  priorityOf?(host: HostDescription): number;
+  /** The cluster goes. */
+  close?(): void;
 }
 
 /**

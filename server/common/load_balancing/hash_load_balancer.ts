@@ -36,7 +36,7 @@ export class HashLoadBalancer implements LoadBalancer {
     const hash = context?.hashKey();
     if (hash === undefined) key.setRandom();
     else key.set(hash);
-    const { priority } = prioritySet.choose(key.modulo(100));
+    const { priority } = context?.forcedPriority ?? prioritySet.choose(key.modulo(100));
     if (prioritySet.load.panic[priority]) this.environment.count(STAT.lb_healthy_panic);
     const table = (this.tables[priority] ??= this.createTable(priority));
     let host = table.choose(key, 0);

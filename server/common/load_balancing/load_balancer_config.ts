@@ -7,7 +7,7 @@ import type {
 } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext } from '../../api/registry.ts';
-import type { ClusterType } from '../upstream/cluster_config.ts';
+import type { ClusterDiscovery, ClusterType } from '../upstream/cluster_discovery.ts';
 import {
   compileLeastRequest,
   compileMaglev,
@@ -122,7 +122,7 @@ export interface LoadBalancingPolicySettings {
 /** Throws ConfigError. */
 export function compileLoadBalancer(
   cluster: ClusterMessage,
-  type: ClusterType,
+  { type, providesLoadBalancer }: ClusterDiscovery,
   context: FactoryContext,
   path: string,
 ): LoadBalancerConfig {
@@ -131,7 +131,7 @@ export function compileLoadBalancer(
     const where = at(path, 'load_balancing_policy');
     return checkProvided(
       compilePolicies(cluster.load_balancing_policy, context, where),
-      type,
+      providesLoadBalancer,
       cluster,
       where,
     );
@@ -214,12 +214,13 @@ function checkNotCombined(cluster: ClusterMessage, path: string): void {
 
 function checkProvided(
   config: LoadBalancerConfig,
-  type: ClusterType,
+  provided: boolean,
   { name }: ClusterMessage,
   path: string,
 ): LoadBalancerConfig {
-  if (config.policy !== 'CLUSTER_PROVIDED' || type === 'ORIGINAL_DST') return config;
-  const reason = `cluster manager: cluster provided LB specified but cluster '${name}' did not provide one. Check cluster documentation.`;
+  if ((config.policy === 'CLUSTER_PROVIDED') === provided) return config;
+  const [said, did] = provided ? ['not specified', 'provided'] : ['specified', 'did not provide'];
+  const reason = `cluster manager: cluster provided LB ${said} but cluster '${name}' ${did} one. Check cluster documentation.`;
   throw new ConfigError(path, reason);
 }
 

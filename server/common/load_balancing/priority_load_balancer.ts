@@ -2,12 +2,12 @@
 // Follows Envoy's source/extensions/load_balancing_policies/common/load_balancer_impl.cc (ZoneAwareLoadBalancerBase,
 // EdfLoadBalancerBase).
 
-import type { LoadBalancer, LoadBalancerContext } from '../../api/upstream/cluster.ts';
+import type { LoadBalancer, LoadBalancerContext, PriorityChoice } from '../../api/upstream/cluster.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
 import { CLUSTER_LB_STATS } from '../stats/families/cluster.ts';
 import type { Host } from '../upstream/host.ts';
 import type { HostSet } from '../upstream/host_set.ts';
-import { chooseBy, type PriorityChoice, type PrioritySet } from '../upstream/priority_set.ts';
+import { chooseBy, type PrioritySet } from '../upstream/priority_set.ts';
 import { createPicker, type HostPicker } from './host_pickers.ts';
 import type { PickingConfig } from './load_balancer_config.ts';
 import type { LoadBalancerEnvironment } from './load_balancer_environment.ts';
@@ -46,20 +46,24 @@ export class PriorityLoadBalancer implements LoadBalancer {
   }
 
   chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
-    const excluded = context?.excludedPriorities;
-    let host = this.chooseOnce(excluded);
-    if (context === undefined) return host;
+    if (context === undefined) return this.chooseOnce(undefined, undefined);
+    const { excludedPriorities: excluded, forcedPriority: forced } = context;
+    let host = this.chooseOnce(excluded, forced);
     for (
       let tries = context.hostSelectionRetryCount;
       tries > 0 && host !== undefined && context.shouldSelectAnotherHost(host);
       tries--
     ) {
-      host = this.chooseOnce(excluded);
+      host = this.chooseOnce(excluded, forced);
     }
     return host;
   }
 
-  private chooseOnce(excluded: Set<number> | undefined): Host | undefined {
+  private chooseOnce(
+    excluded: Set<number> | undefined,
+    forced: PriorityChoice | undefined,
+  ): Host | undefined {
+    if (forced !== undefined) return this.pick(forced.priority, forced.degraded);
     if (excluded === undefined) {
       if (this.single) return this.pick(0, false);
       const { priority, degraded } = this.prioritySet.choose(randomBelow(100));
@@ -78,6 +82,8 @@ export class PriorityLoadBalancer implements LoadBalancer {
 
   private pick(priority: number, degraded: boolean): Host | undefined {
     const pickers = this.pickers[priority];
+    // A subset may have no hosts in a priority that its cluster has.
+    if (pickers === undefined) return undefined;
     const { set } = pickers;
     if (this.prioritySet.load.panic[priority]) {
       this.environment.count(STAT.lb_healthy_panic);

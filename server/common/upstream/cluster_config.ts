@@ -14,6 +14,7 @@ import { rejectOtherFields } from '../config/handled_fields.ts';
 import { compileHttp1Settings, type Http1Settings } from '../http/http1/settings.ts';
 import { statefulFormatterResolver } from '../http/http1/stateful_formatter.ts';
 import { compileLoadBalancer, type LoadBalancerConfig } from '../load_balancing/load_balancer_config.ts';
+import { type ClusterDiscovery, type ClusterType, clusterDiscovery } from './cluster_discovery.ts';
 import { compileHealthCheck, type HealthCheckConfig } from './health_check_config.ts';
 import { compileHttpOptions, type HttpOptions } from './http_protocol_options.ts';
 import { type FilterMetadata, filterMetadata } from './metadata.ts';
@@ -42,6 +43,7 @@ const HANDLED = new Set([
   'name',
   'alt_stat_name',
   'type',
+  'cluster_type',
   'eds_cluster_config',
   'connect_timeout',
   'per_connection_buffer_limit_bytes',
@@ -108,7 +110,12 @@ const THRESHOLD_FIELDS = new Set([
 const PRECONNECT_FIELDS = new Set(['per_upstream_preconnect_ratio']);
 const ORIGINAL_DST_FIELDS = new Set(['use_http_header', 'http_header_name', 'upstream_port_override']);
 
-export type ClusterType = 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
+const WITHOUT_ASSIGNMENT: ReadonlySet<ClusterType> = new Set([
+  'EDS',
+  'ORIGINAL_DST',
+  'AGGREGATE',
+  'DYNAMIC_FORWARD_PROXY',
+]);
 
 /** A compiled Cluster. */
 export interface ClusterConfig {
@@ -142,6 +149,8 @@ export interface ClusterConfig {
   readonly healthCheck: HealthCheckConfig | undefined;
   readonly metadata: FilterMetadata | undefined;
   readonly originalDst: OriginalDstConfig | undefined;
+  /** Names of the clusters that it balances over. */
+  readonly aggregate: readonly string[] | undefined;
 }
 
 /** ORIGINAL_DST: where the client wanted to go. */
@@ -160,13 +169,9 @@ export function compileCluster(
   path: string,
 ): ClusterConfig {
   rejectOtherFields(cluster, HANDLED, path);
-  if (cluster.cluster_type !== undefined) {
-    throw new ConfigError(
-      at(path, 'cluster_type'),
-      `Didn't find a registered cluster factory implementation for name: '${cluster.cluster_type.name}'`,
-    );
-  }
-  const type = clusterType(cluster, path);
+  const discovery = clusterDiscovery(cluster, path);
+  const { type } = discovery;
+  checkType(cluster, discovery, path);
   const common = cluster.common_lb_config;
   if (common !== undefined) rejectOtherFields(common, COMMON_LB_FIELDS, at(path, 'common_lb_config'));
   const http = compileHttpOptions(cluster, context, path);
@@ -192,7 +197,7 @@ export function compileCluster(
       statefulFormatterResolver(context),
     ),
     preconnectRatio: compilePreconnectRatio(cluster, path),
-    loadBalancer: compileLoadBalancer(cluster, type, context, path),
+    loadBalancer: compileLoadBalancer(cluster, discovery, context, path),
     closeConnectionsOnHostSetChange: common?.close_connections_on_host_set_change ?? false,
     overrideHostStatuses: overrideHostStatuses(common?.override_host_status),
     panicPercent: Math.trunc(
@@ -222,6 +227,7 @@ export function compileCluster(
     outlierDetection: compileOutlierDetection(cluster.outlier_detection, at(path, 'outlier_detection')),
     metadata: filterMetadata(cluster.metadata),
     originalDst: type === 'ORIGINAL_DST' ? compileOriginalDst(cluster, path) : undefined,
+    aggregate: discovery.aggregate?.clusters,
   });
 }
 
@@ -230,17 +236,22 @@ export function statName(cluster: { readonly name: string; readonly alt_stat_nam
   return (cluster.alt_stat_name === '' ? cluster.name : cluster.alt_stat_name).replaceAll(':', '_');
 }
 
-function clusterType(cluster: ClusterMessage, path: string): ClusterType {
-  const type = cluster.type ?? 'STATIC';
-  if (typeof type === 'number') throw new ConfigError(at(path, 'type'), `unknown discovery type ${type}`);
-  const isOriginalDst = type === 'ORIGINAL_DST';
+/** Fields that contradict the type. Throws ConfigError with Envoy's words. */
+function checkType(
+  cluster: ClusterMessage,
+  { type, providesLoadBalancer }: ClusterDiscovery,
+  path: string,
+): void {
   if (
-    isOriginalDst !== (cluster.lb_policy === 'CLUSTER_PROVIDED') &&
+    providesLoadBalancer !== (cluster.lb_policy === 'CLUSTER_PROVIDED') &&
     cluster.load_balancing_policy === undefined
   ) {
-    const reason = isOriginalDst
-      ? `cluster: LB policy ${cluster.lb_policy} is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'`
-      : 'cluster: LB policy CLUSTER_PROVIDED is only valid with a cluster type that provides it';
+    const reason =
+      type === 'ORIGINAL_DST'
+        ? `cluster: LB policy ${cluster.lb_policy} is not valid for Cluster type ORIGINAL_DST. Only 'CLUSTER_PROVIDED' is allowed with cluster type 'ORIGINAL_DST'`
+        : providesLoadBalancer
+          ? `cluster manager: cluster provided LB not specified but cluster '${cluster.name}' provided one. Check cluster documentation.`
+          : `cluster manager: cluster provided LB specified but cluster '${cluster.name}' did not provide one. Check cluster documentation.`;
     throw new ConfigError(at(path, 'lb_policy'), reason);
   }
   if (type === 'EDS' && cluster.eds_cluster_config?.eds_config === undefined) {
@@ -251,13 +262,12 @@ function clusterType(cluster: ClusterMessage, path: string): ClusterType {
   }
   if (type !== 'EDS' && cluster.eds_cluster_config !== undefined)
     throw new ConfigError(at(path, 'eds_cluster_config'), 'eds_cluster_config set in a non-EDS cluster');
-  if ((type === 'EDS' || isOriginalDst) && cluster.load_assignment !== undefined) {
+  if (WITHOUT_ASSIGNMENT.has(type) && cluster.load_assignment !== undefined) {
     throw new ConfigError(
       at(path, 'load_assignment'),
       `${type} clusters must have no load assignment configured`,
     );
   }
-  return type;
 }
 
 function compilePreconnectRatio({ preconnect_policy: policy }: ClusterMessage, path: string): number {

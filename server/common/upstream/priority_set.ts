@@ -2,6 +2,7 @@
 // healthy; what it cannot carry spills to the next. Envoy: LoadBalancerBase of
 // source/extensions/load_balancing_policies/common/load_balancer_impl.cc; document: arch_overview/upstream/load_balancing/priority.
 
+import type { PriorityChoice } from '../../api/upstream/cluster.ts';
 import type { Host } from './host.ts';
 import { HostSet, type HostSetOptions, ownLocalityWeight } from './host_set.ts';
 
@@ -11,12 +12,6 @@ export interface PriorityLoad {
   readonly degraded: readonly number[];
   /** Priorities in panic: all their hosts are used whatever their health. */
   readonly panic: readonly boolean[];
-}
-
-/** Where a request goes. */
-export interface PriorityChoice {
-  readonly priority: number;
-  readonly degraded: boolean;
 }
 
 /** Source of the numbers: ClusterLoadAssignment.Policy. */
@@ -63,16 +58,24 @@ export class PrioritySet {
 
   /** The load without some priorities, as if they had no hosts; undefined when no other has any that can be used. */
   loadBeside(excluded: ReadonlySet<number>): PriorityLoad | undefined {
-    const none = new HostSet([], this.options);
-    const sets = this.sets.map((set, priority) => (excluded.has(priority) ? none : set));
-    if (!sets.some((set) => set.healthy.length > 0 || set.degraded.length > 0)) return undefined;
-    return priorityLoad(sets, this.panicPercent);
+    return loadBeside(this.sets, excluded, this.panicPercent);
   }
 
   /** The priority and kind of host for a random number in [0, 100). */
   choose(random: number): PriorityChoice {
     return (this.choices ??= choicesOf(this.load))[random];
   }
+}
+
+/** As PrioritySet.loadBeside, for priorities of several clusters. */
+export function loadBeside(
+  all: readonly HostSet[],
+  excluded: ReadonlySet<number>,
+  panicPercent: number,
+): PriorityLoad | undefined {
+  const sets = all.map((set, priority) => (excluded.has(priority) ? new HostSet([], set.options) : set));
+  if (!sets.some((set) => set.healthy.length > 0 || set.degraded.length > 0)) return undefined;
+  return priorityLoad(sets, panicPercent);
 }
 
 /** The choice for a random number in [0, 100) under a load that is not a set's own. */
@@ -96,7 +99,7 @@ function choicesOf(load: PriorityLoad): readonly PriorityChoice[] {
 }
 
 /** Integer percents as Envoy computes them: health(P) = min(100, factor × healthy / total), normalized to 100 in all. */
-function priorityLoad(sets: readonly HostSet[], panicPercent: number): PriorityLoad {
+export function priorityLoad(sets: readonly HostSet[], panicPercent: number): PriorityLoad {
   const health = sets.map((set) => availability(set, set.healthy));
   const degradedHealth = sets.map((set) => availability(set, set.degraded));
   const total = Math.min(100, sum(health) + sum(degradedHealth));

@@ -37,10 +37,10 @@ import type { HostSetOptions } from './host_set.ts';
 import { type HostTable, HostUpdate, type TableSlot } from './host_update.ts';
 import type { CompiledLoadAssignment } from './load_assignment.ts';
 import type { FilterMetadata } from './metadata.ts';
-import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
 import { OutlierMonitor } from './outlier_monitor.ts';
 import { selectOverrideHost } from './override_host.ts';
 import { DEFAULT_HOST_SET_OPTIONS, PrioritySet } from './priority_set.ts';
+import { createProvidedLoadBalancer } from './provided_load_balancer.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
 import { transportSocketOptions } from './transport_socket_options.ts';
 
@@ -77,6 +77,8 @@ export class ThreadLocalCluster implements Cluster {
   readonly watchesResponses: boolean;
   prioritySet: PrioritySet;
   private balancer: LoadBalancer;
+  /** Of a type of cluster that brings its own balancer. */
+  private readonly provided: LoadBalancer | undefined;
   private readonly context: FactoryContext;
   readonly environment: LoadBalancerEnvironment;
   private readonly breakers: readonly [SharedResourceManager, SharedResourceManager];
@@ -123,6 +125,7 @@ export class ThreadLocalCluster implements Cluster {
     this.onHostEvent = onHostEvent;
     this.environment = this.loadBalancerEnvironment();
     this.prioritySet = this.createPrioritySet([], DEFAULT_HOST_SET_OPTIONS);
+    this.provided = createProvidedLoadBalancer(config, context);
     this.balancer = this.createBalancer(undefined);
     this.clientSideWeights = createClientSideWeights(
       config.loadBalancer,
@@ -281,6 +284,19 @@ export class ThreadLocalCluster implements Cluster {
     return this.balancer.chooseHost(context) as Host | undefined;
   }
 
+  /** The cluster that a host is of: another one only where this one balances over others. */
+  ownerOf(host: Host): ThreadLocalCluster {
+    if (host.clusterName === this.name) return this;
+    return (
+      (this.context.clusterManager.getCluster(host.clusterName) as ThreadLocalCluster | undefined) ?? this
+    );
+  }
+
+  /** The host's priority among all that the balancer chooses from. */
+  priorityOf(host: Host): number {
+    return this.balancer.priorityOf?.(host) ?? host.priority;
+  }
+
   /** New hosts. Those that stay keep their connections, unless the cluster wants none kept; those that go drain. */
   updateHosts(assignment: CompiledLoadAssignment, table: HostTable): void {
     const before = this.prioritySet.hosts;
@@ -320,7 +336,7 @@ export class ThreadLocalCluster implements Cluster {
     this.draining = true;
     this.clientSideWeights?.close();
     for (const host of this.prioritySet.hosts) host.drainPools();
-    if (this.balancer instanceof OriginalDstLoadBalancer) this.balancer.close();
+    this.provided?.close?.();
   }
 
   /** A request or connection begins that will count itself in this cluster's stats. Pair it with `letGo`. */
@@ -369,11 +385,9 @@ export class ThreadLocalCluster implements Cluster {
   }
 
   private createBalancer(before: LoadBalancer | undefined): LoadBalancer {
-    const { loadBalancer, originalDst } = this.config;
-    if (originalDst !== undefined) {
-      return before instanceof OriginalDstLoadBalancer ? before : new OriginalDstLoadBalancer(this.config);
-    }
-    return createLoadBalancer(this.prioritySet, loadBalancer as BalancingConfig, this.environment, before);
+    const { config, environment } = this;
+    if (this.provided !== undefined) return this.provided;
+    return createLoadBalancer(this.prioritySet, config.loadBalancer as BalancingConfig, environment, before);
   }
 
   private loadBalancerEnvironment(): LoadBalancerEnvironment {

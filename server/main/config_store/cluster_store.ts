@@ -7,6 +7,7 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_config.ts';
+import { clusterDiscovery } from '../../common/upstream/cluster_discovery.ts';
 import type { HostEvent } from '../../common/upstream/host_event.ts';
 import type { Thresholds } from '../../common/upstream/resource_manager.ts';
 import { dnsEndpoints } from '../dns/dns_endpoints.ts';
@@ -34,7 +35,7 @@ export interface ClusterVersion extends ResourceVersion {
   readonly shape: ClusterShape;
   readonly leases: readonly Lease[];
   readonly healthChecks: ClusterHealthChecks | undefined;
-  /** Undefined for ORIGINAL_DST: its hosts appear as connections come. */
+  /** Undefined where the workers find the hosts, as connections come. */
   readonly source: EndpointSource | undefined;
 }
 
@@ -93,7 +94,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     }
     const record = new ClusterRecord(cluster.name, true);
     this.records.set(cluster.name, record);
-    if (cluster.type === 'EDS') {
+    if (clusterDiscovery(cluster, path).type === 'EDS') {
       this.#check(cluster, true, path);
       this.#secondary.push({ cluster, bytes, path });
     } else {
@@ -227,8 +228,8 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     const compiled = this.services.compilers.cluster(cluster, context, path);
     const { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs, healthCheck } = compiled;
     if (cluster.load_assignment !== undefined) {
-      const names = cluster.type === 'STRICT_DNS' || cluster.type === 'LOGICAL_DNS';
-      checkLoadAssignment(cluster.load_assignment, names, at(path, 'load_assignment'));
+      const { dns } = clusterDiscovery(cluster, path);
+      checkLoadAssignment(cluster.load_assignment, dns !== undefined, at(path, 'load_assignment'));
     }
     return {
       dependencies,
@@ -237,7 +238,8 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   }
 
   #endpointSource(cluster: Cluster, bytes: Uint8Array, path: string): EndpointSource | undefined {
-    switch (cluster.type) {
+    const discovery = clusterDiscovery(cluster, path);
+    switch (discovery.type) {
       case 'EDS': {
         const eds = cluster.eds_cluster_config;
         const name = eds?.service_name || cluster.name;
@@ -255,8 +257,10 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
       }
       case 'STRICT_DNS':
       case 'LOGICAL_DNS':
-        return dnsEndpoints(cluster, this.services.stats, path);
+        return dnsEndpoints(cluster, discovery, this.services.stats, path);
       case 'ORIGINAL_DST':
+      case 'AGGREGATE':
+      case 'DYNAMIC_FORWARD_PROXY':
         return undefined;
       default:
         return new StaticEndpoints(cluster, bytes);

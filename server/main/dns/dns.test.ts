@@ -1,11 +1,12 @@
 // DNS clusters: settings, and hosts as the names resolve, against a small DNS server on UDP.
 
 import assert from 'node:assert/strict';
-import { createSocket } from 'node:dgram';
 import { describe, test } from 'node:test';
+import { type DnsRecord, FakeDnsServer } from '../../../tests/fakes/dns_server.ts';
 import { FakeStatStore } from '../../../tests/fakes/factory_context.ts';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
+import { clusterDiscovery } from '../../common/upstream/cluster_discovery.ts';
 import { compileDnsConfig } from './dns_config.ts';
 import { dnsEndpoints } from './dns_endpoints.ts';
 
@@ -24,49 +25,22 @@ function cluster(more: object, hosts: string[] = ['a.test']): Cluster {
   });
 }
 
-/** Answers A questions from `records` (undefined: SERVFAIL, empty: NXDOMAIN) with a TTL of 1 s. */
-async function dnsServer(records: Record<string, string[] | undefined>) {
-  const socket = createSocket('udp4');
-  socket.on('message', (query, peer) => {
-    const labels: string[] = [];
-    let at = 12;
-    for (; query[at] !== 0; at += query[at]! + 1)
-      labels.push(query.toString('latin1', at + 1, at + 1 + query[at]!));
-    const question = query.subarray(12, at + 5);
-    const isA = query.readUInt16BE(at + 1) === 1;
-    const found = records[labels.join('.').toLowerCase()];
-    const answers = isA ? (found ?? []) : [];
-    const code = found === undefined ? 2 : found.length === 0 ? 3 : 0;
-    const header = Buffer.from([
-      query[0]!,
-      query[1]!,
-      0x81,
-      0x80 | code,
-      0,
-      1,
-      0,
-      answers.length,
-      0,
-      0,
-      0,
-      0,
-    ]);
-    const body = answers.map((ip) =>
-      Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, ...ip.split('.').map(Number)]),
-    );
-    socket.send(Buffer.concat([header, question, ...body]), peer.port, peer.address);
-  });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
-  const resolver = { socket_address: { address: '127.0.0.1', port_value: socket.address().port } };
-  const config = {
-    typed_dns_resolver_config: { name: 'x', typed_config: { '@type': CARES, resolvers: [resolver] } },
+function compileDns(config: Cluster, path = '') {
+  return compileDnsConfig(config, clusterDiscovery(config, path), path);
+}
+
+async function dnsServer(records: Record<string, DnsRecord>) {
+  const server = await FakeDnsServer.start(records);
+  return {
+    config: { typed_dns_resolver_config: server.resolver() },
+    records: server.records,
+    close: () => server.close(),
   };
-  return { config, close: () => socket.close() };
 }
 
 /** Addresses of the cluster once `wanted` is true. */
 async function watch(config: Cluster, stats = new FakeStatStore()) {
-  const source = dnsEndpoints(config, stats, '');
+  const source = dnsEndpoints(config, clusterDiscovery(config, ''), stats, '');
   const hosts = () =>
     source
       .endpoints()
@@ -80,7 +54,7 @@ async function watch(config: Cluster, stats = new FakeStatStore()) {
 
 describe('resolution', () => {
   test('STRICT_DNS has all addresses, follows changes, and drops what has no more records', async (t) => {
-    const records: Record<string, string[] | undefined> = {
+    const records: Record<string, DnsRecord> = {
       'a.test': ['10.0.0.1', '10.0.0.2'],
       'b.test': ['10.0.0.3'],
     };
@@ -93,15 +67,15 @@ describe('resolution', () => {
     assert.equal(source.ready, false);
     await until(() => source.ready);
     assert.deepEqual(hosts(), ['10.0.0.1 a.test', '10.0.0.2 a.test', '10.0.0.3 b.test']);
-    records['a.test'] = ['10.0.0.9'];
-    records['b.test'] = [];
+    server.records.set('a.test', ['10.0.0.9']);
+    server.records.delete('b.test');
     await until(() => hosts().length === 1);
     assert.deepEqual(hosts(), ['10.0.0.9 a.test']);
     assert.ok(stats.value('cluster.c.update_success') >= 4);
   });
 
   test('LOGICAL_DNS has the first; a failure keeps it and does not hold the cluster up', async (t) => {
-    const records: Record<string, string[] | undefined> = { 'a.test': ['10.0.0.1', '10.0.0.2'] };
+    const records: Record<string, DnsRecord> = { 'a.test': ['10.0.0.1', '10.0.0.2'] };
     const server = await dnsServer(records);
     t.after(() => server.close());
     const stats = new FakeStatStore();
@@ -110,7 +84,7 @@ describe('resolution', () => {
     t.after(() => source.close());
     await until(() => source.ready);
     assert.deepEqual(hosts(), ['10.0.0.1 a.test']);
-    records['a.test'] = undefined;
+    server.records.set('a.test', 'fail');
     await until(() => stats.value('cluster.c.update_failure') > 0);
     assert.deepEqual(hosts(), ['10.0.0.1 a.test']);
     const failing = await watch(cluster({ ...server.config }));
@@ -136,7 +110,7 @@ describe('resolution', () => {
 
 describe('settings', () => {
   test('defaults', () => {
-    const { refreshMs, failureBaseMs, failureMaxMs, jitterMs, respectTtl, resolver } = compileDnsConfig(
+    const { refreshMs, failureBaseMs, failureMaxMs, jitterMs, respectTtl, resolver } = compileDns(
       cluster({}),
       '',
     );
@@ -174,15 +148,18 @@ describe('settings', () => {
   ];
   for (const [more, message] of refused) {
     test(`refuses ${JSON.stringify(more)}`, () =>
-      assert.throws(() => compileDnsConfig(cluster(more), ''), { message }));
+      assert.throws(() => compileDns(cluster(more), ''), { message }));
   }
 
   test('LOGICAL_DNS has exactly one host', () => {
     const none = cluster({ type: 'LOGICAL_DNS', load_assignment: { cluster_name: 'c' } });
-    assert.throws(() => dnsEndpoints(none, new FakeStatStore(), ''), /must have a single/);
+    assert.throws(
+      () => dnsEndpoints(none, clusterDiscovery(none, ''), new FakeStatStore(), ''),
+      /must have a single/,
+    );
     const two = cluster({ type: 'LOGICAL_DNS' }, ['a.test', 'b.test']);
     assert.throws(
-      () => dnsEndpoints(two, new FakeStatStore(), ''),
+      () => dnsEndpoints(two, clusterDiscovery(two, ''), new FakeStatStore(), ''),
       /single locality_lb_endpoint and a single lb_endpoint/,
     );
   });

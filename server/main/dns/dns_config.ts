@@ -4,15 +4,19 @@
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type {
   Address,
+  DnsResolutionConfig,
   DnsResolverOptions,
   TypedExtensionConfig,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { DnsLookupFamily } from '../../../xds-protos/generated/envoy/extensions/clusters/common/dns/v3.ts';
 import type { CaresDnsResolverConfig } from '../../../xds-protos/generated/envoy/extensions/network/dns_resolver/cares/v3.ts';
+import type { Duration } from '../../../xds-protos/generated/google/protobuf.ts';
 import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
 import { durationMs } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { rejectOtherFields } from '../../common/config/handled_fields.ts';
 import { formatAddress } from '../../common/network/address.ts';
+import type { ClusterDiscovery } from '../../common/upstream/cluster_discovery.ts';
 import type { LookupFamily, ResolverSettings } from './dns_resolver.ts';
 
 /** Source: Cluster.dns_refresh_rate, 5 s. */
@@ -37,6 +41,9 @@ const CARES_FIELDS = new Set([
   'reinit_channel_on_timeout',
 ]);
 
+/** How many threads call getaddrinfo is node's business. */
+const GETADDRINFO_FIELDS = new Set(['num_resolver_threads']);
+
 export interface DnsConfig {
   readonly refreshMs: number;
   /** First and largest pause after a failure, ms. */
@@ -45,47 +52,82 @@ export interface DnsConfig {
   /** Up to so many ms are added to each pause. */
   readonly jitterMs: number;
   readonly respectTtl: boolean;
+  /** ms that pause at least, whatever the TTL. */
+  readonly minRefreshMs: number;
+  /** Of several addresses the first is the host (LOGICAL_DNS). */
+  readonly firstOnly: boolean;
   readonly waitForWarm: boolean;
   readonly resolver: ResolverSettings;
 }
 
 /** Throws ConfigError. */
-export function compileDnsConfig(cluster: Cluster, path: string): DnsConfig {
-  const refreshMs = durationMs(cluster.dns_refresh_rate) ?? DEFAULT_REFRESH_MS;
-  const failure = cluster.dns_failure_refresh_rate;
-  const failureBaseMs = durationMs(failure?.base_interval) ?? refreshMs;
-  // Source: RefreshRate.max_interval, 10 × base_interval. Without a failure rate the pause is always the refresh rate.
-  const failureMaxMs =
-    durationMs(failure?.max_interval) ?? (failure === undefined ? refreshMs : 10 * failureBaseMs);
-  if (failureMaxMs < failureBaseMs) {
-    const where = at(path, 'dns_failure_refresh_rate');
-    throw new ConfigError(where, 'dns_failure_refresh_rate must have max_interval >= base_interval');
-  }
+export function compileDnsConfig(cluster: Cluster, discovery: ClusterDiscovery, path: string): DnsConfig {
+  const { dnsPath } = discovery;
+  const dns = discovery.dns!;
+  const refreshMs = durationMs(dns.dns_refresh_rate) ?? DEFAULT_REFRESH_MS;
   return Object.freeze({
     refreshMs,
-    failureBaseMs,
-    failureMaxMs,
-    jitterMs: durationMs(cluster.dns_jitter) ?? 0,
-    respectTtl: cluster.respect_dns_ttl,
+    minRefreshMs: durationMs(dns.dns_min_refresh_rate) ?? 0,
+    ...failureRates(dns.dns_failure_refresh_rate, refreshMs, at(dnsPath, 'dns_failure_refresh_rate')),
+    jitterMs: durationMs(dns.dns_jitter) ?? 0,
+    respectTtl: dns.respect_dns_ttl,
+    firstOnly: discovery.type === 'LOGICAL_DNS',
     waitForWarm: cluster.wait_for_warm_on_init?.value ?? true,
-    resolver: resolverSettings(cluster, path),
+    resolver: resolverSettings(
+      {
+        family: lookupFamily(dns.dns_lookup_family, at(dnsPath, 'dns_lookup_family')),
+        ttl: dns.respect_dns_ttl,
+        typed: dns.typed_dns_resolver_config,
+        resolution: cluster.dns_resolution_config,
+        resolvers: cluster.dns_resolvers,
+        useTcp: cluster.use_tcp_for_dns_lookups,
+      },
+      dns.typed_dns_resolver_config === undefined ? path : dnsPath,
+    ),
   });
 }
 
-function resolverSettings(cluster: Cluster, path: string): ResolverSettings {
-  const family = lookupFamily(cluster, path);
-  if (cluster.use_tcp_for_dns_lookups) throw tcp(at(path, 'use_tcp_for_dns_lookups'));
-  const base = { family, ttl: cluster.respect_dns_ttl, timeoutMs: DEFAULT_TIMEOUT_MS, tries: DEFAULT_TRIES };
-  if (cluster.typed_dns_resolver_config !== undefined) {
-    return typedSettings(cluster.typed_dns_resolver_config, base, at(path, 'typed_dns_resolver_config'));
-  }
-  if (cluster.dns_resolution_config !== undefined) {
+/** First and largest pause after a failure, ms. Without a failure rate the pause is always the refresh rate. Throws ConfigError. */
+export function failureRates(
+  rate:
+    | { readonly base_interval?: Duration | undefined; readonly max_interval?: Duration | undefined }
+    | undefined,
+  refreshMs: number,
+  path: string,
+): Pick<DnsConfig, 'failureBaseMs' | 'failureMaxMs'> {
+  const failureBaseMs = durationMs(rate?.base_interval) ?? refreshMs;
+  // Source: RefreshRate.max_interval, 10 times base_interval.
+  const failureMaxMs =
+    durationMs(rate?.max_interval) ?? (rate === undefined ? refreshMs : 10 * failureBaseMs);
+  if (failureMaxMs < failureBaseMs)
+    throw new ConfigError(path, 'dns_failure_refresh_rate must have max_interval >= base_interval');
+  return { failureBaseMs, failureMaxMs };
+}
+
+/** What clusters and DNS caches say about resolvers, in the fields that have come and gone. */
+export interface ResolverFields {
+  readonly family: LookupFamily;
+  readonly ttl: boolean;
+  readonly typed: TypedExtensionConfig | undefined;
+  readonly resolution: DnsResolutionConfig | undefined;
+  readonly resolvers: readonly Address[];
+  readonly useTcp: boolean;
+}
+
+/** Throws ConfigError. */
+export function resolverSettings(
+  { family, ttl, typed, resolution, resolvers, useTcp }: ResolverFields,
+  path: string,
+): ResolverSettings {
+  if (useTcp) throw tcp(at(path, 'use_tcp_for_dns_lookups'));
+  const base = { family, ttl, timeoutMs: DEFAULT_TIMEOUT_MS, tries: DEFAULT_TRIES };
+  if (typed !== undefined) return typedSettings(typed, base, at(path, 'typed_dns_resolver_config'));
+  if (resolution !== undefined) {
     const where = at(path, 'dns_resolution_config');
-    const { resolvers, dns_resolver_options: options } = cluster.dns_resolution_config;
-    checkOptions(options, at(where, 'dns_resolver_options'));
-    return { ...base, servers: servers(resolvers, at(where, 'resolvers')), fallback: false };
+    checkOptions(resolution.dns_resolver_options, at(where, 'dns_resolver_options'));
+    return { ...base, servers: servers(resolution.resolvers, at(where, 'resolvers')), fallback: false };
   }
-  return { ...base, servers: servers(cluster.dns_resolvers, at(path, 'dns_resolvers')), fallback: false };
+  return { ...base, servers: servers(resolvers, at(path, 'dns_resolvers')), fallback: false };
 }
 
 function typedSettings(
@@ -95,7 +137,11 @@ function typedSettings(
 ): ResolverSettings {
   const type = typeNameOf(config.typed_config?.type_url ?? '');
   // getaddrinfo knows no TTL: Envoy's extension reports the refresh rate as one.
-  if (type === GETADDRINFO) return { ...base, ttl: false, servers: [], fallback: false };
+  if (type === GETADDRINFO) {
+    const where = at(path, 'typed_config');
+    rejectOtherFields(decodeAny(config.typed_config!, where).message, GETADDRINFO_FIELDS, where);
+    return { ...base, ttl: false, servers: [], fallback: false };
+  }
   if (type !== CARES) {
     const reason = `Didn't find a registered implementation for '${config.name}' with type URL: '${type}'`;
     throw new ConfigError(path, reason);
@@ -121,11 +167,10 @@ function tcp(path: string): ConfigError {
   return new ConfigError(path, 'DNS lookups over TCP are not supported');
 }
 
-function lookupFamily(cluster: Cluster, path: string): LookupFamily {
-  if (typeof cluster.dns_lookup_family === 'number') {
-    throw new ConfigError(at(path, 'dns_lookup_family'), `unknown family ${cluster.dns_lookup_family}`);
-  }
-  return cluster.dns_lookup_family;
+/** Throws ConfigError for a number without a name. */
+export function lookupFamily(family: DnsLookupFamily | LookupFamily, path: string): LookupFamily {
+  if (typeof family === 'number') throw new ConfigError(path, `unknown family ${family}`);
+  return family === 'UNSPECIFIED' ? 'AUTO' : family;
 }
 
 function servers(addresses: readonly Address[], path: string): string[] {

@@ -11,6 +11,7 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { StatBlock, StatStore } from '../../api/stats.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS, CLUSTER_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { statName } from '../../common/upstream/cluster_config.ts';
+import type { ClusterDiscovery } from '../../common/upstream/cluster_discovery.ts';
 import type { EndpointSource, Endpoints } from '../config_store/endpoint_source.ts';
 import { equalBytes } from '../config_store/resource.ts';
 import { Observable } from '../config_store/warming.ts';
@@ -24,10 +25,15 @@ const NO_REBUILD = CLUSTER_CONFIG_UPDATE_STATS.offset.update_no_rebuild;
 const NO_ASSIGNMENT = create(TYPE);
 
 /** Throws ConfigError; resolution starts at once. */
-export function dnsEndpoints(cluster: Cluster, stats: StatStore, path: string): EndpointSource {
+export function dnsEndpoints(
+  cluster: Cluster,
+  discovery: ClusterDiscovery,
+  stats: StatStore,
+  path: string,
+): EndpointSource {
   const assignment = cluster.load_assignment ?? NO_ASSIGNMENT;
-  if (cluster.type === 'LOGICAL_DNS') checkLogical(assignment, at(path, 'load_assignment'));
-  return new DnsEndpoints(cluster, assignment, compileDnsConfig(cluster, path), stats);
+  if (discovery.type === 'LOGICAL_DNS') checkLogical(assignment, at(path, 'load_assignment'));
+  return new DnsEndpoints(cluster, assignment, compileDnsConfig(cluster, discovery, path), stats);
 }
 
 function checkLogical(assignment: ClusterLoadAssignment, path: string): void {
@@ -57,7 +63,7 @@ export class DnsEndpoints extends Observable implements EndpointSource {
     super();
     this.name = `Cluster ${cluster.name}`;
     this.#assignment = assignment;
-    this.#firstOnly = cluster.type === 'LOGICAL_DNS';
+    this.#firstOnly = config.firstOnly;
     this.#resolver = new DnsResolver(config.resolver);
     this.#store = stats;
     const prefix = `cluster.${statName(cluster)}.`;

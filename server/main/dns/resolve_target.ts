@@ -48,8 +48,8 @@ export class ResolveTarget {
     if (this.#closed) return;
     this.#failures = 0;
     this.addresses = addresses;
-    const { respectTtl, refreshMs } = this.#config;
-    this.#again(respectTtl && ttlMs !== undefined && ttlMs > 0 ? ttlMs : refreshMs);
+    const { respectTtl, refreshMs, minRefreshMs } = this.#config;
+    this.#again(respectTtl && ttlMs !== undefined && ttlMs > 0 ? Math.max(minRefreshMs, ttlMs) : refreshMs);
     this.#done(true);
   }
 

@@ -4,6 +4,7 @@
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { decode } from '../../../xds-protos/load.ts';
 import { compileCircuitBreakers } from '../../common/upstream/cluster_config.ts';
+import { clusterDiscovery } from '../../common/upstream/cluster_discovery.ts';
 import { compileLoadAssignment } from '../../common/upstream/load_assignment.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterStatus, HostStatus } from '../admin/context.ts';
@@ -24,7 +25,7 @@ export function* clusterStatuses(
     yield {
       name: record.name,
       observabilityName: message.alt_stat_name || record.name,
-      edsServiceName: message.type === 'EDS' ? serviceName(message) : '',
+      edsServiceName: clusterDiscovery(message, '').type === 'EDS' ? serviceName(message) : '',
       addedViaApi: !record.isStatic,
       defaultPriority,
       highPriority,

@@ -60,7 +60,8 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
     return false;
   }
 
-  onHostAttempted(host: HostDescription): void {
+  /** `priority` is the host's among all that the balancer chooses from. */
+  onHostAttempted(host: HostDescription, priority: number): void {
     this.isRetry = true;
     const policy = this.entry.retryPolicy;
     if (policy?.rejectPreviousHosts === true) (this.attempted ??= []).push(host.address.text);
@@ -68,9 +69,9 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
     if (frequency === 0) return;
     // Every so many attempts, what has been tried until then is left out.
     const priorities = (this.attemptedPriorities ??= []);
-    if (priorities.push(host.priority) < frequency) return;
+    if (priorities.push(priority) < frequency) return;
     this.excludedPriorities ??= new Set();
-    for (const priority of priorities) this.excludedPriorities.add(priority);
+    for (const each of priorities) this.excludedPriorities.add(each);
     priorities.length = 0;
   }
 }

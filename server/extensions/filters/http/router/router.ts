@@ -422,7 +422,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.upstream = undefined;
     info.upstreamTransportFailureReason = ''; // of this attempt, not of the next
     this.isTimeoutRetry = isTimeoutRetry;
-    this.balancing.onHostAttempted(host);
+    this.balancing.onHostAttempted(host, this.cluster.priorityOf(host as Host));
     this.retryTimer ??= new Timer(this);
     this.retryTimer.enable(this.retry!.backOffMs(headers), monotonicNow());
     return true;

@@ -60,7 +60,7 @@ export class UpstreamRequest
   /** Also before there is a stream. */
   private readDisabled = false;
 
-  /** `headers` are the request's; `cluster` is told how the host does. */
+  /** `headers` are the request's; the host's cluster is told how it does. */
   constructor(
     router: Router,
     host: Host,
@@ -72,8 +72,9 @@ export class UpstreamRequest
     this.host = host;
     this.info = info;
     this.headers = headers;
-    this.outlierMonitor = cluster.outlierMonitor;
-    this.watch = ResponseWatch.create(cluster, host);
+    const owner = cluster.ownerOf(host);
+    this.outlierMonitor = owner.outlierMonitor;
+    this.watch = ResponseWatch.create(owner, host);
     this.tracing = info.tracing === undefined ? undefined : UpstreamTracing.begin(host, headers, info);
   }
 

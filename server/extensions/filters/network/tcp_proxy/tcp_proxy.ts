@@ -242,21 +242,22 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     }
     info.upstreamRequestAttemptCount = ++this.attempts;
     info.upstreamHost = host;
+    const owner = cluster.ownerOf(host);
+    if (owner !== cluster) {
+      resources.releaseConnection();
+      owner.resourceManager(DEFAULT_PRIORITY).acquireConnection();
+      this.cluster = owner;
+    }
     if (config.tunneling !== undefined) {
       // The pool counts its connections itself.
-      resources.releaseConnection();
+      owner.resourceManager(DEFAULT_PRIORITY).releaseConnection();
       const upstream = new HttpUpstream(this, config.tunneling);
       this.client = upstream;
-      upstream.connect(cluster.httpPool(host, DEFAULT_PRIORITY, info, undefined));
+      upstream.connect(owner.httpPool(host, DEFAULT_PRIORITY, info, undefined));
       return;
     }
     this.upstreamCallbacks = new UpstreamCallbacks(this);
-    this.client = TcpActiveClient.connect(
-      cluster,
-      host,
-      cluster.tcpOptions(host, info),
-      this.upstreamCallbacks,
-    );
+    this.client = TcpActiveClient.connect(owner, host, owner.tcpOptions(host, info), this.upstreamCallbacks);
   }
 
   private fail(flag: number, reason: number): void {

@@ -9,6 +9,7 @@ import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import { TcpConnPool } from '../tcp/tcp_upstream.ts';
 
+/** `cluster` is the one that chose the host, which may be of another. */
 export function genericConnPool(
   cluster: ThreadLocalCluster,
   host: Host,
@@ -19,8 +20,9 @@ export function genericConnPool(
   const tcp =
     connectConfig !== undefined &&
     (headers.method === 'CONNECT' || (connectConfig.allowPost && headers.method === 'POST'));
-  if (!tcp) return cluster.httpPool(host, priority, info, headers);
+  const owner = cluster.ownerOf(host);
+  if (!tcp) return owner.httpPool(host, priority, info, headers);
   const { remoteAddress: source, localAddress: destination } = info.connection;
-  const options = cluster.tcpOptions(host, info);
-  return new TcpConnPool(cluster, host, options, connectConfig, { source, destination });
+  const options = owner.tcpOptions(host, info);
+  return new TcpConnPool(owner, host, options, connectConfig, { source, destination });
 }

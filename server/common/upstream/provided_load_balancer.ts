@@ -1,0 +1,27 @@
+// Balancers that belong to a type of cluster: hosts are not given to them, they find or borrow them. Each is loaded with the
+// first cluster of its type. Envoy: lb_policy CLUSTER_PROVIDED.
+
+import { createRequire } from 'node:module';
+import type { FactoryContext } from '../../api/registry.ts';
+import type { LoadBalancer } from '../../api/upstream/cluster.ts';
+import type { ClusterConfig } from './cluster_config.ts';
+
+const require = createRequire(import.meta.url);
+
+/** Undefined for a cluster whose hosts are known. */
+export function createProvidedLoadBalancer(
+  config: ClusterConfig,
+  context: FactoryContext,
+): LoadBalancer | undefined {
+  if (config.originalDst !== undefined) {
+    const { OriginalDstLoadBalancer } =
+      require('./original_dst_load_balancer.ts') as typeof import('./original_dst_load_balancer.ts');
+    return new OriginalDstLoadBalancer(config);
+  }
+  if (config.aggregate !== undefined) {
+    const { AggregateLoadBalancer } =
+      require('./aggregate_load_balancer.ts') as typeof import('./aggregate_load_balancer.ts');
+    return new AggregateLoadBalancer(config.aggregate, config.panicPercent, context.clusterManager);
+  }
+  return undefined;
+}
