@@ -8,8 +8,9 @@ import type { TagProducer } from './tag_producer.ts';
 /** Tags that several stats share. */
 export class TagSet {
   readonly tags: readonly StatTag[];
-  /** As an exporter writes them, once it has. */
+  /** As the text format of Prometheus has them, and its protobuf format (a character a byte), once they were written so. */
   text: string | undefined = undefined;
+  bytes: string | undefined = undefined;
 
   constructor(tags: readonly StatTag[]) {
     this.tags = tags;

@@ -54,7 +54,8 @@ export class HistogramStatistics {
   get sampleSum(): number {
     let sum = 0;
     for (const { low, width, count } of this.buckets) {
-      if (low > 0) sum += count * ((2 * low * (low + width)) / (2 * low + width));
+      // In the order of libcircllhist, for the same last digit.
+      if (low > 0) sum += count * (low + width * (low / (low + (low + width))));
     }
     return sum;
   }

@@ -128,7 +128,7 @@ async function respond(
     if (form === undefined) return text('Payload Too Large', 413);
     query = new URLSearchParams(form);
   }
-  return handler.handle({ method: request.method, query }, context);
+  return handler.handle({ method: request.method, query, accept: request.headers.accept ?? '' }, context);
 }
 
 function queryOf(request: Request): URLSearchParams {
@@ -177,6 +177,7 @@ async function send(request: Request, response: ServerResponse, answer: AdminAns
     return;
   }
   const pieces = typeof answer.body === 'string' ? [answer.body] : answer.body;
+  const encoding = answer.encoding ?? 'utf8';
   let gathered = '';
   let count = 0;
   const clock = new TurnClock();
@@ -189,9 +190,9 @@ async function send(request: Request, response: ServerResponse, answer: AdminAns
     if (gathered.length < WRITE_CHARS) continue;
     const full = gathered;
     gathered = '';
-    if (!sink.write(full) && !(await drained(sink))) return;
+    if (!sink.write(full, encoding) && !(await drained(sink))) return;
   }
-  sink.end(gathered);
+  sink.end(gathered, encoding);
 }
 
 /** Each as it comes, until the client goes. */

@@ -22,6 +22,8 @@ export interface AdminRequest {
   readonly method: string;
   /** Parameters of the path's query, or of a form where the query is empty. */
   readonly query: URLSearchParams;
+  /** The header `accept`, '' without one. */
+  readonly accept: string;
 }
 
 export interface AdminAnswer {
@@ -30,6 +32,8 @@ export interface AdminAnswer {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Pieces are made while they are sent, so that a big answer is never in memory as a whole. */
   readonly body: string | Iterable<string> | AsyncIterable<string>;
+  /** Of the pieces: a character a byte. UTF-8 where it is not said. */
+  readonly encoding?: 'latin1';
   /** To be done once the answer is sent. */
   readonly afterwards?: () => void;
 }

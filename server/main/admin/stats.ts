@@ -11,7 +11,7 @@ import { textStats } from './stats_text.ts';
 
 const FORMAT_USAGE = 'usage: /stats?format=(html|active-html|json|prometheus|text)\n\n';
 
-export function stats(request: AdminRequest, context: AdminContext): AdminAnswer {
+export async function stats(request: AdminRequest, context: AdminContext): Promise<AdminAnswer> {
   const format = request.query.get('format') || 'text';
   if (!['html', 'active-html', 'json', 'prometheus', 'text'].includes(format)) return text(FORMAT_USAGE, 400);
   if (format === 'prometheus') return statsPrometheus(request, context);
@@ -36,17 +36,35 @@ export function stats(request: AdminRequest, context: AdminContext): AdminAnswer
   };
 }
 
-export function statsPrometheus(request: AdminRequest, context: AdminContext): AdminAnswer {
+export async function statsPrometheus(request: AdminRequest, context: AdminContext): Promise<AdminAnswer> {
   const query = readStatsQuery(request.query, context);
   if (typeof query === 'string') return text(query, 400);
-  if (query.histograms === 'prometheusnative') {
+  const isProtobuf = acceptsProtobuf(request.accept);
+  if (query.histograms === 'prometheusnative' && !isProtobuf) {
     return text('unsupported prometheusnative histogram type when not using protobuf exposition format', 400);
   }
-  if (!['none', 'cumulative', 'summary'].includes(query.histograms)) {
+  if (!['none', 'cumulative', 'summary', 'prometheusnative'].includes(query.histograms)) {
     return text('unsupported prometheus histogram bucket mode', 400);
   }
   // Said in so many words, `none` is a summary; said nothing, all buckets.
   const none = request.query.get('histogram_buckets') === 'none';
   const asked: StatsQuery = none ? { ...query, histograms: 'summary' } : query;
-  return text(prometheusStats(context.stats, context.statsSettings, asked));
+  if (!isProtobuf) return text(prometheusStats(context.stats, context.statsSettings, asked));
+  const { PROTOBUF_TYPE, prometheusProtobuf } = await import('./prometheus_protobuf.ts');
+  return {
+    status: 200,
+    contentType: PROTOBUF_TYPE,
+    body: prometheusProtobuf(context.stats, context.statsSettings, asked),
+    encoding: 'latin1',
+  };
+}
+
+/** Does the header name protobuf before plain text? Envoy looks at nothing else in it. */
+function acceptsProtobuf(accept: string): boolean {
+  for (const range of accept.split(',')) {
+    const [type = ''] = range.split(';');
+    if (type.trim() === 'application/vnd.google.protobuf') return true;
+    if (type.trim() === 'text/plain') return false;
+  }
+  return false;
 }

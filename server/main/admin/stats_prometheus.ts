@@ -4,13 +4,13 @@
 import type { StatTag } from '../../api/stats.ts';
 import { sortInSteps } from '../../common/event/steps.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
-import { stripCustomNamespace } from '../../common/stats/custom_stat_namespaces.ts';
 import type { TagSet } from '../../common/stats/extracted_tags.ts';
 import { tokenKey } from '../../common/stats/family_order.ts';
 import { HistogramStatistics, SUPPORTED_QUANTILES } from '../../common/stats/histogram_statistics.ts';
 import type { ListedStat } from '../../common/stats/stat_list.ts';
 import type { StatsSettings } from '../../common/stats/stats_config.ts';
 import { PrometheusMetrics, tagSetOf } from './prometheus_metrics.ts';
+import { metricName, sanitize } from './prometheus_names.ts';
 import { formatValue } from './stat_numbers.ts';
 import { acceptedTextReadouts, type StatsQuery } from './stats_query.ts';
 
@@ -132,23 +132,12 @@ function labelTextOf(tags: TagSet): string {
   return (tags.text ??= labelsOf(tags.tags));
 }
 
-function metricName(name: string): string | undefined {
-  const custom = stripCustomNamespace(name);
-  if (custom === undefined) return `envoy_${sanitize(name)}`;
-  const metric = sanitize(custom);
-  return metric === '' || /^\d/.test(metric) ? undefined : metric;
-}
-
 function labelsOf(tags: readonly StatTag[]): string {
   let labels = '';
   for (const { name, value } of tags) {
     labels += `${labels === '' ? '' : ','}${sanitize(name)}="${escapeValue(value)}"`;
   }
   return labels;
-}
-
-function sanitize(name: string): string {
-  return name.replace(/[^a-zA-Z0-9_]/g, '_');
 }
 
 function escapeValue(value: string): string {

@@ -13,6 +13,7 @@ export type HistogramMode = 'none' | 'cumulative' | 'disjoint' | 'detailed' | 's
 export interface StatsQuery extends StatFilter {
   readonly histograms: HistogramMode;
   readonly textReadouts: boolean;
+  readonly nativeHistogramMaxBuckets: number;
 }
 
 const KINDS: Readonly<Record<string, readonly StatKind[]>> = {
@@ -31,18 +32,18 @@ const MODES: readonly string[] = [
   'summary',
   'prometheusnative',
 ];
+/** Envoy: PrometheusStatsFormatter, the default. */
+const DEFAULT_NATIVE_HISTOGRAM_MAX_BUCKETS = 20;
+const MAX_UINT32 = 2 ** 32 - 1;
 const HIDDEN_USAGE = 'usage: /stats?hidden=(include|only|exclude)\n\n';
 const MODE_USAGE =
   'usage: /stats?histogram_buckets=(cumulative|disjoint|detailed|summary|prometheusnative)\n';
 
 /** What the parameters ask for, or the text of the error. */
 export function readStatsQuery(params: URLSearchParams, context: AdminContext): StatsQuery | string {
-  const kinds = KINDS[params.get('type') || 'All'];
-  if (kinds === undefined) return 'invalid &type= param';
   const histograms = params.get('histogram_buckets') || 'none';
   if (!MODES.includes(histograms)) return MODE_USAGE;
   const hidden = params.get('hidden');
-  if (hidden !== null && !['include', 'only', 'exclude'].includes(hidden)) return HIDDEN_USAGE;
   let required = '';
   let accepts = context.statsSettings.accepts;
   // None of our stats is hidden.
@@ -58,6 +59,12 @@ export function readStatsQuery(params: URLSearchParams, context: AdminContext): 
     if (error instanceof RegexParamError) return `Invalid re2 regex: ${error.message}`;
     throw error;
   }
+  const nativeHistogramMaxBuckets = positiveInteger(params.get('native_histogram_max_buckets'));
+  if (nativeHistogramMaxBuckets === undefined)
+    return 'invalid native_histogram_max_buckets value: must be a positive integer';
+  const kinds = KINDS[params.get('type') || 'All'];
+  if (kinds === undefined) return 'invalid &type= param';
+  if (hidden !== null && !['include', 'only', 'exclude'].includes(hidden)) return HIDDEN_USAGE;
   return {
     kinds: new Set(kinds),
     usedOnly: params.has('usedonly'),
@@ -65,7 +72,14 @@ export function readStatsQuery(params: URLSearchParams, context: AdminContext): 
     requiredText: required,
     histograms: histograms as HistogramMode,
     textReadouts: params.has('text_readouts'),
+    nativeHistogramMaxBuckets,
   };
+}
+
+function positiveInteger(text: string | null): number | undefined {
+  if (text === null || text === '') return DEFAULT_NATIVE_HISTOGRAM_MAX_BUCKETS;
+  const number = Number(text);
+  return /^\s*\+?\d+\s*$/.test(text) && number > 0 && number <= MAX_UINT32 ? number : undefined;
 }
 
 function filtered(
