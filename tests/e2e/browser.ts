@@ -21,6 +21,7 @@ export type Scheme = 'light' | 'dark';
 export const SIZES = {
   desktop: { width: 1440, height: 900 },
   phone: { width: 390, height: 844 },
+  least: { width: 320, height: 640 },
 } as const;
 
 /** A page with what went wrong on it: errors of the console and of scripts, CSP violations, requests to elsewhere. */
@@ -53,7 +54,7 @@ export async function openPage(
 export async function openScreen({ page }: WatchedPage, url: string): Promise<void> {
   await page.goto(url);
   await page.waitForSelector('main h1');
-  await page.waitForFunction(`document.querySelector('main [aria-busy=true]') === null`);
+  await page.locator('main [aria-busy=true]').first().waitFor({ state: 'detached' });
   await page.waitForTimeout(SETTLED_MS);
 }
 

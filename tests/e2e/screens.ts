@@ -7,4 +7,13 @@ export interface Walk {
   readonly path: string;
 }
 
-export const WALKS: readonly Walk[] = [{ name: 'overview', path: '/' }];
+export const WALKS: readonly Walk[] = [
+  { name: 'overview', path: '/' },
+  { name: 'listeners', path: '/listeners' },
+  { name: 'listener', path: '/listeners?listener=http&view=graph' },
+  { name: 'listener-tree', path: '/listeners?listener=http&view=tree' },
+  { name: 'clusters', path: '/clusters' },
+  { name: 'cluster', path: '/clusters?cluster=hello-v1' },
+  { name: 'stats', path: '/stats?search=downstream_rq&pins=http.demo.downstream_rq_total' },
+  { name: 'stat', path: '/stats?stat=http.demo.downstream_rq_time' },
+];

@@ -59,6 +59,8 @@ export interface Rows<Item> {
   readonly total: number;
   /** Undefined while its page is not there yet. */
   readonly at: (index: number) => Item | undefined;
+  /** When the answer that holds the row came, ms since 1970. */
+  readonly answeredAt: (index: number) => number;
   readonly error: Error | null;
   /** Nothing is known yet, not even how many there are. */
   readonly pending: boolean;
@@ -87,11 +89,12 @@ export function useRows<Item>(
       };
     }),
   });
-  const byPage = new Map(pages.map((page, index) => [page, results[index]?.data]));
+  const byPage = new Map(pages.map((page, index) => [page, results[index]]));
   const latest = results.find(({ data }) => data !== undefined)?.data;
   return {
     total: latest?.total ?? 0,
-    at: (index) => byPage.get(Math.floor(index / PAGE_ROWS))?.items[index % PAGE_ROWS],
+    at: (index) => byPage.get(Math.floor(index / PAGE_ROWS))?.data?.items[index % PAGE_ROWS],
+    answeredAt: (index) => byPage.get(Math.floor(index / PAGE_ROWS))?.dataUpdatedAt ?? 0,
     error: results.find(({ error }) => error !== null)?.error ?? null,
     pending: latest === undefined,
   };

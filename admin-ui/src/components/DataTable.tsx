@@ -13,7 +13,8 @@ import { linkProps, type Target } from './ScreenLink.tsx';
 export interface Column<Row> {
   readonly id: string;
   readonly title: string;
-  readonly cell: (row: Row) => ReactNode;
+  /** `answeredAt`: when the proxy told it, ms since 1970. */
+  readonly cell: (row: Row, answeredAt: number) => ReactNode;
   /** What the whole cell says, where it may be cut off. */
   readonly text?: (row: Row) => string;
   /** The field to sort by. */
@@ -64,7 +65,13 @@ export function PagedTable<Row>({ path, query, every, onTotal, ...rest }: PagedP
 
 /** Of a list in memory. */
 export function ListTable<Row>({ rows, ...rest }: Common<Row> & { readonly rows: readonly Row[] }) {
-  const all: Rows<Row> = { total: rows.length, at: (index) => rows[index], error: null, pending: false };
+  const all: Rows<Row> = {
+    total: rows.length,
+    at: (index) => rows[index],
+    answeredAt: () => 0,
+    error: null,
+    pending: false,
+  };
   return <Table rows={all} resetKey="" {...rest} />;
 }
 
@@ -142,10 +149,11 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
           {before > 0 && <Spacer height={before} columns={columns.length} />}
           {visible.map(({ index }) => {
             const row = rows.at(index);
+            const answeredAt = rows.answeredAt(index);
             return (
               <tr key={row === undefined ? index : rowKey(row)} data-row={index} aria-rowindex={index + 2}>
                 {columns.map((column, place) => (
-                  <Cell key={column.id} column={column} row={row}>
+                  <Cell key={column.id} column={column} row={row} answeredAt={answeredAt}>
                     {row !== undefined && place === 0 && link !== undefined ? (
                       <Link
                         {...linkProps(link(row))}
@@ -153,7 +161,7 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
                         tabIndex={index === active ? 0 : -1}
                         onFocus={() => setActive(index)}
                       >
-                        {column.cell(row)}
+                        {column.cell(row, answeredAt)}
                       </Link>
                     ) : undefined}
                   </Cell>
@@ -203,15 +211,17 @@ function HeadCell<Row>({
 function Cell<Row>({
   column,
   row,
+  answeredAt,
   children,
 }: {
   column: Column<Row>;
   row: Row | undefined;
+  answeredAt: number;
   children: ReactNode;
 }) {
   return (
     <td className={classOf(column)} title={row === undefined ? undefined : column.text?.(row)}>
-      {children ?? (row === undefined ? <span className="row-pending" /> : column.cell(row))}
+      {children ?? (row === undefined ? <span className="row-pending" /> : column.cell(row, answeredAt))}
     </td>
   );
 }

@@ -16,4 +16,19 @@ export interface ScreenEntry {
 
 export const SCREENS: readonly ScreenEntry[] = [
   { path: '/', title: 'Overview', key: 'o', group: 'now', load: () => import('./overview/Overview.tsx') },
+  {
+    path: '/listeners',
+    title: 'Listeners',
+    key: 'l',
+    group: 'configuration',
+    load: () => import('./listeners/Listeners.tsx'),
+  },
+  {
+    path: '/clusters',
+    title: 'Clusters',
+    key: 'c',
+    group: 'configuration',
+    load: () => import('./clusters/Clusters.tsx'),
+  },
+  { path: '/stats', title: 'Stats', key: 'm', group: 'proxy', load: () => import('./stats/Stats.tsx') },
 ];

@@ -1,77 +1,117 @@
-// Is it healthy? What somebody sees who comes at 3 a.m.: traffic, failures, what changed.
+// Is it healthy? What somebody sees who comes at 3 a.m.: what is wrong, traffic, failures, latency, and what changed.
 
-import { useAnswer } from '../../api/queries.ts';
-import type { HistoryEntry, Page, StatSeriesAnswer } from '../../api/types.ts';
+import { LIVE_MS, useAnswer } from '../../api/queries.ts';
+import type { Overview, StatSeriesAnswer } from '../../api/types.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
-import { Badge } from '../../components/Badge.tsx';
-import { ListTable } from '../../components/DataTable.tsx';
-import { EmptyState } from '../../components/EmptyState.tsx';
+import { Failed, Waiting } from '../../components/EmptyState.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
-import { Section } from '../../components/Section.tsx';
-import { TimeAgo } from '../../components/TimeAgo.tsx';
-import { rate, short } from '../../format.ts';
+import { count, milliseconds, percent, rate, short } from '../../format.ts';
+import { Changing, Updates } from './Changes.tsx';
+import { Findings } from './Findings.tsx';
 import { perSecond } from './perSecond.ts';
+import './overview.css';
 
 /** The proxy takes a sample every 5 s. */
-const EVERY_MS = 5_000;
-const NONE: readonly number[] = [];
+const SERIES_MS = 5_000;
 
 export function Screen() {
-  const { data: series } = useAnswer<StatSeriesAnswer>('/api/stats/series', {}, { every: EVERY_MS });
-  const { data: history } = useAnswer<Page<HistoryEntry>>('/api/history', { limit: 10 });
+  const { data, error } = useAnswer<Overview>('/api/overview', {}, { every: LIVE_MS });
+  return (
+    <div className="screen">
+      <ScreenHead title="Overview" />
+      {data === undefined ? (
+        error === null ? (
+          <Waiting />
+        ) : (
+          <Failed error={error} />
+        )
+      ) : (
+        <>
+          <Findings overview={data} />
+          <KeyNumbers overview={data} />
+        </>
+      )}
+      <Charts />
+      {data !== undefined && (
+        <div className="columns">
+          <Updates updates={data.updates} />
+          <Changing changing={data.changing} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function KeyNumbers({ overview: { rates, active, latency, hosts } }: { overview: Overview }) {
+  const { downstream_rq: requests, downstream_rq_4xx: refused, downstream_rq_5xx: failed } = rates;
+  const share =
+    requests === undefined || failed === undefined || requests === 0 ? undefined : percent(failed, requests);
+  const numbers: readonly (readonly [name: string, value: string, note: string, tone?: string])[] = [
+    ['Requests', rate(requests), `${count(active.downstream_rq)} active`],
+    [
+      '5xx',
+      rate(failed),
+      share === undefined ? '' : `${share} of all`,
+      failed !== undefined && failed > 0 ? 'bad' : '',
+    ],
+    ['4xx', rate(refused), ''],
+    ['Median', milliseconds(latency.p50), 'of requests'],
+    ['99th percentile', milliseconds(latency.p99), 'of requests'],
+    ['Connections', count(active.downstream_cx), `${count(active.upstream_cx)} to hosts`],
+    ['Retries', rate(rates.upstream_rq_retry), `${rate(rates.upstream_rq_timeout)} timeouts`],
+    ['Hosts', count(hosts.healthy), `healthy of ${count(hosts.total)}`, hosts.unhealthy > 0 ? 'warn' : ''],
+  ];
+  return (
+    <dl className="overview-numbers">
+      {numbers.map(([name, value, note, tone = '']) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd className={`overview-number ${tone}`}>{value}</dd>
+          <dd className="quiet">{note}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+const NONE: readonly number[] = [];
+
+function Charts() {
+  const { data: series } = useAnswer<StatSeriesAnswer>('/api/stats/series', {}, { every: SERIES_MS });
   const times = series?.times ?? NONE;
   const values = (name: string): readonly (number | null)[] =>
     series?.items.find((item) => item.name === name)?.values ?? NONE;
   const rates = (name: string): (number | null)[] => perSecond(times, values(name));
   return (
-    <div className="screen">
-      <ScreenHead title="Overview" />
-      <div className="columns">
-        <TimeChart
-          title="Requests"
-          times={times}
-          format={rate}
-          lines={[
-            { name: 'all', values: rates('http.downstream_rq_total'), color: 1 },
-            { name: '4xx', values: rates('http.downstream_rq_4xx'), color: 2 },
-            { name: '5xx', values: rates('http.downstream_rq_5xx'), color: 5 },
-          ]}
-        />
-        <TimeChart
-          title="Connections"
-          times={times}
-          format={short}
-          lines={[
-            { name: 'clients', values: values('listener.downstream_cx_active'), color: 1 },
-            { name: 'hosts', values: values('cluster.upstream_cx_active'), color: 3 },
-          ]}
-        />
-      </div>
-      <Section title="Last updates of the configuration">
-        <ListTable
-          label="Last updates"
-          rows={history?.items ?? []}
-          rowKey={({ id }) => String(id)}
-          compact
-          empty={<EmptyState title="No control plane has sent anything yet" />}
-          columns={[
-            {
-              id: 'name',
-              title: 'Name',
-              width: 12,
-              cell: ({ name }) => <span className="mono">{name}</span>,
-            },
-            { id: 'kind', title: 'Kind', width: 2, cell: ({ kind }) => kind },
-            { id: 'verdict', title: '', width: 2, cell: ({ verdict }) => <Verdict verdict={verdict} /> },
-            { id: 'at', title: 'When', width: 3, number: true, cell: ({ at }) => <TimeAgo at={at} /> },
-          ]}
-        />
-      </Section>
+    <div className="columns columns-3">
+      <TimeChart
+        title="Requests"
+        times={times}
+        format={rate}
+        lines={[
+          { name: 'all', values: rates('http.downstream_rq_total'), color: 1 },
+          { name: '4xx', values: rates('http.downstream_rq_4xx'), color: 2 },
+          { name: '5xx', values: rates('http.downstream_rq_5xx'), color: 5 },
+        ]}
+      />
+      <TimeChart
+        title="Latency"
+        times={times}
+        format={milliseconds}
+        lines={[
+          { name: 'p50', values: values('http.downstream_rq_time.p50'), color: 1 },
+          { name: 'p99', values: values('http.downstream_rq_time.p99'), color: 3 },
+        ]}
+      />
+      <TimeChart
+        title="Connections"
+        times={times}
+        format={short}
+        lines={[
+          { name: 'clients', values: values('listener.downstream_cx_active'), color: 1 },
+          { name: 'hosts', values: values('cluster.upstream_cx_active'), color: 4 },
+        ]}
+      />
     </div>
   );
-}
-
-function Verdict({ verdict }: Pick<HistoryEntry, 'verdict'>) {
-  if (verdict === 'accepted') return <span className="quiet">accepted</span>;
-  return <Badge tone={verdict === 'rejected' ? 'bad' : 'plain'}>{verdict}</Badge>;
 }
