@@ -24,6 +24,7 @@ export function rate(value: number | null | undefined): string {
 /** ms, in the unit that fits: 0.4 ms, 12 ms, 3.2 s. */
 export function milliseconds(value: number | null | undefined): string {
   if (value === null || value === undefined) return '–';
+  if (value > 0 && value < 0.1) return '<0.1 ms';
   if (value < 10) return `${trimmed(Math.round(value * 10) / 10)} ms`;
   if (value < 1000) return `${Math.round(value)} ms`;
   if (value < 60_000) return `${trimmed(Math.round(value / 100) / 10)} s`;

@@ -16,4 +16,5 @@ export const WALKS: readonly Walk[] = [
   { name: 'cluster', path: '/clusters?cluster=hello-v1' },
   { name: 'stats', path: '/stats?search=downstream_rq&pins=http.demo.downstream_rq_total' },
   { name: 'stat', path: '/stats?stat=http.demo.downstream_rq_time' },
+  { name: 'traffic', path: '/traffic' },
 ];

@@ -31,4 +31,15 @@ export const SCREENS: readonly ScreenEntry[] = [
     load: () => import('./clusters/Clusters.tsx'),
   },
   { path: '/stats', title: 'Stats', key: 'm', group: 'proxy', load: () => import('./stats/Stats.tsx') },
+  { path: '/traffic', title: 'Traffic', key: 't', group: 'now', load: () => import('./traffic/Traffic.tsx') },
+  { path: '/explain', title: 'Explain', key: 'e', group: 'now', load: () => import('./explain/Explain.tsx') },
+  {
+    path: '/config',
+    title: 'Config',
+    key: 'v',
+    group: 'configuration',
+    load: () => import('./config/Config.tsx'),
+    worksOnDump: true,
+  },
+  { path: '/xds', title: 'xDS', key: 'x', group: 'proxy', load: () => import('./xds/Xds.tsx') },
 ];

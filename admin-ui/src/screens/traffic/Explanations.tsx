@@ -1,0 +1,42 @@
+// Why a request ended as it did: what each response flag means here and now, what shows it, and what to change.
+
+import type { ReactNode } from 'react';
+import type { FlagExplanation } from '../../api/requestTypes.ts';
+import type { ResourceKind } from '../../api/types.ts';
+import { KeyValues } from '../../components/KeyValues.tsx';
+import { ScreenLink } from '../../components/ScreenLink.tsx';
+import { resourceTarget } from '../resourceTarget.ts';
+
+const KINDS: readonly string[] = ['cluster', 'endpoints', 'listener', 'route', 'secret', 'extension'];
+
+export function Explanations({ explanations }: { explanations: readonly FlagExplanation[] }) {
+  return explanations.map((each) => (
+    <section className="explanation" key={`${each.flag} ${each.title}`}>
+      <h3>
+        {each.flag !== '' && (
+          <>
+            <span className="mono">{each.flag}</span>{' '}
+          </>
+        )}
+        {each.title}
+      </h3>
+      <p>{each.reason}</p>
+      {each.evidence.length > 0 && (
+        <KeyValues items={each.evidence.map((evidence) => [evidence.name, valueOfEvidence(evidence)])} />
+      )}
+      {each.advice.length > 0 && (
+        <ul className="advice">
+          {each.advice.map((line) => (
+            <li key={line}>{line}</li>
+          ))}
+        </ul>
+      )}
+      {each.live && <p className="quiet">From the state of the proxy now, which may have changed since.</p>}
+    </section>
+  ));
+}
+
+function valueOfEvidence({ value, link }: FlagExplanation['evidence'][number]): ReactNode {
+  if (link === undefined || !KINDS.includes(link.kind)) return <span className="mono">{value}</span>;
+  return <ScreenLink {...resourceTarget(link.kind as ResourceKind, link.name)}>{value}</ScreenLink>;
+}
