@@ -17,4 +17,11 @@ export const WALKS: readonly Walk[] = [
   { name: 'stats', path: '/stats?search=downstream_rq&pins=http.demo.downstream_rq_total' },
   { name: 'stat', path: '/stats?stat=http.demo.downstream_rq_time' },
   { name: 'traffic', path: '/traffic' },
+  { name: 'traffic-failed', path: '/traffic?set=failed' },
+  { name: 'explain', path: '/explain?curl=curl+http%3A%2F%2Flocalhost%2Fapi%2Fusers&listener=http' },
+  { name: 'explain-no-route', path: '/explain?curl=curl+http%3A%2F%2Flocalhost%2Fnowhere&listener=http' },
+  { name: 'config', path: '/config' },
+  { name: 'config-version', path: '/config?id=1' },
+  { name: 'config-resource', path: '/config?kind=route&name=demo&format=json' },
+  { name: 'xds', path: '/xds' },
 ];

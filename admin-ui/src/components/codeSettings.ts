@@ -40,7 +40,7 @@ const LOOK = EditorView.theme({
 export function codeSettings(label: string, format: Format): Extension {
   return [
     EditorState.readOnly.of(true),
-    EditorView.contentAttributes.of({ 'aria-label': label }),
+    EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
     EditorView.lineWrapping,
     lineNumbers(),
     foldGutter(),

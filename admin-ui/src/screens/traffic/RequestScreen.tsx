@@ -14,7 +14,7 @@ import { toast } from '../../components/Toasts.tsx';
 import { bytes, milliseconds } from '../../format.ts';
 import { resourceTarget } from '../resourceTarget.ts';
 import { Explanations } from './Explanations.tsx';
-import { Flags, Status } from './Status.tsx';
+import { LinkedFlags, Status } from './Status.tsx';
 import { Waterfall } from './Waterfall.tsx';
 import './traffic.css';
 
@@ -37,8 +37,8 @@ export function RequestScreen({ id }: { id: string }) {
         parent={parent}
         note={
           <span className="request-note">
-            <Status status={data.status} /> <Flags flags={data.flags} /> {milliseconds(data.duration_ms)},{' '}
-            <TimeAgo at={data.at} />
+            <Status status={data.status} /> <LinkedFlags flags={data.flags} />{' '}
+            {milliseconds(data.duration_ms)}, <TimeAgo at={data.at} />
           </span>
         }
       >

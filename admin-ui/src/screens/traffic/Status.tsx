@@ -8,15 +8,15 @@ export function Status({ status }: { status: number }) {
   return <Badge tone={status >= 500 ? 'bad' : status >= 400 ? 'warn' : 'plain'}>{status}</Badge>;
 }
 
-/** Each leads to the requests that have it. */
 export function Flags({ flags }: { flags: readonly string[] }) {
-  return (
-    <span className="flags">
-      {flags.map((flag) => (
-        <ScreenLink key={flag} screen="/traffic" params={{ flag }} className="mono" title="Requests with it">
-          {flag}
-        </ScreenLink>
-      ))}
-    </span>
-  );
+  return <span className="mono">{flags.join(' ')}</span>;
+}
+
+/** Each leads to the requests that have it. */
+export function LinkedFlags({ flags }: { flags: readonly string[] }) {
+  return flags.map((flag) => (
+    <ScreenLink key={flag} screen="/traffic" params={{ flag }} className="mono flag" title="Requests with it">
+      {flag}
+    </ScreenLink>
+  ));
 }
