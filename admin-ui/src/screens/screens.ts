@@ -16,6 +16,8 @@ export interface ScreenEntry {
 
 export const SCREENS: readonly ScreenEntry[] = [
   { path: '/', title: 'Overview', key: 'o', group: 'now', load: () => import('./overview/Overview.tsx') },
+  { path: '/traffic', title: 'Traffic', key: 't', group: 'now', load: () => import('./traffic/Traffic.tsx') },
+  { path: '/explain', title: 'Explain', key: 'e', group: 'now', load: () => import('./explain/Explain.tsx') },
   {
     path: '/listeners',
     title: 'Listeners',
@@ -30,9 +32,6 @@ export const SCREENS: readonly ScreenEntry[] = [
     group: 'configuration',
     load: () => import('./clusters/Clusters.tsx'),
   },
-  { path: '/stats', title: 'Stats', key: 'm', group: 'proxy', load: () => import('./stats/Stats.tsx') },
-  { path: '/traffic', title: 'Traffic', key: 't', group: 'now', load: () => import('./traffic/Traffic.tsx') },
-  { path: '/explain', title: 'Explain', key: 'e', group: 'now', load: () => import('./explain/Explain.tsx') },
   {
     path: '/config',
     title: 'Config',
@@ -41,5 +40,6 @@ export const SCREENS: readonly ScreenEntry[] = [
     load: () => import('./config/Config.tsx'),
     worksOnDump: true,
   },
+  { path: '/stats', title: 'Stats', key: 'm', group: 'proxy', load: () => import('./stats/Stats.tsx') },
   { path: '/xds', title: 'xDS', key: 'x', group: 'proxy', load: () => import('./xds/Xds.tsx') },
 ];
