@@ -17,6 +17,8 @@ export interface Question {
   readonly method?: string;
   /** Sent as application/x-www-form-urlencoded. */
   readonly form?: string;
+  /** Sent as application/json. */
+  readonly json?: string;
 }
 
 export type Ask = (path: string, question?: Question) => Promise<Reply>;
@@ -36,9 +38,10 @@ export function ask(
     readonly port?: number;
     readonly socketPath?: string;
   },
-  { method = 'GET', form }: Question = {},
+  { method = 'GET', form, json }: Question = {},
 ): Promise<Reply> {
-  const headers = form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' };
+  const type = form === undefined ? 'application/json' : 'application/x-www-form-urlencoded';
+  const headers = (form ?? json) === undefined ? {} : { 'content-type': type };
   return new Promise((resolve, reject) => {
     const outgoing = request({ ...target, method, headers, agent: false }, (response) => {
       let body = '';
@@ -50,7 +53,7 @@ export function ask(
       response.on('error', reject);
     });
     outgoing.on('error', reject);
-    outgoing.end(form);
+    outgoing.end(form ?? json);
   });
 }
 

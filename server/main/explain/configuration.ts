@@ -51,6 +51,7 @@ export interface ConfigurationSource {
 
 export interface ExplainedListener {
   readonly name: string;
+  readonly bytes: Uint8Array;
   readonly message: Listener;
   /** As they are bound. */
   readonly addresses: readonly Address[];
@@ -72,6 +73,7 @@ export class CompiledConfiguration {
   readonly context: FactoryContext;
   readonly #updates = new Map<ResourceUpdate['kind'], Map<string, ResourceUpdate>>();
   readonly #compiled = new Map<Uint8Array, unknown>();
+  readonly #made = new Map<object, unknown>();
   readonly #clusters = new Map<string, ClusterEntry>();
   #forget: NodeJS.Timeout | undefined = undefined;
 
@@ -97,6 +99,7 @@ export class CompiledConfiguration {
     const bound = this.source.boundAddresses();
     return this.#all('listener').map(({ name, bytes }) => ({
       name,
+      bytes,
       message: decode(TYPE_NAMES.listener, bytes),
       addresses: bound.get(name) ?? [],
     }));
@@ -153,6 +156,21 @@ export class CompiledConfiguration {
     return found && decode(TYPE_NAMES.route, (found as Update<'route'>).bytes);
   }
 
+  /** As above, read when they are needed. */
+  get routeSources(): readonly { readonly key: Uint8Array; read(): RouteConfiguration }[] {
+    return this.#all('route').map(({ bytes }) => ({
+      key: bytes,
+      read: () => decode(TYPE_NAMES.route, bytes),
+    }));
+  }
+
+  /** What was made of `key` before, if somebody asked not long ago. */
+  memo<T>(key: object, make: () => T): T {
+    let made = this.#made.get(key) as T | undefined;
+    if (made === undefined) this.#made.set(key, (made = make()));
+    return made;
+  }
+
   #all<K extends ResourceUpdate['kind']>(kind: K): Update<K>[] {
     return [...(this.#updates.get(kind)?.values() ?? [])] as Update<K>[];
   }
@@ -171,6 +189,7 @@ export class CompiledConfiguration {
     for (const { cluster } of this.#clusters.values()) cluster.drain();
     this.#clusters.clear();
     this.#compiled.clear();
+    this.#made.clear();
     this.#updates.clear();
   }
 

@@ -17,6 +17,7 @@ import { LISTENER_ENDPOINTS, LISTENER_SCHEMAS } from './listeners.ts';
 import { OVERVIEW_ENDPOINTS, OVERVIEW_SCHEMAS } from './overview.ts';
 import { REQUEST_ENDPOINTS } from './requests.ts';
 import { RESOURCE_ENDPOINTS, RESOURCE_SCHEMAS } from './resources.ts';
+import { ROUTE_ENDPOINTS } from './routes.ts';
 import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
 import { SESSION_ENDPOINTS, SESSION_SCHEMAS } from './session.ts';
 import { STAT_ENDPOINTS, STAT_SCHEMAS } from './stats.ts';
@@ -33,6 +34,7 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...HOST_ENDPOINTS,
   ...REQUEST_ENDPOINTS,
   ...EXPLAIN_ENDPOINTS,
+  ...ROUTE_ENDPOINTS,
   ...SESSION_ENDPOINTS,
   ...CONNECTION_ENDPOINTS,
   ...CLUSTER_ENDPOINTS,

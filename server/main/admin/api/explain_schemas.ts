@@ -121,6 +121,22 @@ export const EXPLAIN_SCHEMAS: Readonly<Record<string, Schema>> = {
     ['distance'],
   ),
   ExplainNode: object({ what: TEXT, matched: FLAG, reason: TEXT, children: listOf(ref('ExplainNode')) }),
+  RouteRow: object(
+    {
+      name: { type: 'string', description: 'route_config/virtual_host/index' },
+      route_config: TEXT,
+      listener: { type: 'string', description: 'Empty unless it is part of one' },
+      virtual_host: TEXT,
+      domains: TEXTS,
+      index: { type: 'integer' },
+      route: { type: 'string', description: 'Its name, or empty' },
+      match: TEXT,
+      action: TEXT,
+      clusters: listOf(object({ name: TEXT, weight: { type: 'integer' } })),
+      shadowed_by: object({ index: { type: 'integer' }, name: TEXT, reason: TEXT }),
+    },
+    ['shadowed_by'],
+  ),
   NearestMiss: object({
     name: TEXT,
     what: { type: 'string', description: 'The condition that does not hold' },

@@ -1,0 +1,97 @@
+// All routes in force, one after the other: those by RDS, and those that listeners have inside. Where one can never be reached, it
+// says which other takes its requests. Made when somebody asks, and kept while the configuration stays the same.
+
+import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
+import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import type { HttpConnectionManager } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
+import { shadowedRoutes } from '../../common/router/shadowed_routes.ts';
+import type { CompiledConfiguration } from './configuration.ts';
+import { actionText, matchText, type RouteTarget, targetsOf } from './route_text.ts';
+
+export interface RouteRow {
+  /** `route_config/virtual_host/index`. */
+  readonly name: string;
+  readonly route_config: string;
+  /** '' unless it is part of one. */
+  readonly listener: string;
+  readonly virtual_host: string;
+  readonly domains: readonly string[];
+  readonly index: number;
+  /** Its name, or ''. */
+  readonly route: string;
+  readonly match: string;
+  readonly action: string;
+  readonly clusters: readonly RouteTarget[];
+  readonly shadowed_by?: { readonly index: number; readonly name: string; readonly reason: string };
+}
+
+/** ms after which the event loop runs in between. */
+const TURN_MS = 8;
+const MANAGER = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+
+/** In the order in which they are configured. */
+export async function routeTable(configuration: CompiledConfiguration): Promise<readonly RouteRow[]> {
+  configuration.refresh();
+  const parts: Promise<readonly RouteRow[]>[] = [];
+  for (const { key, read } of configuration.routeSources)
+    parts.push(configuration.memo(key, () => gathered([read()], '')));
+  for (const { name, bytes, message } of configuration.listeners)
+    parts.push(configuration.memo(bytes, () => gathered(inlineRoutes(message), name)));
+  return (await Promise.all(parts)).flat();
+}
+
+async function gathered(
+  tables: Iterable<RouteConfiguration>,
+  listener: string,
+): Promise<readonly RouteRow[]> {
+  const rows: RouteRow[] = [];
+  let turn = performance.now();
+  for (const table of tables) {
+    for (const row of rowsOf(table, listener)) {
+      rows.push(row);
+      if (performance.now() - turn < TURN_MS) continue;
+      await new Promise((resolve) => setImmediate(resolve));
+      turn = performance.now();
+    }
+  }
+  return rows;
+}
+
+/** Of the connection managers of a listener, each once. */
+function* inlineRoutes({
+  filter_chains: chains,
+  default_filter_chain: last,
+}: Listener): Generator<RouteConfiguration> {
+  const seen = new Set<string>();
+  for (const { filters } of last === undefined ? chains : [...chains, last]) {
+    const typed = filters.at(-1)?.typed_config;
+    if (typed === undefined || typeNameOf(typed.type_url) !== MANAGER) continue;
+    const { route_config: routes } = decodeAny(typed).message as unknown as HttpConnectionManager;
+    if (routes === undefined || seen.has(routes.name)) continue;
+    seen.add(routes.name);
+    yield routes;
+  }
+}
+
+function* rowsOf(message: RouteConfiguration, listener: string): Generator<RouteRow> {
+  for (const { name: host, domains, routes } of message.virtual_hosts) {
+    const shadows = shadowedRoutes(routes);
+    for (const [index, route] of routes.entries()) {
+      const shadow = shadows.get(index);
+      yield {
+        name: `${message.name}/${host}/${index}`,
+        route_config: message.name,
+        listener,
+        virtual_host: host,
+        domains,
+        index,
+        route: route.name,
+        match: matchText(route.match),
+        action: actionText(route),
+        clusters: targetsOf(route),
+        ...(shadow !== undefined && { shadowed_by: { ...shadow, name: routes[shadow.index]?.name ?? '' } }),
+      };
+    }
+  }
+}
