@@ -3,229 +3,20 @@
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import http from 'node:http';
-import http2 from 'node:http2';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BalancedProxy, startBalancer } from './balanced_upstreams.ts';
 import { ENVOY_BIN, PILOTFISH } from './envoy_process.ts';
+import { CASES, TIMES } from './health_check_cases.ts';
+import { Patient } from './patient.ts';
 
 const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
 /** For several checks, and for logs to be written. */
-const SETTLE_MS = 1200;
+const SETTLE_MS = 2500;
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** How a host answers its checks. */
-interface Manners {
-  readonly status?: number;
-  readonly headers?: Record<string, string>;
-  readonly body?: string;
-  /** It does not answer. */
-  readonly silent?: boolean;
-  /** grpc.health.v1 status; the gRPC status where it is another than 0. */
-  readonly serving?: number;
-  readonly grpcStatus?: number;
-}
-
-interface Case {
-  readonly name: string;
-  readonly check: Json;
-  readonly server?: 'http' | 'http2' | 'tcp' | 'closed';
-  /** One after the other. */
-  readonly phases: readonly Manners[];
-  readonly endpoint?: Json;
-  /** Requested in the second phase. */
-  readonly request?: string;
-}
-
-const GOOD: Manners = { status: 200 };
-const BAD: Manners = { status: 500 };
-const HTTP = { http_health_check: { path: '/health?x=1' } };
-const GRPC = { grpc_health_check: { service_name: 'my.service' } };
-const SERVING: Manners = { serving: 1 };
-
-const CASES: readonly Case[] = [
-  { name: 'http', check: HTTP, phases: [GOOD, BAD, GOOD] },
-  { name: 'http_bad_at_first', check: HTTP, phases: [BAD, GOOD] },
-  {
-    name: 'thresholds',
-    check: { ...HTTP, healthy_threshold: 3, unhealthy_threshold: 3 },
-    phases: [GOOD, BAD, GOOD],
-  },
-  {
-    name: 'statuses',
-    check: { http_health_check: { path: '/', expected_statuses: [{ start: 204, end: 206 }] } },
-    phases: [{ status: 205 }, { status: 200 }, { status: 204 }],
-  },
-  {
-    name: 'retriable',
-    check: { http_health_check: { path: '/', retriable_statuses: [{ start: 503, end: 504 }] } },
-    phases: [GOOD, { status: 503 }, GOOD],
-  },
-  {
-    name: 'degraded',
-    check: HTTP,
-    phases: [
-      { status: 200, headers: { 'x-envoy-degraded': 'yes' } },
-      GOOD,
-      { status: 200, headers: { 'x-envoy-degraded': '' } },
-    ],
-  },
-  {
-    name: 'excluded',
-    check: HTTP,
-    phases: [GOOD, { status: 503, headers: { 'x-envoy-immediate-health-check-fail': 'true' } }, GOOD],
-  },
-  {
-    name: 'asks_to_be_left_alone_in_the_answer_to_a_request',
-    check: { ...HTTP, interval: '60s', no_traffic_interval: '60s' },
-    phases: [GOOD, GOOD],
-    request: '/leave-me-alone',
-  },
-  {
-    name: 'request',
-    check: {
-      reuse_connection: false,
-      http_health_check: {
-        path: '/',
-        host: 'health.example.com',
-        method: 'POST',
-        send: { text: '68656c6c6f' },
-        request_headers_to_add: [{ header: { key: 'X-A', value: 'b' } }],
-        request_headers_to_remove: ['user-agent'],
-      },
-    },
-    phases: [GOOD],
-  },
-  {
-    name: 'body',
-    check: { http_health_check: { path: '/', receive: [{ text: '6f6b' }, { text: '21' }] } },
-    phases: [
-      { status: 200, body: 'it is ok, is it not!' },
-      { status: 200, body: '! ok' },
-    ],
-  },
-  { name: 'silent', check: HTTP, phases: [GOOD, { silent: true }, GOOD] },
-  { name: 'closed', check: HTTP, server: 'closed', phases: [{}] },
-  { name: 'tcp', check: { tcp_health_check: {} }, phases: [GOOD] },
-  { name: 'tcp_closed', check: { tcp_health_check: {} }, server: 'closed', phases: [{}] },
-  {
-    name: 'tcp_talk',
-    check: { tcp_health_check: { send: { text: '01' }, receive: [{ text: '6f6b' }] } },
-    server: 'tcp',
-    phases: [{ body: 'it is ok' }, { body: 'no' }, { body: 'ok' }],
-  },
-  {
-    name: 'http2',
-    check: { http_health_check: { path: '/two', codec_client_type: 'HTTP2' } },
-    server: 'http2',
-    phases: [GOOD, BAD, GOOD],
-  },
-  {
-    name: 'grpc',
-    check: GRPC,
-    server: 'http2',
-    phases: [SERVING, { serving: 2 }, SERVING, { grpcStatus: 12 }],
-  },
-  {
-    name: 'logs_all',
-    check: { ...HTTP, always_log_health_check_failures: true, always_log_health_check_success: true },
-    phases: [GOOD, BAD],
-  },
-  {
-    name: 'own_name',
-    check: HTTP,
-    endpoint: { health_check_config: { hostname: 'own.example.com' } },
-    phases: [GOOD],
-  },
-  {
-    name: 'not_checked',
-    check: HTTP,
-    endpoint: { health_check_config: { disable_active_health_check: true } },
-    phases: [BAD],
-  },
-];
-
-/** A host, which remembers what it was asked. */
-class Patient {
-  manners: Manners = {};
-  port = 0;
-  readonly asked = new Set<string>();
-  private readonly sockets = new Set<net.Socket>();
-  private readonly server: net.Server;
-
-  constructor(kind: NonNullable<Case['server']>) {
-    if (kind === 'http2') {
-      const server = http2.createServer();
-      server.on('stream', (stream, headers) => this.answerStream(stream as http2.ServerHttp2Stream, headers));
-      this.server = server as unknown as net.Server;
-    } else if (kind === 'tcp') {
-      this.server = net.createServer((socket) => {
-        socket.on('error', () => socket.destroy());
-        socket.on('data', (bytes) => {
-          this.asked.add(bytes.toString('hex'));
-          socket.write(this.manners.body ?? '');
-        });
-      });
-    } else this.server = http.createServer((request, response) => this.answer(request, response));
-    this.server.on('connection', (socket: net.Socket) => {
-      this.sockets.add(socket);
-      socket.on('close', () => this.sockets.delete(socket));
-    });
-  }
-
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => this.server.listen(0, '127.0.0.1', resolve));
-    this.port = (this.server.address() as net.AddressInfo).port;
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    await new Promise((resolve) => this.server.close(resolve));
-  }
-
-  private answer(request: http.IncomingMessage, response: http.ServerResponse): void {
-    const { status = 200, headers = {}, body = '', silent } = this.manners;
-    const fields = Object.entries(request.headers).map(([name, value]) => `${name}: ${String(value)}`);
-    let sent = '';
-    request.on('data', (bytes: Buffer) => (sent += bytes.toString()));
-    request.on('end', () => {
-      if (request.url !== '/leave-me-alone')
-        this.asked.add([request.method, request.url, ...fields.sort(), sent].join(' | '));
-    });
-    if (silent) return;
-    if (request.url === '/leave-me-alone') response.setHeader('x-envoy-immediate-health-check-fail', 'true');
-    response.writeHead(status, headers);
-    response.end(body);
-  }
-
-  private answerStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
-    const { status = 200, serving, grpcStatus } = this.manners;
-    const chunks: Buffer[] = [];
-    stream.on('error', () => stream.destroy());
-    stream.on('data', (bytes: Buffer) => chunks.push(bytes));
-    stream.on('end', () => {
-      const fields = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}`);
-      this.asked.add([...fields.sort(), Buffer.concat(chunks).toString('hex')].join(' | '));
-    });
-    if (serving === undefined && grpcStatus === undefined) {
-      stream.respond({ ':status': status }, { endStream: true });
-    } else if (grpcStatus !== undefined) {
-      stream.respond(
-        { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': grpcStatus },
-        { endStream: true },
-      );
-    } else {
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });
-      stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
-      stream.end(Buffer.from([0, 0, 0, 0, 2, 8, serving!]));
-    }
-  }
-}
 
 interface Side {
   readonly proxy: BalancedProxy;
@@ -250,9 +41,9 @@ describe('health checks are those of Envoy', { skip: SKIP, concurrency: 8 }, () 
         if (CASES[i].server === 'closed') await patient.close();
       }
       const clusters = Object.fromEntries(
-        CASES.map(({ name, check, endpoint }, i) => [
+        CASES.map(({ name, check, endpoint, cluster, portForChecks }, i) => [
           name,
-          clusterOf(name, check, endpoint, patients[i].port, own),
+          { ...clusterOf(name, check, endpoint, patients[i].port, own, portForChecks), ...cluster?.(own) },
         ]),
       );
       sides.push({ proxy: await startBalancer({ clusters }, command), directory: own, patients });
@@ -295,24 +86,24 @@ function clusterOf(
   endpoint: Json | undefined,
   port: number,
   directory: string,
+  portForChecks = false,
 ): Json {
-  const address = { socket_address: { address: '127.0.0.1', port_value: port } };
+  const address = { socket_address: { address: '127.0.0.1', port_value: portForChecks ? 1 : port } };
+  const checked = portForChecks ? { health_check_config: { port_value: port } } : {};
   return {
     ...(check.grpc_health_check !== undefined && { http2_protocol_options: {} }),
     health_checks: [
       {
-        timeout: '0.2s',
-        interval: '0.1s',
-        no_traffic_interval: '0.1s',
-        unhealthy_threshold: 2,
-        healthy_threshold: 2,
+        ...TIMES,
         event_log_path: path.join(directory, `${name}.log`),
         ...check,
       },
     ],
     load_assignment: {
       cluster_name: name,
-      endpoints: [{ locality: { region: 'r' }, lb_endpoints: [{ endpoint: { address, ...endpoint } }] }],
+      endpoints: [
+        { locality: { region: 'r' }, lb_endpoints: [{ endpoint: { address, ...checked, ...endpoint } }] },
+      ],
     },
   };
 }

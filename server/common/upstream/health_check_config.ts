@@ -11,7 +11,8 @@ import type {
   HealthCheck_TcpHealthCheck,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { Int64Range } from '../../../xds-protos/generated/envoy/type/v3.ts';
-import { durationMs, wrapperValue } from '../../../xds-protos/well_known.ts';
+import { decode, typeNameOf } from '../../../xds-protos/load.ts';
+import { durationMs, structToJson, wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 
@@ -28,6 +29,7 @@ const FIELDS = new Set([
   'interval_jitter_percent',
   'unhealthy_threshold',
   'healthy_threshold',
+  // Envoy has the field, and no code that reads it.
   'alt_port',
   'reuse_connection',
   'http_health_check',
@@ -39,8 +41,11 @@ const FIELDS = new Set([
   'unhealthy_edge_interval',
   'healthy_edge_interval',
   'event_log_path',
+  'event_logger',
   'always_log_health_check_failures',
   'always_log_health_check_success',
+  'tls_options',
+  'transport_socket_match_criteria',
 ]);
 const HTTP_FIELDS = new Set([
   'host',
@@ -59,6 +64,10 @@ const TCP_FIELDS = new Set(['send', 'receive']);
 const GRPC_FIELDS = new Set(['service_name', 'authority', 'initial_metadata']);
 const HEADER_FIELDS = new Set(['header', 'append_action']);
 const NO_BODY = new Set(['GET', 'HEAD', 'DELETE', 'TRACE']);
+
+const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
+const FILE_SINK = 'envoy.extensions.health_check.event_sinks.file.v3.HealthCheckEventFileSink';
+const TLS = 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext';
 
 /** [start, end) */
 export type StatusRange = readonly [start: number, end: number];
@@ -98,6 +107,12 @@ export type ProbeConfig = HttpProbeConfig | TcpProbeConfig | GrpcProbeConfig;
 /** Times in ms. */
 export interface HealthCheckConfig {
   readonly probe: ProbeConfig;
+  /** Hosts may have transport sockets. */
+  readonly secure: boolean;
+  /** ALPN protocols instead of those of the transport socket. */
+  readonly alpn: readonly string[] | undefined;
+  /** Metadata that chooses the transport socket instead of the host's own. */
+  readonly transportSocketMatch: Readonly<Record<string, unknown>> | undefined;
   readonly timeoutMs: number;
   readonly intervalMs: number;
   readonly initialJitterMs: number;
@@ -111,9 +126,8 @@ export interface HealthCheckConfig {
   readonly unhealthyThreshold: number;
   readonly healthyThreshold: number;
   readonly reuseConnection: boolean;
-  /** Instead of the hosts' own ports. */
-  readonly altPort: number | undefined;
-  readonly eventLogPath: string;
+  /** Files that get a line for each event. */
+  readonly eventLogPaths: readonly string[];
   readonly alwaysLogFailures: boolean;
   readonly alwaysLogSuccess: boolean;
   /** New hosts do not count before their first check. */
@@ -132,7 +146,6 @@ export function compileHealthCheck(
   if (cluster.health_checks.length > 1)
     throw new ConfigError(at(path, 'health_checks'), 'multiple health checks are not supported');
   rejectOtherFields(check, FIELDS, where);
-  checkPlaintext(cluster, where);
   if (check.grpc_health_check !== undefined && !http2) {
     const reason = `${cluster.name} cluster must support HTTP/2 for gRPC healthchecking`;
     throw new ConfigError(at(where, 'grpc_health_check'), reason);
@@ -142,6 +155,10 @@ export function compileHealthCheck(
   const unhealthy = durationMs(check.unhealthy_interval) ?? interval;
   return Object.freeze({
     probe: compileProbe(check, where),
+    secure: isSecure(cluster, where),
+    alpn: check.tls_options?.alpn_protocols,
+    transportSocketMatch:
+      check.transport_socket_match_criteria && structToJson(check.transport_socket_match_criteria),
     timeoutMs: Math.trunc(durationMs(check.timeout) ?? 0),
     intervalMs: interval,
     initialJitterMs: durationMs(check.initial_jitter) ?? 0,
@@ -155,28 +172,39 @@ export function compileHealthCheck(
     unhealthyThreshold: wrapperValue(check.unhealthy_threshold) ?? 0,
     healthyThreshold: wrapperValue(check.healthy_threshold) ?? 0,
     reuseConnection: wrapperValue(check.reuse_connection) ?? true,
-    altPort: wrapperValue(check.alt_port),
-    eventLogPath: check.event_log_path,
+    eventLogPaths: eventLogPaths(check, where),
     alwaysLogFailures: check.always_log_health_check_failures,
     alwaysLogSuccess: check.always_log_health_check_success,
     ignoreNewHosts: cluster.common_lb_config?.ignore_new_hosts_until_first_hc === true,
   });
 }
 
-/** The main thread, which checks, has no TLS contexts. */
-function checkPlaintext(cluster: ClusterMessage, path: string): void {
+/** Throws ConfigError for a transport socket that checks cannot go through. */
+function isSecure(cluster: ClusterMessage, path: string): boolean {
   const sockets = [
     cluster.transport_socket,
     ...cluster.transport_socket_matches.map((match) => match.transport_socket),
-  ];
-  const type = 'type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
+  ].filter(
+    (socket) => socket !== undefined && typeNameOf(socket.typed_config?.type_url ?? '') !== RAW_BUFFER,
+  );
   for (const socket of sockets) {
-    if (socket === undefined || socket.typed_config?.type_url === type) continue;
-    throw new ConfigError(
-      path,
-      `health checks through the transport socket '${socket.name}' are not supported`,
-    );
+    if (typeNameOf(socket!.typed_config?.type_url ?? '') === TLS) continue;
+    const reason = `health checks through the transport socket '${socket!.name}' are not supported`;
+    throw new ConfigError(path, reason);
   }
+  return sockets.length > 0;
+}
+
+function eventLogPaths({ event_log_path: own, event_logger: sinks }: HealthCheck, path: string): string[] {
+  const paths = sinks.map(({ name, typed_config: config }, i) => {
+    const where = at(at(path, 'event_logger'), i);
+    if (typeNameOf(config?.type_url ?? '') !== FILE_SINK) {
+      const reason = `Didn't find a registered implementation for '${name}' with type URL: '${config?.type_url ?? ''}'`;
+      throw new ConfigError(where, reason);
+    }
+    return decode(FILE_SINK, config!.value).event_log_path;
+  });
+  return own === '' ? paths : [own, ...paths];
 }
 
 function compileProbe(check: HealthCheck, path: string): ProbeConfig {

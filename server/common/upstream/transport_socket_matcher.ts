@@ -11,7 +11,8 @@ import type { FactoryContext } from '../../api/registry.ts';
 import type { HttpOptions } from './http_protocol_options.ts';
 import { type FilterMetadata, metadataMatches } from './metadata.ts';
 
-const NAMESPACE = 'envoy.transport_socket_match';
+/** The metadata of hosts that entries of `transport_socket_matches` are about. */
+export const TRANSPORT_SOCKET_MATCH = 'envoy.transport_socket_match';
 
 interface Match {
   readonly name: string;
@@ -46,7 +47,7 @@ export class TransportSocketMatcher {
     locality: FilterMetadata | undefined,
   ): UpstreamTransportSocketFactory | undefined {
     if (this.matches.length === 0) return this.fallback;
-    const metadata = endpoint?.[NAMESPACE] ?? locality?.[NAMESPACE];
+    const metadata = endpoint?.[TRANSPORT_SOCKET_MATCH] ?? locality?.[TRANSPORT_SOCKET_MATCH];
     for (const one of this.matches) if (metadataMatches(one.match, metadata)) return one.factory;
     return this.fallback;
   }

@@ -1,6 +1,7 @@
 // Clusters: static ones and those of CDS, each with its secrets, its hosts and its places in the shared tables. It waits
 // for secrets and hosts before it serves. Envoy: source/common/upstream/cluster_manager_impl.cc.
 
+import { createRequire } from 'node:module';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
@@ -23,6 +24,12 @@ import { MergedHealthUpdates } from './merged_health_updates.ts';
 import { type ResourceVersion, TYPE_NAMES } from './resource.ts';
 import { type ClusterShape, type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import type { WatchedResources } from './watched_resources.ts';
+
+const require = createRequire(import.meta.url);
+/** Few clusters check their hosts through TLS. */
+const loadProbeTransport = () =>
+  (require('../health_checks/probe_transport.ts') as typeof import('../health_checks/probe_transport.ts'))
+    .probeTransport;
 
 const AT = CLUSTER_MANAGER_STATS.offset;
 const CDS = 'cds';
@@ -209,7 +216,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
         shape,
         leases,
         source,
-        healthChecks: this.#healthChecks(cluster, shape, source),
+        healthChecks: this.#healthChecks(cluster, shape, source, leases),
       };
     } catch (error) {
       source?.close();
@@ -271,6 +278,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     cluster: Cluster,
     { healthCheck }: ClusterShape,
     source: EndpointSource | undefined,
+    leases: readonly Lease[],
   ): ClusterHealthChecks | undefined {
     if (healthCheck === undefined || source === undefined) return undefined;
     const { stats, logFiles, environment } = this.services;
@@ -278,6 +286,8 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
       stats,
       logFiles,
       runtime: environment.runtime,
+      secrets: leases.map((lease) => lease.target),
+      transport: healthCheck.secure ? loadProbeTransport()(cluster, environment, stats) : undefined,
     });
   }
 

@@ -236,6 +236,7 @@ export class ConfigStore {
         runtime,
         registry,
         useStaticSecret: (name, kind, path) => this.secrets.useStatic(name, kind, path),
+        servingSecret: (key) => this.secrets.servingOf(key)?.bytes,
         hasCluster: (name) => this.clusters.get(name) !== undefined,
       },
       decoder: new ResourceDecoder(options.unknownFields, () => {

@@ -57,6 +57,8 @@ export interface CompileEnvironment {
   readonly registry: Registry;
   /** Takes a static secret into use. Throws ConfigError when there is none of that name and kind, or when it is not valid. */
   useStaticSecret(name: string, kind: SecretKind, path: string): void;
+  /** A secret that serves now, by its key: the Secret message's bytes. */
+  servingSecret(key: string): Uint8Array | undefined;
   /** Is there a cluster of that name, active or warming? */
   hasCluster(name: string): boolean;
 }

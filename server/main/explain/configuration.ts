@@ -216,6 +216,7 @@ export class CompiledConfiguration {
       runtime,
       registry,
       useStaticSecret: () => undefined,
+      servingSecret: () => undefined,
       hasCluster: () => true,
     };
     return {

@@ -70,7 +70,7 @@ function checks(source: Source, stats = new FakeStatStore()): ClusterHealthCheck
   };
   const message = fromJson<Cluster>('envoy.config.cluster.v3.Cluster', { name: 'c', health_checks: [tcp] });
   const config = compileHealthCheck(message, false, '')!;
-  const services = { stats, runtime: fakeRuntime(), logFiles: undefined };
+  const services = { stats, runtime: fakeRuntime(), logFiles: undefined, transport: undefined, secrets: [] };
   const all = new ClusterHealthChecks('c', 'cluster.c.', config, source, services);
   ends.push(() => all.close());
   return all;

@@ -1,21 +1,26 @@
 // Active health checks of one version of a cluster. They begin as soon as its hosts are known; the cluster is warm when each
 // of its first hosts was asked once. Envoy: HealthCheckerImplBase, ClusterImplBase::onInitDone.
 
+import type { UpstreamTransportSocketOptions } from '../../api/network/transport_socket.ts';
 import type { LogFile, LogFileManager } from '../../api/registry.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { StatBlock, StatStore } from '../../api/stats.ts';
-import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
+import { HOST_SLOTS, type HostDescription, HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
 import { CLUSTER_HEALTH_CHECK_STATS } from '../../common/stats/families/cluster.ts';
 import type { HealthCheckConfig } from '../../common/upstream/health_check_config.ts';
 import { type CompiledEndpoint, compileLoadAssignment } from '../../common/upstream/load_assignment.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
+import {
+  TRANSPORT_SOCKET_MATCH,
+  type TransportSocketMatcher,
+} from '../../common/upstream/transport_socket_matcher.ts';
 import type { EndpointSource } from '../config_store/endpoint_source.ts';
 import { Observable, type Warmable } from '../config_store/warming.ts';
 import { HealthCheckEventLogger, type HealthCheckEvents } from './health_check_event_logger.ts';
 import { HealthCheckSession, type SessionOwner } from './health_check_session.ts';
 import { HttpProbe } from './http_probe.ts';
 import { GrpcProbe, Http2Probe } from './http2_probe.ts';
-import type { Probe, ProbeTarget } from './probe.ts';
+import type { Probe, ProbeSecurity, ProbeTarget } from './probe.ts';
 import { TcpProbe } from './tcp_probe.ts';
 
 /** The bits that checks decide on. */
@@ -31,6 +36,10 @@ export interface HealthCheckServices {
   readonly runtime: Runtime;
   /** Undefined where no logs are written. */
   readonly logFiles: LogFileManager | undefined;
+  /** Of the hosts; undefined where all connections are plaintext. */
+  readonly transport: TransportSocketMatcher | undefined;
+  /** What connections to hosts need before they can be made. */
+  readonly secrets: readonly Warmable[];
 }
 
 /** What becomes of results once the cluster serves. */
@@ -47,9 +56,9 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
   readonly #clusterName: string;
   readonly #services: HealthCheckServices;
   readonly #block: StatBlock;
-  readonly #stop: () => void;
+  readonly #stops: (() => void)[];
   readonly #source: EndpointSource;
-  readonly #log: LogFile | undefined;
+  readonly #logs: readonly LogFile[];
   /** By address and priority. */
   #sessions = new Map<string, HealthCheckSession>();
   /** In the order of the endpoints; undefined: not checked. */
@@ -74,15 +83,19 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     this.#services = services;
     this.#source = source;
     const { logFiles } = services;
-    this.#log = config.eventLogPath === '' ? undefined : logFiles?.open(config.eventLogPath);
+    this.#logs = logFiles === undefined ? [] : config.eventLogPaths.map((path) => logFiles.open(path));
     this.#block = services.stats.block(CLUSTER_HEALTH_CHECK_STATS, `${prefix}health_check.`);
-    this.#stop = source.observe(() => this.#takeHosts());
+    this.#stops = [source, ...services.secrets].map((each) => each.observe(() => this.#takeHosts()));
     this.#takeHosts();
   }
 
   /** All hosts that are there were asked once. */
   get ready(): boolean {
-    return this.#source.ready && this.#order.every((session) => session === undefined || !session.first);
+    return this.#canBegin && this.#order.every((session) => session === undefined || !session.first);
+  }
+
+  get #canBegin(): boolean {
+    return this.#source.ready && this.#services.secrets.every((each) => each.ready);
   }
 
   /** Bits of ACTIVE_HC_FLAGS of the i-th endpoint. */
@@ -108,7 +121,7 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
   }
 
   close(): void {
-    this.#stop();
+    for (const stop of this.#stops) stop();
     for (const session of this.#sessions.values()) session.close();
     this.#sessions.clear();
     this.#services.stats.release(this.#block);
@@ -150,7 +163,7 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
   // ---- hosts -------------------------------------------------------------------------------------------------------------
 
   #takeHosts(): void {
-    if (!this.#source.ready) return;
+    if (!this.#canBegin) return;
     const { endpoints } = compileLoadAssignment(this.#source.endpoints().assignment, '');
     const before = this.#sessions;
     const sessions = new Map<string, HealthCheckSession>();
@@ -174,15 +187,17 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     return new HealthCheckSession(this, this.#probe(endpoint), this.#events(endpoint), pending, initialMs);
   }
 
-  #probe({ address, healthCheck }: CompiledEndpoint): Probe {
-    const { probe, reuseConnection, altPort } = this.config;
+  #probe(endpoint: CompiledEndpoint): Probe {
+    const { address, healthCheck } = endpoint;
+    const { probe, reuseConnection } = this.config;
     const configured = probe.kind === 'HTTP' ? probe.host : probe.kind === 'GRPC' ? probe.authority : '';
     const where = healthCheck.address ?? address;
     const target: ProbeTarget = {
       ip: where.ip,
-      port: healthCheck.port || altPort || where.port,
+      port: healthCheck.port || where.port,
       path: where.ip === '' ? where.text : '',
       hostname: healthCheck.hostname || configured || this.#clusterName,
+      security: this.#security(endpoint),
     };
     switch (probe.kind) {
       case 'HTTP':
@@ -196,9 +211,30 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     }
   }
 
+  #security(endpoint: CompiledEndpoint): ProbeSecurity | undefined {
+    const { alpn, transportSocketMatch } = this.config;
+    const wanted = transportSocketMatch && { [TRANSPORT_SOCKET_MATCH]: transportSocketMatch };
+    const transportSocket = this.#services.transport?.resolve(
+      wanted ?? endpoint.metadata,
+      wanted === undefined ? endpoint.locality.metadata : undefined,
+    );
+    if (transportSocket === undefined) return undefined;
+    const host = describeEndpoint(endpoint, this.#clusterName);
+    const options: UpstreamTransportSocketOptions = {
+      host,
+      alpnOverride: alpn,
+      alpnFallback: [],
+      sniOverride: undefined,
+      sanOverride: undefined,
+      downstreamAddresses: undefined,
+      hashKey: '',
+    };
+    return { transportSocket, options };
+  }
+
   #events({ address, locality, metadata }: CompiledEndpoint): HealthCheckEvents | undefined {
-    if (this.#log === undefined) return undefined;
-    return new HealthCheckEventLogger(this.#log, {
+    if (this.#logs.length === 0) return undefined;
+    return new HealthCheckEventLogger(this.#logs, {
       checker: this.config.probe.kind,
       clusterName: this.#clusterName,
       address,
@@ -215,4 +251,12 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     const least = runtime.getInteger('health_check.min_interval', 0);
     return Math.max(1, least, Math.min(ms, most));
   }
+}
+
+/** What a transport socket may want to know of the host. Its live numbers are not among it. */
+function describeEndpoint(endpoint: CompiledEndpoint, clusterName: string): HostDescription {
+  const { address, hostname, locality, weight, metadata } = endpoint;
+  const { priority } = locality;
+  const table = new Int32Array(HOST_SLOTS);
+  return { address, hostname, locality, priority, weight, metadata, clusterName, table, slot: 0 };
 }

@@ -27,11 +27,11 @@ export interface EventHost {
 }
 
 export class HealthCheckEventLogger implements HealthCheckEvents {
-  readonly #file: LogFile;
+  readonly #files: readonly LogFile[];
   readonly #host: EventHost;
 
-  constructor(file: LogFile, host: EventHost) {
-    this.#file = file;
+  constructor(files: readonly LogFile[], host: EventHost) {
+    this.#files = files;
     this.#host = host;
   }
 
@@ -69,7 +69,7 @@ export class HealthCheckEventLogger implements HealthCheckEvents {
       locality: { region, zone, sub_zone: subZone },
       ...last,
     };
-    this.#file.write(`${JSON.stringify(line)}\n`);
+    for (const file of this.#files) file.write(`${JSON.stringify(line)}\n`);
   }
 }
 

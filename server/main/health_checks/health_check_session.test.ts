@@ -159,7 +159,8 @@ describe('HealthCheckSession', () => {
 
 test('what cannot be honoured is refused by its path', () => {
   const cases: [object, object, RegExp][] = [
-    [{ ...CHECK, tls_options: {} }, {}, /health_checks\[0\]\.tls_options/],
+    [{ ...CHECK, event_service: {} }, {}, /health_checks\[0\]\.event_service/],
+    [{ ...CHECK, event_logger: [{ name: 'x' }] }, {}, /health_checks\[0\]\.event_logger\[0\]/],
     [
       { ...CHECK, custom_health_check: { name: 'x' }, tcp_health_check: undefined },
       {},

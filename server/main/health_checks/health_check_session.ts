@@ -64,11 +64,12 @@ export class HealthCheckSession {
 
   #check(): void {
     this.#owner.count(STAT.attempt, 1);
+    // The clock begins when all is loaded that the first check of its kind needs.
+    this.#probe.start((result) => this.#onResult(result));
     this.#timer = setTimeout(() => {
       this.#probe.abort();
       this.#onFailure('NETWORK_TIMEOUT', false, 0, false);
     }, this.#owner.config.timeoutMs).unref();
-    this.#probe.start((result) => this.#onResult(result));
   }
 
   #onResult(result: ProbeResult): void {

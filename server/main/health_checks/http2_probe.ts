@@ -2,10 +2,18 @@
 // Envoy: source/extensions/health_checkers/{http,grpc}/health_checker_impl.cc; https://github.com/grpc/grpc/blob/master/doc/health-checking.md.
 
 import type * as http2 from 'node:http2';
+import type net from 'node:net';
 import { nodeHttp2 } from '../../common/builtins.ts';
 import type { GrpcProbeConfig, HttpProbeConfig } from '../../common/upstream/health_check_config.ts';
 import { ProbeAnswer, probeHeaders } from './http_probe.ts';
-import { NETWORK_FAILURE, type Probe, type ProbeResult, type ProbeTarget, SUCCESS } from './probe.ts';
+import {
+  connectProbe,
+  NETWORK_FAILURE,
+  type Probe,
+  type ProbeResult,
+  type ProbeTarget,
+  SUCCESS,
+} from './probe.ts';
 
 /** grpc.health.v1.HealthCheckResponse.SERVING */
 const SERVING = 1;
@@ -23,6 +31,7 @@ abstract class Http2ProbeBase implements Probe {
   protected readonly target: ProbeTarget;
   readonly #reuse: boolean;
   #session: http2.ClientHttp2Session | undefined;
+  #connecting: net.Socket | undefined;
   #onResult: ((result: ProbeResult) => void) | undefined;
 
   constructor(target: ProbeTarget, reuse: boolean) {
@@ -36,7 +45,19 @@ abstract class Http2ProbeBase implements Probe {
 
   start(onResult: (result: ProbeResult) => void): void {
     this.#onResult = onResult;
-    const stream = this.request((this.#session ??= this.#connect()));
+    if (this.#session !== undefined) this.#ask(this.#session);
+    else if (this.target.security === undefined) this.#ask(this.#open(undefined));
+    else {
+      this.#connecting = connectProbe(this.target, (socket) => {
+        this.#connecting = undefined;
+        if (socket === undefined) this.finish(NETWORK_FAILURE);
+        else this.#ask(this.#open(socket));
+      });
+    }
+  }
+
+  #ask(session: http2.ClientHttp2Session): void {
+    const stream = this.request(session);
     stream.on('error', () => this.finish(NETWORK_FAILURE));
     stream.on('close', () => this.finish(NETWORK_FAILURE));
     this.read(stream);
@@ -45,8 +66,11 @@ abstract class Http2ProbeBase implements Probe {
   abort(): void {
     this.#onResult = undefined;
     const session = this.#session;
+    const connecting = this.#connecting;
     this.#session = undefined;
+    this.#connecting = undefined;
     session?.destroy();
+    connecting?.destroy();
   }
 
   close(): void {
@@ -61,10 +85,14 @@ abstract class Http2ProbeBase implements Probe {
     onResult(result);
   }
 
-  #connect(): http2.ClientHttp2Session {
+  /** Over a connection that there is, or one of its own. */
+  #open(socket: net.Socket | undefined): http2.ClientHttp2Session {
     const { ip, port, path } = this.target;
     const authority = `http://${ip.includes(':') ? `[${ip}]` : ip || 'localhost'}:${port}`;
-    const session = nodeHttp2().connect(authority, path === '' ? {} : { path });
+    const plain = path === '' ? {} : { path };
+    const options = socket === undefined ? plain : { createConnection: () => socket };
+    const session = nodeHttp2().connect(authority, options);
+    this.#session = session;
     const gone = (): void => {
       if (this.#session === session) this.#session = undefined;
     };
@@ -90,7 +118,7 @@ export class Http2Probe extends Http2ProbeBase {
     const stream = session.request({
       ':method': method,
       ':path': path,
-      ':scheme': 'http',
+      ':scheme': this.target.security === undefined ? 'http' : 'https',
       ':authority': host,
       ...headers,
     });
@@ -123,7 +151,7 @@ export class GrpcProbe extends Http2ProbeBase {
     const stream = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',
-      ':scheme': 'http',
+      ':scheme': this.target.security === undefined ? 'http' : 'https',
       ':authority': this.target.hostname,
       'content-type': 'application/grpc',
       te: 'trailers',

@@ -4,7 +4,14 @@
 import type * as http from 'node:http';
 import { nodeHttp } from '../../common/builtins.ts';
 import type { HttpProbeConfig, StatusRange } from '../../common/upstream/health_check_config.ts';
-import { holdsInOrder, NETWORK_FAILURE, type Probe, type ProbeResult, type ProbeTarget } from './probe.ts';
+import {
+  connectProbe,
+  holdsInOrder,
+  NETWORK_FAILURE,
+  type Probe,
+  type ProbeResult,
+  type ProbeTarget,
+} from './probe.ts';
 
 export class HttpProbe implements Probe {
   readonly #config: HttpProbeConfig;
@@ -16,6 +23,15 @@ export class HttpProbe implements Probe {
     this.#config = config;
     this.#target = target;
     this.#agent = new (nodeHttp().Agent)({ keepAlive: reuse, maxSockets: 1 });
+    if (target.security === undefined) return;
+    // Nothing is sent to a host that has not shown who it is.
+    this.#agent.createConnection = (_options, onCreated) => {
+      connectProbe(target, (socket) => {
+        if (socket === undefined) onCreated?.(new Error('no connection'), undefined as never);
+        else onCreated?.(null, socket);
+      });
+      return undefined;
+    };
   }
 
   start(onResult: (result: ProbeResult) => void): void {

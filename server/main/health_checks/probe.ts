@@ -1,6 +1,12 @@
 // One way to ask a host whether it is well. A probe keeps its connection between checks, as far as it is to be used again.
 // Envoy: source/extensions/health_checkers/{http,tcp,grpc}.
 
+import net from 'node:net';
+import type {
+  UpstreamTransportSocketFactory,
+  UpstreamTransportSocketOptions,
+} from '../../api/network/transport_socket.ts';
+
 /** Where a probe connects to. */
 export interface ProbeTarget {
   /** '' with a path of a Unix socket. */
@@ -9,6 +15,14 @@ export interface ProbeTarget {
   readonly path: string;
   /** For `host` and `:authority`. */
   readonly hostname: string;
+  /** Undefined: plaintext. */
+  readonly security: ProbeSecurity | undefined;
+}
+
+/** How connections to a host are secured. */
+export interface ProbeSecurity {
+  readonly transportSocket: UpstreamTransportSocketFactory;
+  readonly options: UpstreamTransportSocketOptions;
 }
 
 /** Names of data.core.v3.HealthCheckFailureType. */
@@ -52,4 +66,32 @@ export function holdsInOrder(parts: readonly Buffer[], bytes: Buffer): boolean {
     from = found + part.length;
   }
   return true;
+}
+
+/**
+ * A connection to the host, with its handshake. `done` is called once: with the socket to use, or with nothing when there is
+ * none. The result is the socket to destroy when nobody waits any more; it is closed already when `done` gets none.
+ */
+export function connectProbe(
+  { ip, port, path, security }: ProbeTarget,
+  done: (socket: net.Socket | undefined) => void,
+): net.Socket {
+  const socket = path === '' ? net.connect(port, ip) : net.connect(path);
+  socket.setNoDelay(true);
+  let waiting = true;
+  const end = (result: net.Socket | undefined): void => {
+    if (!waiting) return;
+    waiting = false;
+    done(result);
+  };
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => end(undefined));
+  if (security === undefined) socket.on('connect', () => end(socket));
+  else {
+    const secure = security.transportSocket.wrap(socket, security.options, (error) => {
+      end(error === undefined ? secure : undefined);
+    });
+    secure.on('error', () => secure.destroy());
+  }
+  return socket;
 }

@@ -1,9 +1,10 @@
 // TCP: a connection is enough, or bytes are sent and others are waited for.
 // Envoy: source/extensions/health_checkers/tcp/health_checker_impl.cc.
 
-import net from 'node:net';
+import type net from 'node:net';
 import type { TcpProbeConfig } from '../../common/upstream/health_check_config.ts';
 import {
+  connectProbe,
   holdsInOrder,
   NETWORK_FAILURE,
   type Probe,
@@ -20,6 +21,7 @@ export class TcpProbe implements Probe {
   readonly #target: ProbeTarget;
   readonly #reuse: boolean;
   #socket: net.Socket | undefined;
+  #connecting: net.Socket | undefined;
   #received = Buffer.alloc(0);
   #onResult: ((result: ProbeResult) => void) | undefined;
 
@@ -36,26 +38,31 @@ export class TcpProbe implements Probe {
       this.#send(this.#socket);
       return;
     }
-    const { ip, port, path } = this.#target;
-    const socket = path === '' ? net.connect(port, ip) : net.connect(path);
+    this.#connecting = connectProbe(this.#target, (socket) => {
+      this.#connecting = undefined;
+      if (socket === undefined) this.#finish(NETWORK_FAILURE);
+      else this.#use(socket);
+    });
+  }
+
+  #use(socket: net.Socket): void {
     this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on('connect', () => this.#send(socket));
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
-    socket.on('error', () => socket.destroy());
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
       if (this.#socket !== socket) return;
       this.#socket = undefined;
       this.#finish(NETWORK_FAILURE);
     });
+    this.#send(socket);
   }
 
   abort(): void {
     this.#onResult = undefined;
-    const socket = this.#socket;
+    const open = this.#socket ?? this.#connecting;
     this.#socket = undefined;
-    socket?.destroy();
+    this.#connecting = undefined;
+    open?.destroy();
   }
 
   close(): void {
