@@ -35,6 +35,13 @@ export type ResourceUpdate =
   /** The flags of the cluster's hosts in the shared table have changed. */
   | { readonly kind: 'host_health'; readonly name: string }
   | { readonly kind: 'route'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
+  /** ScopedRoutes with the scopes of a collection in its list. */
+  | {
+      readonly kind: 'scoped_routes';
+      readonly name: string;
+      readonly version: string;
+      readonly bytes: Uint8Array;
+    }
   /** A slot of the table `shared_counters`, for what asks for a counter of that name. */
   | { readonly kind: 'shared_counter'; readonly name: string; readonly slot: number }
   /** For what asks for memory of that name (FactoryContext.sharedMemory). */
@@ -64,6 +71,7 @@ export type ResourceUpdate =
         | 'cluster'
         | 'endpoints'
         | 'route'
+        | 'scoped_routes'
         | 'extension'
         | 'listener';
       readonly name: string;

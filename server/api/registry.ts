@@ -9,7 +9,7 @@ import type {
   DownstreamTransportSocketFactory,
   UpstreamTransportSocketFactory,
 } from './network/transport_socket.ts';
-import type { RouteConfig } from './router.ts';
+import type { RouteConfig, RouteScope } from './router.ts';
 import type { Runtime } from './runtime.ts';
 import type { Secret, SecretKind } from './secret.ts';
 import type { SharedCounter } from './shared_counter.ts';
@@ -69,6 +69,8 @@ export interface FactoryContext {
   secret(sds: object, kind: SecretKind, path: string): Provider<Secret>;
   /** A route configuration by RDS (`rds`, an Rds message). */
   routeConfiguration(rds: object, path: string): Provider<RouteConfig>;
+  /** Scopes by SRDS (`scopedRoutes`, a ScopedRoutes message with `scoped_rds`), by their keys. */
+  scopedRouteConfigurations(scopedRoutes: object, path: string): Provider<ReadonlyMap<string, RouteScope>>;
   /** A filter configuration by ECDS (`discovery`, an ExtensionConfigSource; `name`, the filter's). */
   httpFilterConfiguration(discovery: object, name: string, path: string): Provider<HttpFilterConfig>;
   /** A counter that all workers have in common, as long as a configuration that asks for that name is in use. */

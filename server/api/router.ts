@@ -223,12 +223,19 @@ export interface RouteConfig {
   readonly name: string;
   /** The route of a request, or undefined. `streamId` decides weights and fractions. */
   route(headers: RequestHeaderMap, info: StreamInfo, streamId: number): Route | undefined;
-  readonly internalOnlyHeaders: readonly string[];
+  /** Headers that only internal clients may send, for a request. */
+  internalOnlyHeaders(headers: RequestHeaderMap): readonly string[];
   readonly mostSpecificHeaderMutationsWins: boolean;
   /** Cold twin of `route`: the tree of reasons. */
   explain(headers: RequestHeaderMap, info: StreamInfo, streamId: number): ExplainNode;
   /** All cluster names it can lead to by name (for validate_clusters and the dashboard). */
   readonly clusterNames: readonly string[];
+}
+
+/** A scope of scoped routes: its routes are written into it, or come by RDS. */
+export interface RouteScope {
+  readonly name: string;
+  readonly routes: { readonly name: string; readonly current: RouteConfig | undefined };
 }
 
 /** A node of an explanation: what was asked, how it ended, why, and the parts it is made of. */

@@ -142,6 +142,9 @@ export class Worker {
       case 'shared_counter':
         this.sharedCounters.apply(update.name, update.slot);
         break;
+      case 'scoped_routes':
+        this.resources.applyScopedRoutes(update.name, update.bytes);
+        break;
       case 'shared_memory':
         this.resources.applySharedMemory(update.name, update.memory);
         break;

@@ -1,28 +1,35 @@
 // The FactoryContext of a worker: what main has sent, by name, as holders whose content changes when an update comes.
 // A compiled listener or cluster keeps the holder and reads it for each stream or handshake.
 
+import { createRequire } from 'node:module';
 import type {
   ConfigSource,
   ExtensionConfigSource,
   TypedExtensionConfig,
 } from '../../xds-protos/generated/envoy/config/core/v3.ts';
-import type { Rds } from '../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import type {
+  Rds,
+  ScopedRoutes,
+} from '../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { SdsSecretConfig } from '../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
-import { decode } from '../../xds-protos/load.ts';
+import { decode, encode } from '../../xds-protos/load.ts';
 import type { HttpFilterConfig } from '../api/http/filter.ts';
 import type { FactoryContext, LogFileManager, Provider, Registry, ServerInfo } from '../api/registry.ts';
-import type { RouteConfig } from '../api/router.ts';
+import type { RouteConfig, RouteScope } from '../api/router.ts';
 import type { Runtime } from '../api/runtime.ts';
 import type { Secret } from '../api/secret.ts';
 import type { SharedCounter } from '../api/shared_counter.ts';
 import type { StatStore } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import type { WorkloadMetadataProvider } from '../api/workload_metadata.ts';
-import { resourceKey } from '../common/config/resource_key.ts';
+import { resourceKey, scopedRoutesKey } from '../common/config/resource_key.ts';
 import { compiledResource, sharedMemoryName } from '../common/config/shared_memory_name.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import { compileSecret } from '../common/secret/secret_config.ts';
 import { TracerManager } from '../common/tracing/tracer_manager.ts';
+
+// Few connection managers have scopes: loaded with the first.
+const require = createRequire(import.meta.url);
 
 class Holder<T> implements Provider<T> {
   readonly name: string;
@@ -60,6 +67,7 @@ export class WorkerResources {
   readonly context: FactoryContext;
   private readonly secrets = new Map<string, Holder<Secret>>();
   private readonly routes = new Map<string, Holder<RouteConfig>>();
+  private readonly scopes = new Map<string, Holder<ReadonlyMap<string, RouteScope>>>();
   private readonly memory = new Map<string, SharedArrayBuffer>();
   private readonly tracers = new TracerManager();
   private readonly extensions = new Map<string, TypedExtensionConfig>();
@@ -79,6 +87,8 @@ export class WorkerResources {
         const { route_config_name, config_source } = rds as Rds;
         return holder(resources.routes, resourceKey(config_source, route_config_name));
       },
+      scopedRouteConfigurations: (scopedRoutes) =>
+        holder(resources.scopes, scopedRoutesKey(scopedRoutes as ScopedRoutes)),
       httpFilterConfiguration(discovery, name) {
         const source = (discovery as ExtensionConfigSource).config_source as ConfigSource;
         return resources.extension(resourceKey(source, name), name, this, discovery as ExtensionConfigSource);
@@ -110,6 +120,24 @@ export class WorkerResources {
     holder(this.routes, name).current = compileRouteConfiguration(message, context, '');
   }
 
+  applyScopedRoutes(name: string, bytes: Uint8Array): void {
+    const config = decode('envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes', bytes);
+    const { compileScopes, inlineRoutesOf } =
+      require('../common/router/scoped_routes.ts') as typeof import('../common/router/scoped_routes.ts');
+    const scopes = config.scoped_route_configurations_list?.scoped_route_configurations ?? [];
+    holder(this.scopes, name).current = compileScopes(
+      scopes,
+      (scope) => {
+        const own = encode('envoy.config.route.v3.ScopedRouteConfiguration', scope);
+        const resource = compiledResource('scope', `${name} ${scope.name}`, own);
+        const inline = inlineRoutesOf(scope, { ...this.context, resource }, '');
+        const { route_configuration_name: route } = scope;
+        return inline ?? holder(this.routes, resourceKey(config.rds_config_source, route));
+      },
+      '',
+    );
+  }
+
   applySharedMemory(name: string, memory: SharedArrayBuffer): void {
     this.memory.set(name, memory);
   }
@@ -124,9 +152,10 @@ export class WorkerResources {
     }
   }
 
-  remove(resource: 'secret' | 'route' | 'extension' | 'shared_memory', name: string): void {
+  remove(resource: 'secret' | 'route' | 'scoped_routes' | 'extension' | 'shared_memory', name: string): void {
     if (resource === 'secret') this.secrets.delete(name);
     else if (resource === 'shared_memory') this.memory.delete(name);
+    else if (resource === 'scoped_routes') this.scopes.delete(name);
     else if (resource === 'route') this.routes.delete(name);
     else {
       this.extensions.delete(name);

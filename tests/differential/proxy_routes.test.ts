@@ -2,6 +2,7 @@
 
 import { fromHttp2 } from './over_http2.ts';
 import { compareProxies } from './proxy_comparison.ts';
+import { DIRECT_RESPONSE_CASES } from './proxy_direct_response_cases.ts';
 import { HEDGE_CASES } from './proxy_hedge_cases.ts';
 import { INTERNAL_REDIRECT_CASES } from './proxy_internal_redirect_cases.ts';
 import { RETRY_CASES } from './proxy_retry_cases.ts';
@@ -15,4 +16,5 @@ compareProxies('what routes match', ROUTE_MATCH_CASES);
 compareProxies('retries', RETRY_CASES);
 compareProxies('internal redirects', INTERNAL_REDIRECT_CASES);
 compareProxies('internal redirects of clients of HTTP/2', FROM_HTTP2);
+compareProxies('direct responses', DIRECT_RESPONSE_CASES);
 compareProxies('hedged requests', HEDGE_CASES);

@@ -128,6 +128,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
     workloads: { getMetadata: () => undefined },
     secret: unavailable('secrets'),
     routeConfiguration: unavailable('route configurations'),
+    scopedRouteConfigurations: unavailable('scoped routes'),
     httpFilterConfiguration: unavailable('filter configurations'),
     sharedCounter(name) {
       let counter = counters.get(name);

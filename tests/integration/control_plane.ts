@@ -12,6 +12,7 @@ const TYPES = {
   endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
   route: 'envoy.config.route.v3.RouteConfiguration',
+  scope: 'envoy.config.route.v3.ScopedRouteConfiguration',
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   workload: 'istio.workload.Workload',
 } as const satisfies Record<string, keyof TypeMap>;

@@ -2,6 +2,7 @@
 // ConfigSource, so that two resources of one name from different sources stay apart.
 
 import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { ScopedRoutes } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { encode } from '../../../xds-protos/load.ts';
 import { crypto } from '../builtins.ts';
 
@@ -19,4 +20,10 @@ export function resourceKey(source: ConfigSource | undefined, name: string): str
   if (isAds(source)) return name;
   const bytes = encode('envoy.config.core.v3.ConfigSource', source);
   return `${name}@${crypto.createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`;
+}
+
+/** The same of the scopes that a connection manager's `scoped_rds` names. */
+export function scopedRoutesKey({ name, scoped_rds, rds_config_source }: ScopedRoutes): string {
+  const routes = rds_config_source === undefined ? '' : resourceKey(rds_config_source, '');
+  return `${resourceKey(scoped_rds?.scoped_rds_config_source, name)}${routes}`;
 }

@@ -191,7 +191,7 @@ function removeInternalHeaders(
     for (let i = 0; i < INTERNAL_HEADERS.length; i++) headers.remove(INTERNAL_HEADERS[i]);
     if (edge) for (let i = 0; i < EDGE_HEADERS.length; i++) headers.remove(EDGE_HEADERS[i]);
   }
-  if (routes !== undefined) for (const name of routes.internalOnlyHeaders) headers.remove(name);
+  if (routes !== undefined) for (const name of routes.internalOnlyHeaders(headers)) headers.remove(name);
 }
 
 function addUserAgent(headers: RequestHeaderMap, config: ConnectionManagerConfig): void {

@@ -4,9 +4,13 @@
 import { readFileSync } from 'node:fs';
 import type { DataSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { DirectResponseAction } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import type { Formatter } from '../../api/access_log.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { FactoryContext } from '../../api/registry.ts';
 import type { DirectResponseEntry } from '../../api/router.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import { compileSubstitutionFormatString } from '../formatter/substitution_formatter.ts';
 import { checkFields } from './handled_fields.ts';
 import type { PathRewrite } from './path_rewrite.ts';
 import type { Redirect } from './redirect.ts';
@@ -16,24 +20,35 @@ import { rewritePath } from './route_entry.ts';
 export const DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES = 4096;
 
 const TEXT_PLAIN = 'text/plain';
+const JSON_TYPE = 'application/json';
 
 class DirectResponse implements DirectResponseEntry {
   readonly responseCode: number;
   readonly contentType: string;
   private readonly body: string;
+  private readonly format: Formatter | undefined;
 
-  constructor(responseCode: number, body: string) {
+  constructor(responseCode: number, body: string, contentType: string, format: Formatter | undefined) {
     this.responseCode = responseCode;
-    this.contentType = TEXT_PLAIN;
+    this.contentType = contentType;
     this.body = body;
+    this.format = format;
     Object.freeze(this);
   }
   /** Envoy sends those that answer 201 or 3xx where they already are. */
   newUri(headers: RequestHeaderMap): string {
     return `${headers.scheme}://${headers.host ?? ''}${headers.path}`;
   }
-  responseBody(): string {
-    return this.body;
+  responseBody(headers: RequestHeaderMap, info: StreamInfo): string {
+    if (this.format === undefined) return this.body;
+    return this.format.format({
+      requestHeaders: headers,
+      responseHeaders: undefined,
+      responseTrailers: undefined,
+      streamInfo: info,
+      localReplyBody: this.body,
+      accessLogType: 'NotSet',
+    });
   }
   rewritePathHeader(): void {}
 }
@@ -79,11 +94,16 @@ export const SSL_REDIRECT: DirectResponseEntry = Object.freeze(new SslRedirectRe
 export function compileDirectResponse(
   config: DirectResponseAction,
   maxBodySize: number,
+  context: FactoryContext,
   path: string,
 ): DirectResponseEntry {
   checkFields('DirectResponseAction', config, path);
   const body = config.body === undefined ? '' : readBody(config.body, maxBodySize, at(path, 'body'));
-  return new DirectResponse(config.status, body);
+  const format = config.body_format;
+  if (format === undefined) return new DirectResponse(config.status, body, TEXT_PLAIN, undefined);
+  const contentType = format.content_type || (format.json_format === undefined ? TEXT_PLAIN : JSON_TYPE);
+  const formatter = compileSubstitutionFormatString(format, context, at(path, 'body_format'));
+  return new DirectResponse(config.status, body, contentType, formatter);
 }
 
 function readBody(source: DataSource, maxSize: number, path: string): string {
@@ -95,7 +115,7 @@ function readBody(source: DataSource, maxSize: number, path: string): string {
     const name = source.filename === undefined ? 'response body' : `response body file ${source.filename}`;
     throw new ConfigError(path, `${name} size is ${bytes.length} bytes; maximum is ${maxSize}`);
   }
-  return bytes.toString('utf8');
+  return bytes.toString('latin1');
 }
 
 function bytesOf(source: DataSource, path: string): Buffer {

@@ -170,7 +170,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'response_code',
     'strip_query',
   ]),
-  DirectResponseAction: new Set(['status', 'body']),
+  DirectResponseAction: new Set(['status', 'body', 'body_format']),
 };
 
 /** Fields of a later release: rejected as well, with more to say than that they are unknown. */

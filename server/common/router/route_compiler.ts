@@ -83,7 +83,7 @@ export function compileRoute(
       global.mostSpecificWins,
     ),
   };
-  const direct = compileDirect(config, match, scope, path);
+  const direct = compileDirect(config, match, scope, context, path);
   if (direct !== undefined) return new RouteRule(match, config.name, new CompiledRoute(settings, direct));
   if (config.route === undefined && config.non_forwarding_action === undefined) {
     throw new ConfigError(path, 'action must be specified');
@@ -115,11 +115,17 @@ function compileDirect(
   config: RouteProto,
   match: RouteMatch,
   scope: VirtualHostScope,
+  context: FactoryContext,
   path: string,
 ): DirectResponseEntry | undefined {
   if (config.direct_response !== undefined) {
     const where = at(path, 'direct_response');
-    return compileDirectResponse(config.direct_response, scope.global.maxDirectResponseBodySize, where);
+    return compileDirectResponse(
+      config.direct_response,
+      scope.global.maxDirectResponseBodySize,
+      context,
+      where,
+    );
   }
   if (config.redirect === undefined) return undefined;
   const where = at(path, 'redirect');

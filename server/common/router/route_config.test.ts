@@ -118,10 +118,6 @@ describe('routes', () => {
         withRoutes([to('a')], { hedge_policy: { initial_requests: 2 } }),
         'virtual_hosts[0].hedge_policy.initial_requests',
       ],
-      [
-        withRoutes([{ match: { prefix: '/' }, route: { cluster: 'a', rate_limits: [{}] } }]),
-        'virtual_hosts[0].routes[0].route.rate_limits',
-      ],
       [withRoutes([to('a')], {}, { vhds: {} }), 'vhds'],
     ];
     for (const [json, where] of cases) {

@@ -17,7 +17,7 @@ import { compileGlobalScope, compileVirtualHost } from './virtual_host_config.ts
 
 export class CompiledRouteConfig implements RouteConfig {
   readonly name: string;
-  readonly internalOnlyHeaders: readonly string[];
+  private readonly internalHeaders: readonly string[];
   readonly mostSpecificHeaderMutationsWins: boolean;
   readonly clusterNames: readonly string[];
   readonly domains: DomainMatcher<VirtualHost>;
@@ -29,12 +29,16 @@ export class CompiledRouteConfig implements RouteConfig {
     clusterNames: readonly string[],
   ) {
     this.name = config.name;
-    this.internalOnlyHeaders = Object.freeze(config.internal_only_headers.map(headerName));
+    this.internalHeaders = Object.freeze(config.internal_only_headers.map(headerName));
     this.mostSpecificHeaderMutationsWins = config.most_specific_header_mutations_wins;
     this.clusterNames = Object.freeze(clusterNames);
     this.domains = domains;
     this.ignorePathParameters = config.ignore_path_parameters_in_path_matching;
     Object.freeze(this);
+  }
+
+  internalOnlyHeaders(): readonly string[] {
+    return this.internalHeaders;
   }
 
   route(headers: RequestHeaderMap, info: StreamInfo, streamId: number): Route | undefined {

@@ -7,6 +7,7 @@ import type {
   EcdsConfigDump,
   ListenersConfigDump,
   RoutesConfigDump,
+  ScopedRoutesConfigDump,
   SecretsConfigDump,
 } from '../../../xds-protos/generated/envoy/admin/v3.ts';
 import type { Node } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
@@ -18,8 +19,10 @@ import type { ConfigDumpKey, ConfigDumpSource, ConfigTracker } from '../admin/co
 import type { ClusterRecord } from './cluster_store.ts';
 import type { ConfigStore } from './config_store.ts';
 import { endpointsDump } from './endpoints_dump.ts';
-import { inlineRoutes } from './inline_routes.ts';
+import { inlineRoutes, inlineScopedRoutes } from './inline_routes.ts';
 import { type ResourceKind, type ResourceVersion, TYPE_NAMES, type UpdateFailure } from './resource.ts';
+
+const NO_BYTES = new Uint8Array();
 
 type Matches = (name: string) => boolean;
 
@@ -40,7 +43,7 @@ export function configDumpSources(store: ConfigStore, node: Node, startedAt: num
     ['ecds', (matches) => ecdsDump(store, matches)],
     ['endpoint', (matches) => endpointsDump(store, matches)],
     ['listeners', (matches) => listenersDump(store, matches)],
-    ['route_scopes', () => ({})],
+    ['route_scopes', (matches) => scopedRoutesDump(store, matches)],
     ['routes', (matches) => routesDump(store, matches)],
     ['secrets', (matches) => secretsDump(store, matches)],
   ]);
@@ -144,6 +147,23 @@ function routesDump(store: ConfigStore, matches: Matches): DumpInSteps<Init<Rout
         return { ...stamp(active), route_config: any('route', active.bytes), error_state };
       return failure === undefined ? undefined : { error_state };
     }),
+  };
+}
+
+/** `name_regex` is about scopes, not about the names that they have together. */
+function scopedRoutesDump(store: ConfigStore, matches: Matches): DumpInSteps<Init<ScopedRoutesConfigDump>> {
+  return {
+    inline_scoped_route_configs: inlineScopedRoutes(store, matches),
+    dynamic_scoped_route_configs: elements(
+      store.scopedRoutes.all,
+      ({ resourceName: name, version, receivedAt, scopes }) => {
+        if (receivedAt === 0) return undefined;
+        const scoped_route_configs = [...scopes]
+          .filter(([scope]) => matches(scope))
+          .map(([, { bytes }]) => any('scoped_route', bytes));
+        return { name, ...stamp({ bytes: NO_BYTES, version, receivedAt }), scoped_route_configs };
+      },
+    ),
   };
 }
 

@@ -28,6 +28,7 @@ import { Publisher } from './publisher.ts';
 import { TYPE_NAMES } from './resource.ts';
 import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
 import { RouteStore } from './route_store.ts';
+import { ScopedRouteStore } from './scoped_route_store.ts';
 import type { Lease, ListenSocketBinder, ResourceCompilers, StoreServices } from './services.ts';
 import { SharedCounterStore } from './shared_counter_store.ts';
 import { SharedMemoryStore } from './shared_memory_store.ts';
@@ -67,6 +68,7 @@ export class ConfigStore {
   /** Watched by name. */
   readonly assignments: WatchedResources;
   readonly routes: WatchedResources;
+  readonly scopedRoutes: ScopedRouteStore;
   readonly sdsSecrets: WatchedResources;
   readonly extensions: WatchedResources;
   readonly hostSlots: SlotAllocator;
@@ -108,6 +110,7 @@ export class ConfigStore {
     this.#extensionStore = new ExtensionConfigStore(services);
     this.assignments = new WatchedResources(new EdsStore(services), subscriptions, this.history);
     this.routes = new WatchedResources(this.#routeStore, subscriptions, this.history);
+    this.scopedRoutes = new ScopedRouteStore(services);
     this.sdsSecrets = new WatchedResources(this.secrets, subscriptions, this.history);
     this.extensions = new WatchedResources(this.#extensionStore, subscriptions, this.history);
     this.clusters = new ClusterStore(services, this.assignments, () => this.#init.advance());
@@ -257,6 +260,7 @@ export class ConfigStore {
     if (dependency.kind === 'shared_counter') return this.#sharedCounters.lease(dependency.name);
     if (dependency.kind === 'shared_memory')
       return this.#sharedMemory.lease(dependency.name, dependency.bytes);
+    if (dependency.kind === 'scoped_routes') return this.scopedRoutes.lease(dependency);
     const { kind, source, name, path } = dependency;
     const key = resourceKey(source, name);
     if (kind === 'secret') {
@@ -276,7 +280,7 @@ export class ConfigStore {
 
 function leaseOf(
   resources: WatchedResources,
-  { source, name, path }: Exclude<Dependency, { kind: 'shared_counter' | 'shared_memory' }>,
+  { source, name, path }: Exclude<Dependency, { kind: 'shared_counter' | 'shared_memory' | 'scoped_routes' }>,
 ): Lease {
   const target = resources.watch(source, name, path);
   return { target, release: () => resources.release(target) };

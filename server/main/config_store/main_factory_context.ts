@@ -6,7 +6,10 @@ import type {
   ConfigSource,
   ExtensionConfigSource,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
-import type { Rds } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import type {
+  Rds,
+  ScopedRoutes,
+} from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { SdsSecretConfig } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type {
@@ -20,7 +23,7 @@ import type { Runtime } from '../../api/runtime.ts';
 import type { SecretKind } from '../../api/secret.ts';
 import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
-import { resourceKey } from '../../common/config/resource_key.ts';
+import { resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
 import { sharedMemoryName } from '../../common/config/shared_memory_name.ts';
 import { compileTracer } from '../../common/tracing/tracer_manager.ts';
 
@@ -45,6 +48,14 @@ export type Dependency =
       readonly name: string;
       readonly source: ConfigSource;
       readonly discovery: ExtensionConfigSource;
+      readonly path: string;
+    }
+  | {
+      readonly kind: 'scoped_routes';
+      readonly key: string;
+      readonly source: ConfigSource;
+      readonly config: ScopedRoutes;
+      readonly statPrefix: string;
       readonly path: string;
     }
   | { readonly kind: 'shared_counter'; readonly name: string }
@@ -97,6 +108,16 @@ export function mainFactoryContext(
       const statPrefix = this.httpStatPrefix;
       dependencies.push({ kind: 'route', name, source, statPrefix, path: at(path, 'config_source') });
       return { name: resourceKey(source, name), current: undefined };
+    },
+    scopedRouteConfigurations(scopedRoutes, path) {
+      const config = scopedRoutes as ScopedRoutes;
+      const where = at(path, 'scoped_rds.scoped_rds_config_source');
+      const source = config.scoped_rds?.scoped_rds_config_source;
+      if (source === undefined) throw new ConfigError(where, 'value is required');
+      const key = scopedRoutesKey(config);
+      const statPrefix = this.httpStatPrefix;
+      dependencies.push({ kind: 'scoped_routes', key, source, config, statPrefix, path: where });
+      return { name: key, current: undefined };
     },
     httpFilterConfiguration: (discovery, name, path) => {
       const { config_source: source } = discovery as ExtensionConfigSource;

@@ -15,6 +15,7 @@ const ORDER: readonly Kind[] = [
   'endpoints',
   'extension',
   'route',
+  'scoped_routes',
   'listener',
 ];
 

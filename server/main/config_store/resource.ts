@@ -2,13 +2,21 @@
 
 import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 
-export type ResourceKind = 'cluster' | 'endpoints' | 'listener' | 'route' | 'secret' | 'extension';
+export type ResourceKind =
+  | 'cluster'
+  | 'endpoints'
+  | 'listener'
+  | 'route'
+  | 'scoped_route'
+  | 'secret'
+  | 'extension';
 
 export const TYPE_NAMES = {
   cluster: 'envoy.config.cluster.v3.Cluster',
   endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
   route: 'envoy.config.route.v3.RouteConfiguration',
+  scoped_route: 'envoy.config.route.v3.ScopedRouteConfiguration',
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   extension: 'envoy.config.core.v3.TypedExtensionConfig',
 } as const satisfies Record<ResourceKind, string>;

@@ -77,6 +77,7 @@ const INIT_NAMES: Readonly<Record<ResourceKind, string>> = {
   endpoints: 'EDS',
   listener: 'Listener',
   route: 'RdsRouteConfigSubscription',
+  scoped_route: 'ScopedRdsConfigSubscription',
   secret: 'SdsApi',
   extension: 'FilterConfigSubscription',
 };

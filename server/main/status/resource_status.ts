@@ -11,6 +11,7 @@ export function resourceView(store: ConfigStore): ResourceView {
   const sources: Readonly<Record<ResourceKind, () => Iterable<ResourceStatus>>> = {
     listener: () => collected('listener', store.listeners.all),
     route: () => watched('route', store.routes),
+    scoped_route: () => scopes(store),
     cluster: () => collected('cluster', store.clusters.all),
     endpoints: () => watched('endpoints', store.assignments),
     secret: () => secrets(store),
@@ -37,6 +38,18 @@ function* collected(
 function* watched(kind: ResourceKind, resources: WatchedResources): Generator<ResourceStatus> {
   for (const { resourceName: name, active, failure } of resources.all) {
     yield { kind, name, isStatic: false, active, warming: undefined, failure };
+  }
+}
+
+function* scopes(store: ConfigStore): Generator<ResourceStatus> {
+  const kind = 'scoped_route';
+  for (const { scopes, failure } of store.scopedRoutes.all) {
+    for (const [name, active] of scopes) {
+      const refused = failure?.name === name ? failure : undefined;
+      yield { kind, name, isStatic: false, active, warming: undefined, failure: refused };
+    }
+    if (failure === undefined || scopes.has(failure.name)) continue;
+    yield { kind, name: failure.name, isStatic: false, active: undefined, warming: undefined, failure };
   }
 }
 

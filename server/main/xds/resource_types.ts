@@ -75,7 +75,11 @@ const ROWS: readonly (readonly [string, string, string, string, string])[] = [
   ['envoy.service.runtime.v3.Runtime', 'runtime', 'runtime.v3.RuntimeDiscoveryService', 'Runtime', 'runtime'],
 ];
 
-const FULL_STATE = new Set(['envoy.config.cluster.v3.Cluster', 'envoy.config.listener.v3.Listener']);
+const FULL_STATE = new Set([
+  'envoy.config.cluster.v3.Cluster',
+  'envoy.config.listener.v3.Listener',
+  'envoy.config.route.v3.ScopedRouteConfiguration',
+]);
 
 /** Types without a row, which only ADS serves: Istio's workloads are all that there is, too, and `uid` names them. */
 const UNSERVED: Readonly<Record<string, Partial<ResourceType>>> = {

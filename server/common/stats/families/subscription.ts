@@ -14,6 +14,14 @@ export const RDS_STATS = statSchema('rds', {
   update_empty: 'counter',
 });
 
+/** Scoped RDS only. `update_empty` stays 0: a response without scopes is one that says there are none. */
+export const SCOPED_RDS_STATS = statSchema('scoped_rds', {
+  all_scopes: 'gauge',
+  on_demand_scopes: 'gauge',
+  active_scopes: 'gauge',
+  update_empty: 'counter',
+});
+
 /** SDS only. */
 export const SDS_STATS = statSchema('sds', {
   key_rotation_failed: 'counter',

@@ -20,10 +20,10 @@ export function respondDirectly(
   callbacks.sendLocalReply(code, body, 'direct_response', {
     modifyHeaders: (response) => {
       if (uri !== '') response.append('location', uri);
+      route.finalizeResponseHeaders(response, headers, info);
       // text/plain is what every local reply is unless it says otherwise.
       if (body !== '' && direct.contentType !== '' && direct.contentType !== 'text/plain')
         response.set('content-type', direct.contentType);
-      route.finalizeResponseHeaders(response, headers, info);
     },
   });
 }

@@ -1,6 +1,7 @@
 // Compiles HttpConnectionManager. Envoy: source/extensions/filters/network/http_connection_manager/config.cc;
 // document: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.
 
+import { createRequire } from 'node:module';
 import type { HttpConnectionManager } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { Duration } from '../../../../../xds-protos/generated/google/protobuf.ts';
 import { wrapperValue } from '../../../../../xds-protos/well_known.ts';
@@ -33,6 +34,9 @@ import { compileHttpFilters, compileUpgrades } from './http_filters.ts';
 import { compileClientCertDetails, compileInternalAddresses } from './identity.ts';
 import { compileLocalReply } from './local_reply.ts';
 import { compileTracing } from './tracing.ts';
+
+// Few connection managers have scopes: loaded with the first.
+const require = createRequire(import.meta.url);
 
 /** Source of each: the field's documentation. */
 const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
@@ -202,6 +206,11 @@ function compileRoutes(
   path: string,
 ): Provider<RouteConfig> {
   if (config.rds !== undefined) return context.routeConfiguration(config.rds, at(path, 'rds'));
+  if (config.scoped_routes !== undefined) {
+    const { compileScopedRoutes } =
+      require('../../../../common/router/scoped_routes.ts') as typeof import('../../../../common/router/scoped_routes.ts');
+    return compileScopedRoutes(config.scoped_routes, context, at(path, 'scoped_routes'));
+  }
   if (config.route_config === undefined)
     throw new ConfigError(at(path, 'route_specifier'), 'rds or route_config is required');
   const where = at(path, 'route_config');

@@ -5,6 +5,7 @@ export const HANDLED_FIELDS: ReadonlySet<string> = new Set([
   'stat_prefix',
   'rds',
   'route_config',
+  'scoped_routes',
   'http_filters',
   'add_user_agent',
   'tracing',
