@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../differential/route_cases.ts';
 import { ControlPlane } from '../integration/control_plane.ts';
-import type { ProxyProcess } from '../integration/proxy_process.ts';
+import { eventually, type ProxyProcess } from '../integration/proxy_process.ts';
 import { CONDITIONS, type Condition } from './conditions.ts';
 import { CLUSTERS, clusterOf, endpointsOf, listenersOf, type PoolName, routesOf } from './configuration.ts';
 import { type ChaoticHost, EchoHost, GrpcHost, Http1Host } from './hosts.ts';
@@ -16,8 +16,10 @@ const EVENT_MS = { least: 60, most: 500 };
 const ILL_MS = { least: 200, most: 2500 };
 const FLAPS = 4;
 const FLAP_MS = 60;
-/** ms after which a worker that was killed must have a successor; until then its connections may end. */
-const CRASH_MS = 3000;
+/** ms until a worker that was killed must have a successor. */
+const REPLACED_MS = 20_000;
+/** ms before and after that of which connections and access log entries may be lost with a worker. */
+const LOST_MS = 2000;
 /** ms in which workers have what the proxy has taken, clusters with their hosts. */
 const TAKES_EFFECT_MS = 500;
 const NAME_OF_STALL = 'the test itself stood still';
@@ -133,11 +135,22 @@ export class World {
       const name = random.pick(['retried', 'plain', 'grpc', 'tcp']);
       const cluster = clusterOf(name, ++this.#clusterChanges);
       void this.#configure(`cluster ${name} changes`, () => this.plane.set('cluster', { [name]: cluster }));
-    } else {
-      const from = performance.now();
-      this.#periods.push({ what: 'crash', from, to: from + CRASH_MS });
-      proxy.signal('SIGUSR2');
-    }
+    } else this.#killWorker(proxy);
+  }
+
+  /** Until another has taken its place, what it served may end, and nobody is left who could log it. */
+  #killWorker(proxy: ProxyProcess): void {
+    if (this.#periods.some(({ what, to }) => what === 'crash' && to === Number.POSITIVE_INFINITY)) return;
+    const period = { what: 'crash', from: performance.now() - LOST_MS, to: Number.POSITIVE_INFINITY };
+    this.#periods.push(period);
+    const replaced = (): number => proxy.stderr.split('worker_0 was replaced').length;
+    const before = replaced();
+    proxy.signal('SIGUSR2');
+    const recovery = eventually(async () => replaced() > before, 'a new worker', REPLACED_MS).then(() => {
+      period.to = performance.now() + LOST_MS;
+    });
+    this.#recoveries.add(recovery);
+    void recovery.then(() => this.#recoveries.delete(recovery));
   }
 
   #between({ least, most }: { least: number; most: number }): number {

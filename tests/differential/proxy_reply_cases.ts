@@ -1,8 +1,11 @@
 // Answers of the proxy's own, and what the access log says.
 
+import path from 'node:path';
 import { accessLog, type Scenario, TYPE } from './proxy_scenario.ts';
 import { answer, get, post, request } from './raw_requests.ts';
 import { OK } from './scripted_upstream.ts';
+
+const BODY_FILE = path.join(import.meta.dirname, '..', 'fixtures', 'certs', 'ca.pem');
 
 const routes = (...all: object[]): Scenario['virtualHost'] => ({ routes: all });
 const direct = (path: string, status: number, body?: string): object => ({
@@ -46,6 +49,14 @@ export const REPLY_CASES: readonly Scenario[] = [
       ],
       [get('/none')],
     ],
+  },
+  {
+    name: 'direct responses from a file',
+    virtualHost: routes({
+      match: { prefix: '/' },
+      direct_response: { status: 418, body: { filename: BODY_FILE } },
+    }),
+    connections: [[get('/'), request('HEAD', '/')]],
   },
   {
     name: 'redirects',

@@ -1,10 +1,12 @@
 // Routes through Envoy and Pilotfish: see proxy_comparison.ts for what is compared.
 
 import { fromHttp2 } from './over_http2.ts';
+import { CHAIN_MATCHER_CASES } from './proxy_chain_matcher_cases.ts';
 import { compareProxies } from './proxy_comparison.ts';
 import { DIRECT_RESPONSE_CASES } from './proxy_direct_response_cases.ts';
 import { HEDGE_CASES } from './proxy_hedge_cases.ts';
 import { INTERNAL_REDIRECT_CASES } from './proxy_internal_redirect_cases.ts';
+import { OPERATOR_CASES } from './proxy_operator_cases.ts';
 import { RETRY_CASES } from './proxy_retry_cases.ts';
 import { ROUTE_MATCH_CASES } from './proxy_route_match_cases.ts';
 import type { Scenario } from './proxy_scenario.ts';
@@ -18,3 +20,5 @@ compareProxies('internal redirects', INTERNAL_REDIRECT_CASES);
 compareProxies('internal redirects of clients of HTTP/2', FROM_HTTP2);
 compareProxies('direct responses', DIRECT_RESPONSE_CASES);
 compareProxies('hedged requests', HEDGE_CASES);
+compareProxies('filter chains by a matcher tree', CHAIN_MATCHER_CASES);
+compareProxies('operators of logs and headers', OPERATOR_CASES);

@@ -18,6 +18,8 @@ const COUNTED = { include_request_attempt_count: true, include_attempt_count_in_
 const thresholds = (more: object): Scenario['cluster'] => ({ circuit_breakers: { thresholds: [more] } });
 /** Envoy looks at a breaker when something is counted, and nothing ever is. */
 const BREAKER_OF_ZERO = { _open: 'open from the start here' };
+/** What Envoy has left of so many as there may be. */
+const POOLS_NOT_COUNTED = { remaining_cx_pools: 'connection pools are not counted here' };
 const slow = (ms: number): Scenario['upstreams'] => [{ answers: [[ms, OK]] }];
 const twice: readonly (readonly Step[])[] = [[get('/1')], [get('/2')]];
 const options = (more: object): Scenario['cluster'] => ({
@@ -404,6 +406,41 @@ export const UPSTREAM_CASES: readonly Scenario[] = [
     action: retry('5xx'),
     upstreams: [{ answers: [answer(500)] }],
     connections: [[get('/')]],
+  },
+
+  {
+    name: 'breakers of a priority',
+    statExceptions: POOLS_NOT_COUNTED,
+    cluster: {
+      circuit_breakers: { thresholds: [{}, { priority: 'HIGH', max_requests: 1, track_remaining: true }] },
+    },
+    virtualHost: {
+      routes: [
+        { match: { prefix: '/high' }, route: { cluster: '$C', priority: 'HIGH' } },
+        { match: { prefix: '/' }, route: { cluster: '$C' } },
+      ],
+    },
+    upstreams: slow(300),
+    staggerMs: 80,
+    connections: [[get('/high/1')], [get('/high/2')], [get('/default')]],
+  },
+  {
+    name: 'what circuit breakers have left',
+    statExceptions: POOLS_NOT_COUNTED,
+    cluster: thresholds({
+      max_connections: 5,
+      max_pending_requests: 6,
+      max_requests: 7,
+      max_retries: 8,
+      track_remaining: true,
+    }),
+    connections: [[get('/')]],
+  },
+  {
+    name: 'connections that are made ahead',
+    cluster: { preconnect_policy: { per_upstream_preconnect_ratio: 2 } },
+    upstreams: slow(100),
+    connections: [[get('/1'), get('/2')]],
   },
 
   {

@@ -42,6 +42,31 @@ export const DOWNSTREAM_CASES: readonly TlsCase[] = [
     }),
   },
   {
+    name: 'routes by TLS context',
+    exceptions: { ...SIGALGS, ...ISSUER },
+    downstream: asks({ ...ca(), trust_chain_verification: 'ACCEPT_UNTRUSTED' }),
+    manager: {
+      route_config: {
+        virtual_hosts: [
+          {
+            name: 'v',
+            domains: ['*'],
+            routes: [
+              { presented: true, validated: true },
+              { presented: true, validated: false },
+              { presented: false },
+              {},
+            ].map((tls_context, i) => ({
+              match: { prefix: '/', tls_context },
+              direct_response: { status: 201 + i },
+            })),
+          },
+        ],
+      },
+    },
+    clients: [{ tls: CLIENT }, { tls: client('stranger') }, {}],
+  },
+  {
     name: 'a client without a certificate',
     downstream: mutual,
     clients: [{}, { tls: { maxVersion: 'TLSv1.2' } }],

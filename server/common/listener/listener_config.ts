@@ -204,7 +204,7 @@ function compileChains(
   const matcher =
     tree === undefined
       ? compileFilterChainMatch(entries, fallback, path)
-      : compileFilterChainMatcher(tree, entries, fallback, at(path, 'filter_chain_matcher'));
+      : compileFilterChainMatcher(tree, entries, fallback, path);
   return { all, matcher };
 }
 

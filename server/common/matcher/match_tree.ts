@@ -3,13 +3,16 @@
 
 import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
 import type {
+  IPMatcher,
   Matcher,
   Matcher_MatcherTree,
   Matcher_OnMatch,
 } from '../../../xds-protos/generated/xds/type/matcher/v3.ts';
+import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { ExplainNode } from '../../api/router.ts';
 import { allOf, anyOf, leaf } from './explain.ts';
+import { compileIpMatchTree } from './ip_match_tree.ts';
 import { latin1Of } from './latin1.ts';
 import { compilePredicate, type MatchInput, type Predicate } from './match_predicate.ts';
 
@@ -169,13 +172,38 @@ function compileMap<Data, Action>(
   const { exact_match_map: exact, prefix_match_map: prefix, input } = config;
   if (input === undefined) throw new ConfigError(at(path, 'input'), 'value is required');
   const given = exact ?? prefix;
-  if (given === undefined) throw new ConfigError(at(path, 'custom_match'), 'custom_match is not supported');
+  if (given === undefined) return compileCustomMatch(config, factory, input, onNoMatch, path);
   const field = at(path, exact === undefined ? 'prefix_match_map.map' : 'exact_match_map.map');
   const map = new Map<string, OnMatch<Data, Action>>();
   for (const key of Object.keys(given.map)) {
     map.set(latin1Of(key), compileOnMatch(given.map[key], factory, `${field}["${key}"]`));
   }
   return new MapTree(factory.input(input, at(path, 'input')), map, exact === undefined, onNoMatch);
+}
+
+function compileCustomMatch<Data, Action>(
+  { custom_match: custom }: Matcher_MatcherTree,
+  factory: MatchTreeFactory<Data, Action>,
+  input: TypedExtensionConfig,
+  onNoMatch: OnMatch<Data, Action> | undefined,
+  path: string,
+): MatchTree<Data, Action> {
+  const where = at(path, 'custom_match');
+  if (custom?.typed_config === undefined) throw new ConfigError(path, 'tree_type must be specified');
+  const { typeName, message } = decodeAny(custom.typed_config, at(where, 'typed_config'));
+  if (typeName !== 'xds.type.matcher.v3.IPMatcher') {
+    throw new ConfigError(
+      where,
+      `Didn't find a registered implementation for '${custom.name}' with type URL: '${typeName}'`,
+    );
+  }
+  return compileIpMatchTree(
+    message as unknown as IPMatcher,
+    factory.input(input, at(path, 'input')),
+    (config, inside) => compileOnMatch(config, factory, inside),
+    onNoMatch,
+    at(where, 'typed_config'),
+  );
 }
 
 function compileOnMatch<Data, Action>(
