@@ -18,6 +18,7 @@ const ROOTS = [
   /^google\.rpc\.Status$/,
   /^google\.protobuf\.(Any|Duration|Empty|FieldMask|Timestamp|Struct|\w*Value)$/,
   /^(istio|io\.istio|stats|envoy\.tcp\.metadataexchange)\./,
+  /^opentelemetry\.proto\.collector\./,
 ];
 
 /** Descriptors by full name, in name order. */

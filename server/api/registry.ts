@@ -191,6 +191,8 @@ export type SettingsCategory =
   | 'envoy.http.stateful_header_formatters'
   | 'envoy.http.stateful_session'
   | 'envoy.bootstrap'
+  | 'envoy.tracers.opentelemetry.resource_detectors'
+  | 'envoy.tracers.opentelemetry.samplers'
   | 'envoy.filters.upstream_network'
   | 'envoy.http.header_validators'
   | 'envoy.compression.compressor';

@@ -24,9 +24,8 @@ const NOT_YET: readonly string[] = [
   // Filters.
   "Didn't find a registered implementation for 'envoy.filters.http.rbac'",
   "with type URL: 'envoy.extensions.filters.http.lua.v3.Lua'",
-  // Tracing.
+  // Access loggers.
   "access_log.typed_config: Didn't find a registered implementation for 'envoy.access_loggers.http_grpc'",
-  "tracing.provider: Didn't find a registered implementation for 'envoy.tracers.opentelemetry'",
 ];
 
 afterEach(closeAll);

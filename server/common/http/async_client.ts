@@ -30,7 +30,7 @@ export function sendRequest(
 ): void {
   headers.set('x-envoy-internal', 'true');
   headers.set('x-forwarded-for', localIp);
-  headers.set('x-envoy-expected-rq-timeout-ms', String(timeoutMs));
+  if (timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(timeoutMs));
   const host = cluster.chooseHost(undefined) as Host | undefined;
   if (host === undefined) {
     cluster.chargeLocalResponse(503, headers);

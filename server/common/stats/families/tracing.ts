@@ -2,6 +2,13 @@
 
 import { statSchema } from '../schema.ts';
 
+/** Below `tracing.opentelemetry.`. */
+export const OPENTELEMETRY_STATS = statSchema('opentelemetry', {
+  spans_dropped: 'counter',
+  spans_sent: 'counter',
+  timer_flushed: 'counter',
+});
+
 /** Below `tracing.zipkin.`. */
 export const ZIPKIN_STATS = statSchema('zipkin', {
   reports_dropped: 'counter',
