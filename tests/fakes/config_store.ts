@@ -67,6 +67,7 @@ export function testStore(bootstrap: object): TestStore {
           outlierDetection: undefined,
           updateMergeWindowMs: 0,
           healthCheck: undefined,
+          isSecure: false,
         };
       },
       route: ({ virtual_hosts }) => refuseBad(virtual_hosts[0]?.name ?? ''),

@@ -139,6 +139,8 @@ export interface ClusterConfig {
   readonly overrideHostStatuses: number;
   readonly circuitBreakers: readonly [Thresholds, Thresholds];
   readonly transportSockets: TransportSocketMatcher;
+  /** Do some connections to its hosts have TLS? */
+  readonly isSecure: boolean;
   readonly bindAddress: Address | undefined;
   readonly tcpKeepalive: TcpKeepalive | undefined;
   /** Network filters of upstream connections (Cluster.filters). */
@@ -175,6 +177,13 @@ export function compileCluster(
   const common = cluster.common_lb_config;
   if (common !== undefined) rejectOtherFields(common, COMMON_LB_FIELDS, at(path, 'common_lb_config'));
   const http = compileHttpOptions(cluster, context, path);
+  const transportSockets = compileTransportSockets(
+    cluster,
+    http,
+    context,
+    `cluster.${statName(cluster)}.`,
+    path,
+  );
   return Object.freeze({
     name: cluster.name,
     altStatName: cluster.alt_stat_name,
@@ -206,7 +215,8 @@ export function compileCluster(
         : common.healthy_panic_threshold.value,
     ),
     circuitBreakers: compileCircuitBreakers(cluster, path),
-    transportSockets: compileTransportSockets(cluster, http, context, `cluster.${statName(cluster)}.`, path),
+    transportSockets,
+    isSecure: transportSockets.isSecure,
     bindAddress: compileBindConfig(cluster.upstream_bind_config, at(path, 'upstream_bind_config')),
     tcpKeepalive: compileConnectionOptions(
       cluster.upstream_connection_options,

@@ -41,6 +41,11 @@ export class TransportSocketMatcher {
     this.autoSniHeader = autoSniHeader;
   }
 
+  /** Has it a transport socket that encrypts? */
+  get isSecure(): boolean {
+    return this.fallback?.secure === true || this.matches.some(({ factory }) => factory?.secure === true);
+  }
+
   /** The factory for a host; undefined for plaintext. Endpoint metadata comes before that of its locality. */
   resolve(
     endpoint: FilterMetadata | undefined,

@@ -4,6 +4,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { StatBlock, StatStore } from '../../api/stats.ts';
+import { HTTP1_CODEC_STATS } from '../../common/stats/families/codec.ts';
 import { HTTP_LISTENER_STATS, HTTP_STATS } from '../../common/stats/families/http.ts';
 import { ADMIN_LISTENER_STATS, PER_HANDLER_LISTENER_STATS } from '../../common/stats/families/listener.ts';
 import { DownstreamResponseCodes } from '../../common/stats/response_code_stats.ts';
@@ -24,6 +25,8 @@ export class AdminStats {
   constructor(store: StatStore) {
     this.#http = store.block(HTTP_STATS, 'http.admin.');
     this.#listener = store.block(ADMIN_LISTENER_STATS, 'listener.admin.');
+    // All codecs of clients share these, and the admin port's is there first.
+    store.block(HTTP1_CODEC_STATS, 'http1.');
     this.#handler = store.block(PER_HANDLER_LISTENER_STATS, 'listener.admin.main_thread.');
     const listenerHttp = store.block(HTTP_LISTENER_STATS, 'listener.admin.http.admin.');
     this.#codes = new DownstreamResponseCodes(this.#http, listenerHttp);

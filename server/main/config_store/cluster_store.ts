@@ -233,14 +233,15 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   #check(cluster: Cluster, isStatic: boolean, path: string) {
     const { context, dependencies } = mainFactoryContext(this.services.environment, isStatic);
     const compiled = this.services.compilers.cluster(cluster, context, path);
-    const { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs, healthCheck } = compiled;
+    const { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs, healthCheck, isSecure } =
+      compiled;
     if (cluster.load_assignment !== undefined) {
       const { dns } = clusterDiscovery(cluster, path);
       checkLoadAssignment(cluster.load_assignment, dns !== undefined, at(path, 'load_assignment'));
     }
     return {
       dependencies,
-      shape: { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs, healthCheck },
+      shape: { loadBalancer, panicPercent, outlierDetection, updateMergeWindowMs, healthCheck, isSecure },
     };
   }
 

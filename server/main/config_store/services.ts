@@ -18,7 +18,7 @@ import type { Warmable } from './warming.ts';
 /** What the main thread itself needs of a compiled cluster. The rest would hold secrets and TLS contexts for nothing. */
 export type ClusterShape = Pick<
   ClusterConfig,
-  'loadBalancer' | 'panicPercent' | 'outlierDetection' | 'updateMergeWindowMs' | 'healthCheck'
+  'loadBalancer' | 'panicPercent' | 'outlierDetection' | 'updateMergeWindowMs' | 'healthCheck' | 'isSecure'
 >;
 
 /** The pure compile functions of common/; main runs them to say ACK or NACK. */

@@ -11,9 +11,12 @@ import {
   CLUSTER_CONFIG_UPDATE_STATS,
   CLUSTER_ENDPOINT_STATS,
   CLUSTER_LB_STATS,
+  CLUSTER_SUBSET_STATS,
   CLUSTER_TRAFFIC_STATS,
   CLUSTER_UPDATE_STATS,
 } from '../../common/stats/families/cluster.ts';
+import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../../common/stats/families/codec.ts';
+import { SSL_SOCKET_FACTORY_STATS, SSL_STATS } from '../../common/stats/families/ssl.ts';
 import { coarseHealth, EXCLUDED_FLAGS } from '../../common/upstream/host.ts';
 import { BREAKER_SLOTS_PER_PRIORITY, type Thresholds } from '../../common/upstream/resource_manager.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
@@ -93,6 +96,7 @@ export class ClusterStats {
     ];
     // An EDS cluster's subscription has stats of the same names.
     if (!(version.source instanceof EdsEndpoints)) families.push([CLUSTER_UPDATE_STATS, prefix]);
+    families.push(...shapedFamilies(version, prefix));
     for (const [schema, each] of families) this.#aggregator.declare(schema, each);
     const endpoints = this.#stats.block(CLUSTER_ENDPOINT_STATS, prefix);
     const { table } = this.#store.breakerSlots;
@@ -148,4 +152,21 @@ export class ClusterStats {
     values[base + AT.membership_change] = hosts.changes;
     values[base + AT['default.total_match_count']] = hosts.matched;
   }
+}
+
+/** What Envoy lists of a cluster from its start because of what it is configured with. */
+function* shapedFamilies(
+  { shape }: ClusterVersion,
+  prefix: string,
+): Generator<readonly [schema: StatSchema, prefix: string]> {
+  const { isSecure, loadBalancer, healthCheck } = shape;
+  if (loadBalancer.policy === 'SUBSET') yield [CLUSTER_SUBSET_STATS, prefix];
+  if (isSecure) {
+    yield [SSL_STATS, `${prefix}ssl.`];
+    yield [SSL_SOCKET_FACTORY_STATS, `${prefix}client_ssl_socket_factory.`];
+  }
+  const probe = healthCheck?.probe;
+  if (probe?.kind === 'GRPC' || (probe?.kind === 'HTTP' && probe.http2))
+    yield [HTTP2_CODEC_STATS, `${prefix}http2.`];
+  else if (probe?.kind === 'HTTP') yield [HTTP1_CODEC_STATS, `${prefix}http1.`];
 }

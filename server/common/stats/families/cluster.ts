@@ -53,6 +53,11 @@ export const CLUSTER_LB_STATS = statSchema('cluster_lb', {
   lb_zone_routing_sampled: 'counter',
 });
 
+/** Below `cluster.<name>.`, of those that balance by subset. */
+export const CLUSTER_SUBSET_STATS = statSchema('cluster_subset', {
+  lb_subsets_single_host_per_subset_duplicate: 'gauge',
+});
+
 /** Below `cluster.<name>.ring_hash_lb.`. Kept by the main thread. */
 export const RING_HASH_STATS = statSchema('ring_hash_lb', {
   max_hashes_per_host: 'gauge',
