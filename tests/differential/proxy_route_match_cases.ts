@@ -2,6 +2,7 @@
 
 import { type Scenario, TYPE } from './proxy_scenario.ts';
 import { get, post } from './raw_requests.ts';
+import { OK } from './scripted_upstream.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -316,6 +317,34 @@ export const ROUTE_MATCH_CASES: readonly Scenario[] = [
     },
     cluster: { lb_policy: 'RING_HASH' },
     connections: [[get('/', 'cookie: session=abc'), get('/', 'cookie: other=1; session="quoted"')]],
+  },
+  {
+    name: 'a mirror that nobody listens behind',
+    upstreams: [{ answers: [[100, OK]] }],
+    action: { request_mirror_policies: [{ cluster: '$C-m' }] },
+    clusters: { m: { upstream: '127.0.0.1:1' } },
+    connections: [[get('/')]],
+  },
+  {
+    name: 'a mirror that resets',
+    upstreams: [{ answers: [[100, OK]] }],
+    action: { request_mirror_policies: [{ cluster: '$C-m' }] },
+    clusters: { m: { upstream: { answers: [['RST']] } } },
+    connections: [[get('/')]],
+  },
+  {
+    name: 'a mirror that is too slow for the route',
+    upstreams: [{ answers: [[100, OK]] }],
+    action: { timeout: '0.3s', request_mirror_policies: [{ cluster: '$C-m' }] },
+    clusters: { m: { upstream: { answers: [[2000, OK]] } } },
+    connections: [[{ send: get('/'), await: 1, after: 600 }]],
+  },
+  {
+    name: 'a mirror without hosts',
+    upstreams: [{ answers: [[100, OK]] }],
+    action: { request_mirror_policies: [{ cluster: '$C-m' }] },
+    clusters: { m: {} },
+    connections: [[get('/')]],
   },
   {
     name: 'mirrors with headers and a host of their own',

@@ -85,7 +85,7 @@ export abstract class ConnPoolBase implements HttpConnPool {
   private connectIfNeeded(): void {
     for (let i = 0; i < MAX_CONNECTIONS_PER_EVENT && this.shouldConnect(); i++) {
       const resources = this.cluster.resourceManager(this.options.priority);
-      if (!resources.tryAcquireConnection()) {
+      if (!resources.tryAcquireConnectionTo(this.host)) {
         const { values, base } = this.cluster.stats;
         values[base + STAT.upstream_cx_overflow]++;
         if (this.clients > 0) return;

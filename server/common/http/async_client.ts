@@ -8,6 +8,7 @@ import type { Cancellable, HttpConnPool, PoolCallbacks, PoolStream } from '../co
 import { monotonicNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import { ipAddress } from '../network/address.ts';
+import { CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
 import { ConnectionInfoRecord, StreamInfoRecord } from '../stream_info/stream_info.ts';
 import type { Host } from '../upstream/host.ts';
 import type { ThreadLocalCluster } from '../upstream/thread_local_cluster.ts';
@@ -73,8 +74,8 @@ export class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner 
 
   /** The answer has come in full. */
   protected onSuccess(_status: number): void {}
-  /** `status` stands for what went wrong: 503, or 504 when the time was up. `answered`: the head of an answer had come. */
-  protected onFailure(_status: number, _answered: boolean): void {}
+  /** There was no connection, it was reset, or the time was up. */
+  protected onFailure(): void {}
 
   /** `timeoutMs` is for the request and its answer; 0 = none. */
   start(pool: HttpConnPool, timeoutMs: number): void {
@@ -97,6 +98,8 @@ export class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner 
 
   onTimeout(): void {
     const { stream, pending } = this;
+    const { values, base } = this.cluster.stats;
+    values[base + CLUSTER_TRAFFIC_STATS.offset.upstream_rq_timeout]++;
     this.fail(504);
     pending?.cancel();
     stream?.resetStream('LocalReset');
@@ -128,8 +131,11 @@ export class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner 
     if (this.finish()) this.onSuccess(this.status);
   }
 
+  /** `status` stands for what went wrong: 503, or 504 when the time was up. It counts where no other has come. */
   private fail(status: number): void {
-    if (this.finish()) this.onFailure(status, this.status !== 0);
+    if (!this.finish()) return;
+    if (this.status === 0) this.cluster.chargeLocalResponse(status, this.headers);
+    this.onFailure();
   }
 
   /** False when it had ended before. */
@@ -143,7 +149,7 @@ export class AsyncRequest implements ResponseDecoder, PoolCallbacks, TimerOwner 
   }
 }
 
-/** Tells how it ended, and counts a failure as the answer that it stands for. */
+/** Tells how it ended. */
 class ReportedRequest extends AsyncRequest {
   private readonly callbacks: AsyncCallbacks;
 
@@ -161,8 +167,7 @@ class ReportedRequest extends AsyncRequest {
     this.callbacks.onSuccess(status);
   }
 
-  protected override onFailure(status: number, answered: boolean): void {
-    if (!answered) this.cluster.chargeLocalResponse(status, this.headers);
+  protected override onFailure(): void {
     this.callbacks.onFailure();
   }
 }

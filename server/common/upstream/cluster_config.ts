@@ -97,7 +97,8 @@ const COMMON_LB_FIELDS = new Set([
   'consistent_hashing_lb_config',
   'override_host_status',
 ]);
-const BREAKER_FIELDS = new Set(['thresholds']);
+const BREAKER_FIELDS = new Set(['thresholds', 'per_host_thresholds']);
+const PER_HOST_FIELDS = new Set(['priority', 'max_connections']);
 const THRESHOLD_FIELDS = new Set([
   'priority',
   'max_connections',
@@ -292,33 +293,46 @@ export function compileCircuitBreakers(cluster: ClusterMessage, path: string): [
   const breakers = cluster.circuit_breakers;
   if (breakers === undefined) return result;
   rejectOtherFields(breakers, BREAKER_FIELDS, at(path, 'circuit_breakers'));
-  const seen = new Set<number>();
-  for (let i = 0; i < breakers.thresholds.length; i++) {
-    const thresholds = breakers.thresholds[i];
-    const where = at(at(at(path, 'circuit_breakers'), 'thresholds'), i);
-    rejectOtherFields(thresholds, THRESHOLD_FIELDS, where);
-    const priority = thresholds.priority === 'HIGH' ? 1 : 0;
-    // Envoy takes the first of a priority.
-    if (seen.has(priority)) continue;
-    seen.add(priority);
-    result[priority] = compileThresholds(thresholds);
-  }
+  const where = at(path, 'circuit_breakers');
+  const all = firstOfPriority(breakers.thresholds, THRESHOLD_FIELDS, at(where, 'thresholds'));
+  const perHost = firstOfPriority(
+    breakers.per_host_thresholds,
+    PER_HOST_FIELDS,
+    at(where, 'per_host_thresholds'),
+  );
+  for (const priority of [0, 1] as const)
+    result[priority] = compileThresholds(all[priority], perHost[priority]);
   return result;
 }
 
-function compileThresholds(thresholds: CircuitBreakers_Thresholds): Thresholds {
-  const budget = thresholds.retry_budget;
+/** Of the default and of the high priority: Envoy takes the first of each. */
+function firstOfPriority(
+  list: readonly CircuitBreakers_Thresholds[],
+  handled: ReadonlySet<string>,
+  path: string,
+): (CircuitBreakers_Thresholds | undefined)[] {
+  for (const [i, thresholds] of list.entries()) rejectOtherFields(thresholds, handled, at(path, i));
+  return [list.find(({ priority }) => priority !== 'HIGH'), list.find(({ priority }) => priority === 'HIGH')];
+}
+
+function compileThresholds(
+  thresholds: CircuitBreakers_Thresholds | undefined,
+  perHost: CircuitBreakers_Thresholds | undefined,
+): Thresholds {
+  if (thresholds === undefined && perHost === undefined) return DEFAULT_THRESHOLDS;
+  const budget = thresholds?.retry_budget;
   return Object.freeze({
-    maxConnections: wrapperValue(thresholds.max_connections) ?? DEFAULT_THRESHOLDS.maxConnections,
+    maxConnections: wrapperValue(thresholds?.max_connections) ?? DEFAULT_THRESHOLDS.maxConnections,
     maxPendingRequests:
-      wrapperValue(thresholds.max_pending_requests) ?? DEFAULT_THRESHOLDS.maxPendingRequests,
-    maxRequests: wrapperValue(thresholds.max_requests) ?? DEFAULT_THRESHOLDS.maxRequests,
-    maxRetries: wrapperValue(thresholds.max_retries) ?? DEFAULT_THRESHOLDS.maxRetries,
+      wrapperValue(thresholds?.max_pending_requests) ?? DEFAULT_THRESHOLDS.maxPendingRequests,
+    maxRequests: wrapperValue(thresholds?.max_requests) ?? DEFAULT_THRESHOLDS.maxRequests,
+    maxRetries: wrapperValue(thresholds?.max_retries) ?? DEFAULT_THRESHOLDS.maxRetries,
     // Source: RetryBudget.budget_percent, 20 %.
     retryBudgetPercent: budget === undefined ? undefined : (budget.budget_percent?.value ?? 20),
     minRetryConcurrency:
       wrapperValue(budget?.min_retry_concurrency) ?? DEFAULT_THRESHOLDS.minRetryConcurrency,
-    trackRemaining: thresholds.track_remaining,
+    trackRemaining: thresholds?.track_remaining === true,
+    maxConnectionsPerHost: wrapperValue(perHost?.max_connections) ?? DEFAULT_THRESHOLDS.maxConnectionsPerHost,
   });
 }
 

@@ -107,6 +107,10 @@ export class Host implements HostDescription {
     return Atomics.load(this.table, this.slot + HostSlot.ActiveRequests);
   }
 
+  get activeConnections(): number {
+    return Atomics.load(this.table, this.slot + HostSlot.ActiveConnections);
+  }
+
   /** What EDS and checks say of it now. */
   get health(): HostHealth {
     return coarseHealth(Atomics.load(this.table, this.slot + HostSlot.HealthFlags));

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { host } from '../../../tests/fakes/hosts.ts';
+import { HostSlot } from '../../api/upstream/host.ts';
 import {
   BREAKER_SLOTS,
   DEFAULT_THRESHOLDS,
@@ -28,6 +30,17 @@ describe('SharedResourceManager', () => {
     manager.releaseConnection();
     assert.equal(manager.tryAcquireConnection(), true);
     assert.equal(manager.tryAcquirePendingRequest(), true, 'resources do not share their limits');
+  });
+
+  test('a host has a limit of its own', () => {
+    const manager = managerOf({ maxConnectionsPerHost: 1 });
+    const [one, other] = [host(1), host(2)];
+    assert.equal(manager.tryAcquireConnectionTo(one), true);
+    one.add(HostSlot.ActiveConnections, 1);
+    assert.deepEqual(
+      [manager.tryAcquireConnectionTo(one), manager.tryAcquireConnectionTo(other)],
+      [false, true],
+    );
   });
 
   test("Istio's MaxUint32 is no limit", () => {

@@ -2,6 +2,7 @@
 // memory that all workers share, so the limits are exact for the process. Envoy: source/common/upstream/resource_manager_impl.h.
 
 import type { ResourceManager } from '../../api/upstream/cluster.ts';
+import type { Host } from './host.ts';
 
 /** Int32 slots of one priority's breakers in the shared table; a cluster has two priorities. */
 export const BREAKER_SLOTS_PER_PRIORITY = 8;
@@ -22,6 +23,8 @@ export interface Thresholds {
   readonly retryBudgetPercent: number | undefined;
   readonly minRetryConcurrency: number;
   readonly trackRemaining: boolean;
+  /** Of one host. */
+  readonly maxConnectionsPerHost: number;
 }
 
 export const DEFAULT_THRESHOLDS: Thresholds = Object.freeze({
@@ -32,6 +35,7 @@ export const DEFAULT_THRESHOLDS: Thresholds = Object.freeze({
   retryBudgetPercent: undefined,
   minRetryConcurrency: 3,
   trackRemaining: false,
+  maxConnectionsPerHost: Number.POSITIVE_INFINITY,
 });
 
 export type BreakerUse = Readonly<
@@ -74,6 +78,10 @@ export class SharedResourceManager implements ResourceManager {
 
   tryAcquireConnection(): boolean {
     return this.tryAcquire(CONNECTIONS, this.maxConnections);
+  }
+  /** Also by what the host may have. */
+  tryAcquireConnectionTo(host: Host): boolean {
+    return host.activeConnections < this.thresholds.maxConnectionsPerHost && this.tryAcquireConnection();
   }
   /** Envoy lets a pool open its first connection even above the limit, so that a host is never unreachable. */
   acquireConnection(): void {

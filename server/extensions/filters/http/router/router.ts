@@ -189,7 +189,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.requestCompleteAt = monotonicNow();
     const { headers, body, trailers, callbacks, config } = this;
     for (const policy of this.entry.shadowPolicies)
-      shadowRequest(policy, headers, body, trailers, callbacks, config);
+      shadowRequest(policy, headers, body, trailers, callbacks, config, this.timeouts.global);
   }
 
   private startResponseTimers(): void {

@@ -9,14 +9,14 @@ import type { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
 import { AsyncRequest } from '../../../../common/http/async_client.ts';
 import { appendValue } from '../../../../common/http/conn_manager_utility.ts';
 import { RequestHeaders } from '../../../../common/http/header_map.ts';
+import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import type { RouterConfig } from './config.ts';
 
-/** ms a shadow may take. Source: the timeout of Envoy's async client as the router uses it is the route's; 15 s is its default. */
-const SHADOW_TIMEOUT_MS = 15_000;
+const STAT = CLUSTER_TRAFFIC_STATS.offset;
 
-/** Sends the copy when the policy's fraction says so and the cluster exists. */
+/** Sends the copy when the policy's fraction says so and the cluster exists. `timeoutMs`: that of the request; 0 = none. */
 export function shadowRequest(
   policy: ShadowPolicy,
   headers: RequestHeaderMap,
@@ -24,14 +24,13 @@ export function shadowRequest(
   trailers: TrailerMap | undefined,
   callbacks: StreamDecoderFilterCallbacks,
   { clusterManager, localIp }: RouterConfig,
+  timeoutMs: number,
 ): void {
   if (!policy.fraction(callbacks.streamId)) return;
   const name = policy.cluster === '' ? headers.get(policy.clusterHeader) : policy.cluster;
   if (name === undefined) return;
   const cluster = clusterManager.getCluster(name) as ThreadLocalCluster | undefined;
-  const host = cluster?.chooseHost(undefined) as Host | undefined;
-  if (cluster === undefined || host === undefined) return;
-  const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers);
+  if (cluster === undefined) return;
   const copy = new RequestHeaders(
     headers.method,
     headers.path,
@@ -44,7 +43,15 @@ export function shadowRequest(
   copy.set('x-envoy-internal', 'true');
   appendValue(copy, 'x-forwarded-for', localIp);
   const bytes = body === undefined || body.length === 0 ? undefined : body.peek();
-  new AsyncRequest(cluster, copy, bytes, trailers).start(pool, SHADOW_TIMEOUT_MS);
+  const host = cluster.chooseHost(undefined) as Host | undefined;
+  if (host === undefined) {
+    const { values, base } = cluster.stats;
+    values[base + STAT.upstream_cx_none_healthy]++;
+    cluster.chargeLocalResponse(503, copy);
+    return;
+  }
+  const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers);
+  new AsyncRequest(cluster, copy, bytes, trailers).start(pool, timeoutMs);
 }
 
 /** `example.com:80` becomes `example.com-shadow:80`. */
