@@ -43,6 +43,7 @@ export async function run(
   args: readonly string[],
   serve: (start: Start) => Promise<number>,
 ): Promise<number> {
+  if (args[0] === 'explain') return (await import('./explain/command.ts')).explainCommand(args.slice(1));
   const commandLine = parseCommandLine(args);
   if (commandLine.type === 'error') {
     console.error(commandLine.text);

@@ -101,6 +101,7 @@ export function helpText(program: string): string {
     `Usage: ${program} [flags]`,
     '',
     'A proxy that takes its configuration as Envoy does. Without -c, --config-yaml, --istiod or --resources it runs a demo.',
+    '`explain --help`: ask what happens to a request.',
     '',
   ];
   for (const [title, flags] of [
