@@ -93,6 +93,8 @@ export function generateRequest(random: Random): RequestCase {
     headers.push(name, random.pick(VALUES));
   // Always there and always one number: without it weighted clusters would be drawn by lot.
   headers.push('x-num', random.pick(['0', '9', '15', '1001', '123456789012345678']));
+  if (random.chance(0.2))
+    headers.push('cookie', random.pick(['a=1', 'b=abc; a=15', 'A=abc', 'a=; b=ABC', 'b']));
   if (random.chance(0.1))
     headers.push(
       'content-type',
@@ -145,7 +147,18 @@ function routeMatch(random: Random): { match: Record<string, unknown>; template:
       break;
     case 1:
       match.safe_regex = {
-        regex: random.pick(['/.*', '/a.*', '/(a|b)(/.*)?', '/[^/]+', '/[^/]*/.*', '/v\\d+', '(?i)/A.*']),
+        regex: random.pick([
+          '/.*',
+          '/a.*',
+          '/(a|b)(/.*)?',
+          '/[^/]+',
+          '/[^/]*/.*',
+          '/v\\d+',
+          '(?i)/A.*',
+          '/a/(b|ab)',
+          '^/a.*$',
+          '/ab?/?.*',
+        ]),
       };
       break;
     case 2:
@@ -182,6 +195,10 @@ function routeMatch(random: Random): { match: Record<string, unknown>; template:
       { string_match: stringMatcher(random) },
     ]);
     match.query_parameters = [{ name: random.pick(['k', 'j', 'K']), ...test }];
+  }
+  if (random.chance(0.1)) {
+    const cookie = { name: random.pick(['a', 'b', 'A']), string_match: stringMatcher(random) };
+    match.cookies = [{ ...cookie, invert_match: random.chance(0.3) || undefined }];
   }
   if (random.chance(0.1)) match.grpc = {};
   if (random.chance(0.1))
@@ -291,8 +308,17 @@ function redirectAction(random: Random): Record<string, unknown> {
   return redirect;
 }
 
-function route(random: Random, name: string): object {
-  const { match, template } = routeMatch(random);
+/** One of many that have one path and differ in a header: what an index tells apart otherwise than others. */
+function tenantMatch(random: Random, path: string): Record<string, unknown> {
+  const header = { name: 'x-one', string_match: { exact: random.pick(VALUES) } };
+  return { prefix: path, headers: random.chance(0.9) ? [header] : [headerMatcher(random)] };
+}
+
+function route(random: Random, name: string, tenantsOf?: string): object {
+  const { match, template } =
+    tenantsOf !== undefined && random.chance(0.8)
+      ? { match: tenantMatch(random, tenantsOf), template: false }
+      : routeMatch(random);
   const added = mutations(random, 'route') as { response_headers_to_add?: object[] };
   const named = { header: { key: 'x-route', value: name } };
   const common = {
@@ -324,12 +350,13 @@ export function generateRouteConfiguration(random: Random, name: string): object
     const domains = random.some([...free.keys()], 3).filter((domain) => free.delete(domain));
     if (i === count - 1 && (domains.length === 0 || random.chance(0.8))) domains.push('*');
     if (domains.length === 0) continue;
-    // Sometimes enough routes for the index of exact paths.
-    const routes = random.chance(0.2) ? 24 : 5;
+    // Often enough routes for the index of a long list.
+    const routes = random.pick([5, 5, 5, 24, 24, 80]);
+    const tenantsOf = random.chance(0.25) ? random.pick(['/', '/a', '/A/']) : undefined;
     hosts.push({
       name: `${name}-${i}`,
       domains,
-      routes: Array.from({ length: routes }, (_, n) => route(random, `${i}.${n}`)),
+      routes: Array.from({ length: routes }, (_, n) => route(random, `${i}.${n}`, tenantsOf)),
       require_tls: random.chance(0.05) ? 'ALL' : undefined,
       ...mutations(random, 'vhost'),
     });

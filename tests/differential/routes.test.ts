@@ -11,8 +11,8 @@ import { compileJson, streamInfo } from '../fakes/routes.ts';
 import { ENVOY_BIN, EnvoyProcess } from './envoy_process.ts';
 import { generateRequest, generateRouteConfiguration, Random, type RequestCase } from './route_cases.ts';
 
-const CONFIGURATIONS = 120;
-const REQUESTS_PER_CONFIGURATION = 25;
+const CONFIGURATIONS = 150;
+const REQUESTS_PER_CONFIGURATION = 40;
 const CLUSTERS = ['one', 'two', 'three'];
 
 interface Answer {
