@@ -6,7 +6,7 @@ import type { CaptureSettings } from './common/capture/captured_request.ts';
 import type { LogLevel } from './common/log.ts';
 import type { ChainConnections, ConnectionPage, ConnectionQuery } from './common/network/connection_table.ts';
 import type { RuntimeValues } from './common/runtime/runtime.ts';
-import type { StatsMessage } from './common/stats/messages.ts';
+import type { EvictedStat, StatsMessage } from './common/stats/messages.ts';
 import type { HostEvent } from './common/upstream/host_event.ts';
 
 /** A resource for a worker: apply it now, what it refers to has already been sent. */
@@ -146,6 +146,7 @@ export type MainToWorker =
       readonly graceful: boolean;
       readonly stopAccepting: boolean;
     }
+  | { readonly type: 'evict_stats'; readonly stats: readonly EvictedStat[] }
   | { readonly type: 'log_level'; readonly logger: string | undefined; readonly level: LogLevel }
   /** /healthcheck/fail, or that it is over. */
   | { readonly type: 'server_health'; readonly failed: boolean }

@@ -51,6 +51,8 @@ export interface Histogram {
 
 /** This thread's statistics. */
 export interface StatStore {
+  /** How often stats with tags were taken away (stats_eviction_interval): who keeps them has to ask for them again then. */
+  readonly evictions: number;
   /** The block of `schema` under `prefix` (ends with a dot unless empty, e.g. `cluster.foo.`). The same arguments give the same block. */
   block<Name extends string>(schema: StatSchema<Name>, prefix: string): StatBlock<Name>;
   /** Undoes one `block`, `counter`, `gauge` or `histogram`. After the last one the slots are given back: the stats disappear once no thread holds them. */

@@ -20,6 +20,7 @@ import type { DemoBackends } from './demo/backends.ts';
 import { DEMO_FOLDER, demoText, isDemo } from './demo/demo.ts';
 import { LogOutput } from './log_output.ts';
 import type { ResourceServer } from './resource_server/resource_server.ts';
+import { statsEvictionIntervalMs } from './stats/stat_eviction.ts';
 import { HOT_RESTART_VERSION, VERSION, VERSION_LINE } from './version.ts';
 
 const log = logger('main');
@@ -139,6 +140,7 @@ export function validate(bootstrap: Bootstrap, options: Options): void {
   try {
     control.store.checkSources();
     compileStatsConfig(bootstrap.stats_config, 'stats_config');
+    statsEvictionIntervalMs(bootstrap);
     if (bootstrap.admin?.address !== undefined) parseAddress(bootstrap.admin.address, 'admin.address');
   } finally {
     control.close();

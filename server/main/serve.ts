@@ -23,6 +23,7 @@ import type { Start } from './run.ts';
 import { handleSignals } from './signals.ts';
 import { ClusterStats } from './stats/cluster_stats.ts';
 import { ServerStats } from './stats/server_stats.ts';
+import { StatEviction, statsEvictionIntervalMs } from './stats/stat_eviction.ts';
 import { StatSeries } from './stats/stat_series.ts';
 import { StatsFlusher } from './stats/stats_flusher.ts';
 import { CertificatesInUse } from './status/certificates_in_use.ts';
@@ -84,6 +85,9 @@ export async function serve(start: Start): Promise<number> {
   const serverStats = serverStatsOf(parts, start.unknownFields, stats);
   parts.series.start();
   const flusher = new StatsFlusher(bootstrap, aggregator);
+  const eviction = new StatEviction(statsEvictionIntervalMs(bootstrap), aggregator, (idle) =>
+    supervisor.evictStats(idle),
+  );
   const admin = await startAdmin(parts);
   await supervisor.start();
   control.secrets?.identity.start();
@@ -102,6 +106,7 @@ export async function serve(start: Start): Promise<number> {
   // The admin answers to the last: whoever told us to go may want to see how far we are.
   await supervisor.shutdown(options.shutdownGraceS * 1000);
   flusher.close();
+  eviction.close();
   parts.series.close();
   logFiles.flushSync();
   // Not awaited: a client that reads slowly must not keep the process.

@@ -44,6 +44,7 @@ export class Worker {
   private readonly listeners: WorkerListenerManager;
   private readonly resources: WorkerResources;
   private readonly logFiles: FileLogManager;
+  private readonly stats: ThreadStatStore;
   private readonly runtime: RuntimeSnapshot;
   private started = false;
 
@@ -57,6 +58,7 @@ export class Worker {
     requestCapture.workerIndex = options.index;
     requestCapture.onLive = (record) => this.post({ type: 'captured_request', record });
     const stats = new ThreadStatStore((message) => this.post({ type: 'stats', message }));
+    this.stats = stats;
     watchEventLoop(stats, ['workers.', `server.worker_${options.index}.`]);
     for (const [name, level] of Object.entries(options.logLevels)) setLogLevel(name, level);
     const { server } = options;
@@ -94,6 +96,9 @@ export class Worker {
         break;
       case 'drain':
         this.listeners.drainAll(message.scope, message.stopAccepting, message.graceful);
+        break;
+      case 'evict_stats':
+        this.stats.evict(message.stats);
         break;
       case 'log_level':
         setLogLevel(message.logger, message.level);

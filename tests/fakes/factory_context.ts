@@ -9,6 +9,7 @@ import { TableCounter } from '../../server/common/shared_counter.ts';
 
 /** Keeps every stat by its full name; tags are appended as `name{a=b,c=d}`. Histograms keep their values. */
 export class FakeStatStore implements StatStore {
+  readonly evictions = 0;
   readonly numbers = new Map<string, number>();
   readonly histograms = new Map<string, number[]>();
   private readonly blocks = new Map<string, StatBlock>();

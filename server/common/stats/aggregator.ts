@@ -92,6 +92,11 @@ export class StatAggregator {
     }
   }
 
+  /** Of stats that were made with tags. */
+  *taggedFamilies(): Generator<StatFamily> {
+    for (const family of this.#all()) if (family.tagged !== undefined) yield family;
+  }
+
   *#all(): Generator<StatFamily> {
     for (const byPrefix of this.#families.values()) yield* byPrefix.values();
   }

@@ -36,6 +36,12 @@ export type StatsChange =
   /** `value` undefined: the text is gone. */
   | { readonly type: 'text'; readonly name: string; readonly value: string | undefined };
 
+/** A stat with a name of its own that is to be taken away, by its family. */
+export interface EvictedStat {
+  readonly schema: string;
+  readonly prefix: string;
+}
+
 /** The name without its tags and the tags, of a stat that was made with tags. */
 export interface TaggedName {
   readonly name: string;

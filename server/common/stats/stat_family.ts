@@ -69,6 +69,12 @@ export class StatFamily {
     return this.#histograms?.values() ?? [];
   }
 
+  /** Changes with whatever is counted, set or recorded. */
+  mark(offset: number): number {
+    const { kind } = this.definitions[offset] as StatDefinition;
+    return kind === 'histogram' ? (this.histogram(offset)?.total ?? 0) : this.value(offset);
+  }
+
   /** Of a counter or gauge its value; of a histogram how many values were recorded, as of the last flush. */
   number(offset: number): number {
     const { kind } = this.definitions[offset] as StatDefinition;
@@ -140,7 +146,7 @@ export class MergedHistogram {
 
   flush(): void {
     // Most have nothing new, which a sum shows at a tenth of the price.
-    const total = this.#total();
+    const { total } = this;
     if (total === this.#flushedTotal) {
       this.interval = HistogramStatistics.EMPTY;
       return;
@@ -158,8 +164,8 @@ export class MergedHistogram {
     this.#counts = counts;
   }
 
-  /** Of all values that were recorded. */
-  #total(): number {
+  /** How many values were recorded until now. */
+  get total(): number {
     let total = 0;
     for (const count of this.#retired.values()) total += count;
     for (const { decade, values, base } of this.#decades) {

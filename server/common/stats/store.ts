@@ -19,7 +19,7 @@ import {
   MIN_DECADE,
   ZERO_DECADE,
 } from './histogram_buckets.ts';
-import type { StatsChange, StatsMessage, TaggedName } from './messages.ts';
+import type { EvictedStat, StatsChange, StatsMessage, TaggedName } from './messages.ts';
 import { statSchema } from './schema.ts';
 import { Slab, type SlabRun } from './slab.ts';
 
@@ -36,6 +36,10 @@ const NAMED_HISTOGRAMS = {
   none: statSchema('histogram:none', { '': 'histogram:none' }),
 };
 
+const NAMED_BY_ID: ReadonlyMap<string, StatSchema> = new Map(
+  [NAMED_COUNTER, NAMED_GAUGE, ...Object.values(NAMED_HISTOGRAMS)].map((schema) => [schema.id, schema]),
+);
+
 export class ThreadStatStore implements StatStore {
   readonly #publish: (message: StatsMessage) => void;
   readonly #slab = new Slab((memory) => {
@@ -48,6 +52,7 @@ export class ThreadStatStore implements StatStore {
    * must not be another block's until the last holder has let go.
    */
   readonly #abandoned = new FinalizationRegistry<BlockMemory>((memory) => memory.free(this.#slab));
+  evictions = 0;
   #blockCount = 0;
   #chunks: SharedArrayBuffer[] = [];
   #schemas: StatSchema[] = [];
@@ -88,7 +93,23 @@ export class ThreadStatStore implements StatStore {
   release(stat: StatBlock | Counter | Gauge | Histogram): void {
     const block = stat instanceof ThreadStatBlock ? stat : this.#named.get(stat);
     if (block === undefined || block.references === 0) return;
-    if (--block.references > 0) return;
+    if (--block.references === 0) this.#forget(block);
+  }
+
+  /** Takes stats away, whoever holds them. Who asks for one again gets it anew, at 0. */
+  evict(stats: readonly EvictedStat[]): void {
+    this.evictions++;
+    for (const { schema, prefix } of stats) {
+      const named = NAMED_BY_ID.get(schema);
+      const family = named && this.#blocks.get(named);
+      const block = family?.get(prefix);
+      if (block === undefined) continue;
+      block.references = 0;
+      this.#forget(block);
+    }
+  }
+
+  #forget(block: ThreadStatBlock): void {
     this.#blocks.get(block.schema)?.delete(block.prefix);
     this.#abandoned.register(block, block.memory);
     this.#change({ type: 'release', block: block.number });

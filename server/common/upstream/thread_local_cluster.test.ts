@@ -12,6 +12,7 @@ function fixture() {
   const store = new ThreadStatStore(() => undefined);
   const released: string[] = [];
   const stats: StatStore = {
+    evictions: 0,
     block: <Name extends string>(schema: StatSchema<Name>, prefix: string) => store.block(schema, prefix),
     release: (block) => {
       released.push((block as StatBlock).prefix);

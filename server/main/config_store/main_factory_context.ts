@@ -173,6 +173,7 @@ const CHECKED_LOG_FILES: LogFileManager = {
 
 /** Dry runs make no stats: the workers, who count, make them. */
 class ScratchStatStore implements StatStore {
+  readonly evictions = 0;
   #values = new Float64Array(64);
 
   block<Name extends string>(schema: StatSchema<Name>, prefix: string): StatBlock<Name> {

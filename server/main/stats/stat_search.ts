@@ -136,10 +136,25 @@ function worthListing(
 ): readonly StatFamily[] {
   if (usedOnly) return group.filter(({ hasValues }) => hasValues);
   if (!page.zeroIsOut) return group;
-  const count = names.countIn(group.filter(({ hasValues }) => !hasValues));
-  if (count === undefined) return group;
+  const silent = group.filter(({ hasValues }) => !hasValues);
+  const written = group.filter(({ hasValues }) => hasValues);
+  const count = names.countIn(silent);
+  if (count === undefined || written.some((family) => sharesNames(family, silent))) return group;
   page.count(count);
-  return group.filter(({ hasValues }) => hasValues);
+  return written;
+}
+
+/** Is one of its stats that are listed once they are used also one of the others'? Names that are always listed are nobody else's. */
+function sharesNames({ prefix, definitions }: StatFamily, others: readonly StatFamily[]): boolean {
+  return definitions.some(({ name, unlisted }) => {
+    if (unlisted !== true) return false;
+    const full = prefix + name;
+    return others.some((other) => {
+      if (!full.startsWith(other.prefix)) return false;
+      const tail = full.slice(other.prefix.length);
+      return other.definitions.some((definition) => definition.name === tail);
+    });
+  });
 }
 
 /** In the order in which stats come. */

@@ -9,6 +9,10 @@ import type { StatAggregator } from '../../common/stats/aggregator.ts';
 /** bootstrap.proto, stats_flush_interval. */
 const DEFAULT_INTERVAL_MS = 5_000;
 
+export function statsFlushIntervalMs(bootstrap: Pick<Bootstrap, 'stats_flush_interval'>): number {
+  return durationMs(bootstrap.stats_flush_interval) ?? DEFAULT_INTERVAL_MS;
+}
+
 export class StatsFlusher {
   readonly #timer: NodeJS.Timeout | undefined = undefined;
 
@@ -27,7 +31,7 @@ export class StatsFlusher {
       await inTurns(aggregator.flushHistograms());
       flushing = false;
     };
-    this.#timer = setInterval(flush, durationMs(bootstrap.stats_flush_interval) ?? DEFAULT_INTERVAL_MS);
+    this.#timer = setInterval(flush, statsFlushIntervalMs(bootstrap));
     this.#timer.unref();
   }
 

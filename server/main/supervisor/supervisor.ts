@@ -5,6 +5,7 @@ import type { Counter, StatStore } from '../../api/stats.ts';
 import type { CaptureSettings } from '../../common/capture/captured_request.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
+import type { EvictedStat } from '../../common/stats/messages.ts';
 import type { HostEvent } from '../../common/upstream/host_event.ts';
 import type {
   MainToWorker,
@@ -201,6 +202,11 @@ export class Supervisor {
 
   setLogLevel(name: string | undefined, level: LogLevel): void {
     this.#broadcast({ type: 'log_level', logger: name, level });
+  }
+
+  /** Stats that nobody has written for long, of all workers. */
+  evictStats(stats: readonly EvictedStat[]): void {
+    this.#broadcast({ type: 'evict_stats', stats });
   }
 
   reopenLogs(): void {

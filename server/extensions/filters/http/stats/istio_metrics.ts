@@ -14,6 +14,7 @@ export class MetricHandles {
   private readonly values: readonly string[];
   private readonly counters = new Map<string, Counter | undefined>();
   private readonly histograms = new Map<string, Histogram | undefined>();
+  private evictions: number;
 
   constructor(
     stats: StatStore,
@@ -25,10 +26,12 @@ export class MetricHandles {
     this.overrides = overrides;
     this.tags = tags;
     this.values = values;
+    this.evictions = stats.evictions;
   }
 
   /** `metric` without the prefix `istio_`. */
   add(metric: string, amount: number): void {
+    if (this.evictions !== this.stats.evictions) this.forget();
     let counter = this.counters.get(metric);
     if (counter === undefined && !this.counters.has(metric)) {
       counter = this.overrides.isDropped(metric)
@@ -40,6 +43,7 @@ export class MetricHandles {
   }
 
   record(metric: string, unit: 'ms' | 'bytes', value: number): void {
+    if (this.evictions !== this.stats.evictions) this.forget();
     let histogram = this.histograms.get(metric);
     if (histogram === undefined && !this.histograms.has(metric)) {
       histogram = this.overrides.isDropped(metric)
@@ -52,6 +56,13 @@ export class MetricHandles {
       this.histograms.set(metric, histogram);
     }
     histogram?.record(value);
+  }
+
+  /** Some may have been taken away. */
+  private forget(): void {
+    this.evictions = this.stats.evictions;
+    this.counters.clear();
+    this.histograms.clear();
   }
 
   /** Counts the user's own metrics; values that are no whole number count as 0, as in Istio's proxy. */
@@ -71,14 +82,20 @@ export class IstioMetrics {
   readonly overrides: MetricOverrides;
   private readonly stats: StatStore;
   private readonly byKey = new Map<string, MetricHandles>();
+  private evictions: number;
 
   constructor(stats: StatStore, overrides: MetricOverrides) {
+    this.evictions = stats.evictions;
     this.stats = stats;
     this.overrides = overrides;
   }
 
   /** `values` are what `overrides.evaluate` gave. `key` and `values` together identify the labels; `tags` makes them when new. */
   handles(key: string, values: readonly string[], tags: () => readonly StatTag[]): MetricHandles {
+    if (this.evictions !== this.stats.evictions) {
+      this.evictions = this.stats.evictions;
+      this.byKey.clear();
+    }
     const wholeKey = values.length === 0 ? key : `${key}\n${values.join('\n')}`;
     let handles = this.byKey.get(wholeKey);
     if (handles === undefined) {
