@@ -1,6 +1,7 @@
 // The only types that cross threads. Configuration goes from main to workers as proto bytes with a version; workers
 // answer with stat directories and events. Everything else that is shared is in shared memory.
 
+import type { CachedDnsHost } from './api/dns_cache.ts';
 import type { ServerInfo } from './api/registry.ts';
 import type { CaptureSettings } from './common/capture/captured_request.ts';
 import type { LogLevel } from './common/log.ts';
@@ -45,6 +46,8 @@ export type ResourceUpdate =
   /** A slot of the table `shared_counters`, for what asks for a counter of that name. */
   | { readonly kind: 'shared_counter'; readonly name: string; readonly slot: number }
   /** For what asks for memory of that name (FactoryContext.sharedMemory). */
+  /** What the DNS cache in the first part of the name knows of the host in the second. */
+  | { readonly kind: 'dns_host'; readonly name: string; readonly host: CachedDnsHost }
   | { readonly kind: 'shared_memory'; readonly name: string; readonly memory: SharedArrayBuffer }
   /** A TypedExtensionConfig. */
   | {
@@ -67,6 +70,7 @@ export type ResourceUpdate =
       readonly resource:
         | 'shared_counter'
         | 'shared_memory'
+        | 'dns_host'
         | 'secret'
         | 'cluster'
         | 'endpoints'
@@ -168,6 +172,8 @@ export type WorkerToMain =
       readonly cpuMs: number;
     }
   /** Something about the host in this slot of the table that the main thread has to judge. */
+  /** Somebody asks for a host of a DNS cache. */
+  | { readonly type: 'dns_host_used'; readonly cache: string; readonly key: string }
   | {
       readonly type: 'host_event';
       readonly cluster: string;

@@ -3,6 +3,7 @@
 // Envoy: envoy/registry/registry.h, envoy/server/factory_context.h.
 
 import type { AccessLog, AccessLogFilter } from './access_log.ts';
+import type { DnsCache } from './dns_cache.ts';
 import type { HttpFilterConfig } from './http/filter.ts';
 import type { ListenerFilterConfig, NetworkFilterConfig } from './network/filter.ts';
 import type {
@@ -80,6 +81,8 @@ export interface FactoryContext {
    * Always the same for one path: ask for it once.
    */
   sharedMemory(path: string, bytes: number): SharedArrayBuffer;
+  /** The cache of names that `config` (a DnsCacheConfig) describes; one for each name. On main, asking for it is what opens it. */
+  dnsCache(config: object, path: string): DnsCache;
   /** What is being compiled. */
   readonly resource: CompiledResource;
   /** The tracer of `provider`, or of the bootstrap where that is undefined. Equal providers have one. Throws ConfigError. */

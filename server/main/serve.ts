@@ -152,6 +152,7 @@ function supervisorOptions(
       store.slotAllocators.flatMap(({ name: table, memory: pieces }) =>
         pieces.map((memory, index) => ({ table, index, memory })),
       ),
+    onDnsHostUsed: (cache, key) => store.useDnsHost(cache, key),
     onHostEvent: (cluster, slot, event) => store.clusters.onHostEvent(cluster, slot, event),
     reclaim: (table, index, held) => store.reclaim(table, index, held),
     aggregator,

@@ -27,6 +27,7 @@ import type {
   WorkerToMain,
 } from '../messages.ts';
 import { WorkerClusterManager } from './cluster_manager.ts';
+import { WorkerDnsCaches } from './dns_caches.ts';
 import { WorkerListenerManager } from './listener_manager.ts';
 import { WorkerSharedCounters } from './shared_counters.ts';
 import { WorkerResources } from './worker_factory_context.ts';
@@ -40,6 +41,9 @@ export class Worker {
     this.post({ type: 'host_event', cluster, slot, event }),
   );
   private readonly sharedCounters = new WorkerSharedCounters();
+  private readonly dnsCaches = new WorkerDnsCaches((cache, key) =>
+    this.post({ type: 'dns_host_used', cache, key }),
+  );
   private readonly workloads = new WorkloadIndex();
   private readonly listeners: WorkerListenerManager;
   private readonly resources: WorkerResources;
@@ -72,6 +76,7 @@ export class Worker {
       clusterManager: this.clusters,
       workloads: this.workloads,
       sharedCounter: (name) => this.sharedCounters.get(name),
+      dnsCaches: this.dnsCaches,
       logFiles: this.logFiles,
     });
     this.clusters.setContext(this.resources.context, options.index);
@@ -150,6 +155,9 @@ export class Worker {
       case 'scoped_routes':
         this.resources.applyScopedRoutes(update.name, update.bytes);
         break;
+      case 'dns_host':
+        this.dnsCaches.applyHost(update.name, update.host);
+        break;
       case 'shared_memory':
         this.resources.applySharedMemory(update.name, update.memory);
         break;
@@ -204,6 +212,7 @@ export class Worker {
   private remove(resource: Extract<ResourceUpdate, { kind: 'remove' }>['resource'], name: string): void {
     if (resource === 'cluster') this.clusters.removeCluster(name);
     else if (resource === 'listener') this.listeners.remove(name);
+    else if (resource === 'dns_host') this.dnsCaches.removeHost(name);
     else if (resource === 'shared_counter') this.sharedCounters.remove(name);
     else if (resource !== 'endpoints') this.resources.remove(resource, name);
   }

@@ -7,6 +7,7 @@ import type {
   ExtensionConfigSource,
   TypedExtensionConfig,
 } from '../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { DnsCacheConfig } from '../../xds-protos/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type {
   Rds,
   ScopedRoutes,
@@ -27,6 +28,7 @@ import { compiledResource, sharedMemoryName } from '../common/config/shared_memo
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import { compileSecret } from '../common/secret/secret_config.ts';
 import { TracerManager } from '../common/tracing/tracer_manager.ts';
+import type { WorkerDnsCaches } from './dns_caches.ts';
 
 // Few connection managers have scopes: loaded with the first.
 const require = createRequire(import.meta.url);
@@ -61,6 +63,7 @@ export interface WorkerEnvironment {
   readonly workloads: WorkloadMetadataProvider;
   readonly logFiles: LogFileManager;
   sharedCounter(name: string): SharedCounter;
+  readonly dnsCaches: WorkerDnsCaches;
 }
 
 export class WorkerResources {
@@ -98,6 +101,9 @@ export class WorkerResources {
       },
       sharedMemory(path, bytes) {
         return resources.memory.get(sharedMemoryName(this.resource, path)) ?? new SharedArrayBuffer(bytes);
+      },
+      dnsCache(config) {
+        return environment.dnsCaches.open(config as DnsCacheConfig, resources.context);
       },
       resource: { path: '', id: () => '' },
       checkCluster: () => {},

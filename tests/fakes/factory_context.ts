@@ -131,6 +131,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
     routeConfiguration: unavailable('route configurations'),
     scopedRouteConfigurations: unavailable('scoped routes'),
     httpFilterConfiguration: unavailable('filter configurations'),
+    dnsCache: () => ({ name: 'fake', get: () => undefined, has: () => false, load: () => 'host_overflow' }),
     sharedCounter(name) {
       let counter = counters.get(name);
       if (counter === undefined) {

@@ -7,6 +7,7 @@ import type {
 } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { durationMs, wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { DnsCache } from '../../api/dns_cache.ts';
 import type { NetworkFilterConfig } from '../../api/network/filter.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { Address } from '../../api/stream_info.ts';
@@ -109,6 +110,7 @@ const THRESHOLD_FIELDS = new Set([
   'retry_budget',
 ]);
 const PRECONNECT_FIELDS = new Set(['per_upstream_preconnect_ratio']);
+const FORWARD_PROXY_FIELDS = new Set(['dns_cache_config', 'allow_insecure_cluster_options']);
 const ORIGINAL_DST_FIELDS = new Set(['use_http_header', 'http_header_name', 'upstream_port_override']);
 
 const WITHOUT_ASSIGNMENT: ReadonlySet<ClusterType> = new Set([
@@ -154,6 +156,8 @@ export interface ClusterConfig {
   readonly originalDst: OriginalDstConfig | undefined;
   /** Names of the clusters that it balances over. */
   readonly aggregate: readonly string[] | undefined;
+  /** Where a dynamic_forward_proxy cluster has its hosts from. */
+  readonly dnsCache: DnsCache | undefined;
 }
 
 /** ORIGINAL_DST: where the client wanted to go. */
@@ -177,7 +181,7 @@ export function compileCluster(
   checkType(cluster, discovery, path);
   const common = cluster.common_lb_config;
   if (common !== undefined) rejectOtherFields(common, COMMON_LB_FIELDS, at(path, 'common_lb_config'));
-  const http = compileHttpOptions(cluster, context, path);
+  const http = withSafeNames(discovery, compileHttpOptions(cluster, context, path), cluster, path);
   const transportSockets = compileTransportSockets(
     cluster,
     http,
@@ -239,7 +243,31 @@ export function compileCluster(
     metadata: filterMetadata(cluster.metadata),
     originalDst: type === 'ORIGINAL_DST' ? compileOriginalDst(cluster, path) : undefined,
     aggregate: discovery.aggregate?.clusters,
+    dnsCache: compileForwardProxy(discovery, context, path),
   });
+}
+
+/**
+ * Hosts that clients name are held to their names: SNI and certificates are those of the request, unless the configuration
+ * says something else, and then it has to say both or that it means to be insecure. Throws ConfigError.
+ */
+function withSafeNames(
+  { forwardProxy }: ClusterDiscovery,
+  http: HttpOptions,
+  cluster: ClusterMessage,
+  path: string,
+): HttpOptions {
+  if (forwardProxy === undefined) return http;
+  if (
+    cluster.typed_extension_protocol_options['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'] ===
+    undefined
+  )
+    return { ...http, autoSni: true, autoSanValidation: true };
+  if ((http.autoSni && http.autoSanValidation) || forwardProxy.allow_insecure_cluster_options) return http;
+  throw new ConfigError(
+    at(path, 'typed_extension_protocol_options'),
+    'dynamic_forward_proxy cluster must have auto_sni and auto_san_validation true unless allow_insecure_cluster_options is set.',
+  );
 }
 
 /** The `<x>` of `cluster.<x>.`: colons would break statsd lines, so Envoy writes them as underscores. */
@@ -279,6 +307,19 @@ function checkType(
       `${type} clusters must have no load assignment configured`,
     );
   }
+}
+
+function compileForwardProxy(
+  { forwardProxy }: ClusterDiscovery,
+  context: FactoryContext,
+  path: string,
+): DnsCache | undefined {
+  if (forwardProxy === undefined) return undefined;
+  const where = at(at(path, 'cluster_type'), 'typed_config');
+  rejectOtherFields(forwardProxy, FORWARD_PROXY_FIELDS, where);
+  const cache = forwardProxy.dns_cache_config;
+  if (cache === undefined) throw new ConfigError(at(where, 'dns_cache_config'), 'value is required');
+  return context.dnsCache(cache, at(where, 'dns_cache_config'));
 }
 
 function compilePreconnectRatio({ preconnect_policy: policy }: ClusterMessage, path: string): number {

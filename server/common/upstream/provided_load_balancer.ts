@@ -23,5 +23,10 @@ export function createProvidedLoadBalancer(
       require('./aggregate_load_balancer.ts') as typeof import('./aggregate_load_balancer.ts');
     return new AggregateLoadBalancer(config.aggregate, config.panicPercent, context.clusterManager);
   }
+  if (config.dnsCache !== undefined) {
+    const { DynamicForwardProxyLoadBalancer } =
+      require('../dynamic_forward_proxy/dynamic_forward_proxy_load_balancer.ts') as typeof import('../dynamic_forward_proxy/dynamic_forward_proxy_load_balancer.ts');
+    return new DynamicForwardProxyLoadBalancer(config, config.dnsCache);
+  }
   return undefined;
 }

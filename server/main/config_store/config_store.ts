@@ -2,6 +2,7 @@
 // the order of their dependencies and gives the workers only what is ready. Envoy: source/server/server.cc and the
 // managers of clusters, listeners, routes and secrets.
 
+import { createRequire } from 'node:module';
 import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import { encode } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
@@ -14,6 +15,7 @@ import { SERVER_STATS } from '../../common/stats/families/server.ts';
 import { BREAKER_SLOTS } from '../../common/upstream/resource_manager.ts';
 import { WorkloadDiscovery } from '../../extensions/bootstrap/workload_discovery/config.ts';
 import type { ResourceUpdate } from '../../messages.ts';
+import type { DnsCaches } from '../dns/dns_caches.ts';
 import { OutlierEventLogger } from '../outlier_detection/outlier_event_logger.ts';
 import { SecretStore } from '../secret/secret_store.ts';
 import type { SubscriptionFactory } from '../xds/subscription.ts';
@@ -35,6 +37,8 @@ import { SharedMemoryStore } from './shared_memory_store.ts';
 import { type OnPiece, SlotAllocator, type TableName } from './slot_allocator.ts';
 import { WatchedResources } from './watched_resources.ts';
 import { WorkloadStore } from './workload_store.ts';
+
+const require = createRequire(import.meta.url);
 
 export interface ConfigStoreOptions {
   readonly bootstrap: Bootstrap;
@@ -86,10 +90,13 @@ export class ConfigStore {
   /** Of the bootstrap extension; undefined without it. */
   #workloadDiscovery: WorkloadDiscovery | undefined;
   #workloads: WorkloadStore | undefined;
+  #dnsCaches: DnsCaches | undefined;
+  readonly #stats: StatStore;
 
   constructor(options: ConfigStoreOptions) {
     const { subscriptions, onPiece } = options;
     this.bootstrap = options.bootstrap;
+    this.#stats = options.stats;
     this.#publisher = new Publisher((updates) => options.publish(updates));
     this.hostSlots = new SlotAllocator(
       'hosts',
@@ -256,7 +263,23 @@ export class ConfigStore {
     };
   }
 
+  /** A worker asks for a host of a DNS cache. */
+  useDnsHost(cache: string, key: string): void {
+    this.#dnsCaches?.use(cache, key);
+  }
+
+  /** Made with the first cache. */
+  #openDnsCaches(): DnsCaches {
+    if (this.#dnsCaches === undefined) {
+      const { DnsCaches } = require('../dns/dns_caches.ts') as typeof import('../dns/dns_caches.ts');
+      this.#dnsCaches = new DnsCaches(this.#publisher, this.#stats);
+    }
+    return this.#dnsCaches;
+  }
+
   #lease(dependency: Dependency): Lease {
+    if (dependency.kind === 'dns_cache')
+      return this.#openDnsCaches().lease(dependency.config, dependency.path);
     if (dependency.kind === 'shared_counter') return this.#sharedCounters.lease(dependency.name);
     if (dependency.kind === 'shared_memory')
       return this.#sharedMemory.lease(dependency.name, dependency.bytes);
@@ -280,7 +303,11 @@ export class ConfigStore {
 
 function leaseOf(
   resources: WatchedResources,
-  { source, name, path }: Exclude<Dependency, { kind: 'shared_counter' | 'shared_memory' | 'scoped_routes' }>,
+  {
+    source,
+    name,
+    path,
+  }: Exclude<Dependency, { kind: 'shared_counter' | 'shared_memory' | 'scoped_routes' | 'dns_cache' }>,
 ): Lease {
   const target = resources.watch(source, name, path);
   return { target, release: () => resources.release(target) };

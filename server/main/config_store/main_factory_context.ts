@@ -6,12 +6,14 @@ import type {
   ConfigSource,
   ExtensionConfigSource,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { DnsCacheConfig } from '../../../xds-protos/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type {
   Rds,
   ScopedRoutes,
 } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { SdsSecretConfig } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { DnsCache } from '../../api/dns_cache.ts';
 import type {
   CompiledResource,
   FactoryContext,
@@ -25,6 +27,7 @@ import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
 import { resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
 import { sharedMemoryName } from '../../common/config/shared_memory_name.ts';
+import { pendingRequestsOf } from '../../common/dynamic_forward_proxy/pending_requests.ts';
 import { compileTracer } from '../../common/tracing/tracer_manager.ts';
 
 /** What a resource needs beside itself: a secret, route or filter configuration that it waits for, a counter. */
@@ -59,6 +62,7 @@ export type Dependency =
       readonly path: string;
     }
   | { readonly kind: 'shared_counter'; readonly name: string }
+  | { readonly kind: 'dns_cache'; readonly config: DnsCacheConfig; readonly path: string }
   | { readonly kind: 'shared_memory'; readonly name: string; readonly bytes: number };
 
 /** What all dry runs have in common. */
@@ -140,6 +144,11 @@ export function mainFactoryContext(
       return new SharedArrayBuffer(bytes);
     },
     resource,
+    dnsCache(config, path) {
+      dependencies.push({ kind: 'dns_cache', config: config as DnsCacheConfig, path });
+      this.sharedCounter(pendingRequestsOf((config as DnsCacheConfig).name));
+      return UNUSED_DNS_CACHE;
+    },
     tracer(provider = environment.server.defaultTracing, path) {
       return provider && compileTracer(provider, context, path);
     },
@@ -194,6 +203,13 @@ class ScratchStatStore implements StatStore {
   textReadout(): void {}
 }
 
+/** Nothing flows through the main thread. */
+const UNUSED_DNS_CACHE: DnsCache = {
+  name: '',
+  get: () => undefined,
+  has: () => false,
+  load: () => 'host_overflow',
+};
 const SCRATCH_COUNTER: SharedCounter = {
   value: 0,
   tryAcquire: () => true,

@@ -10,6 +10,7 @@ type Kind = Change['kind'];
 const ORDER: readonly Kind[] = [
   'shared_counter',
   'shared_memory',
+  'dns_host',
   'secret',
   'cluster',
   'endpoints',

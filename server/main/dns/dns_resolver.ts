@@ -23,11 +23,29 @@ export interface Resolution {
   readonly addresses: readonly string[];
   /** ms that the answer may be used; undefined when it did not say. */
   readonly ttlMs: number | undefined;
+  /** Why there are no addresses, in c-ares' words; '' where there are. */
+  readonly details: string;
 }
 
-const NO_RECORDS: Resolution = { addresses: [], ttlMs: undefined };
+const NO_RECORDS: Resolution = { addresses: [], ttlMs: undefined, details: '' };
 /** The name does not exist or has no record of the family: an answer, not a failure. */
 const NO_RECORD_CODES = new Set(['ENOTFOUND', 'ENODATA']);
+/** Source: ares_strerror(3). */
+const WORDS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'Domain name not found',
+  ENODATA: 'DNS server returned answer with no data',
+  EFORMERR: 'DNS server claims query was misformatted',
+  ESERVFAIL: 'DNS server returned general failure',
+  ENOTIMP: 'DNS server does not implement requested operation',
+  EREFUSED: 'DNS server refused query',
+  ECONNREFUSED: 'Could not contact DNS servers',
+  ETIMEOUT: 'Timeout while contacting DNS servers',
+};
+
+/** A failure as Envoy tells it. */
+export function failureDetails(error: NodeJS.ErrnoException): string {
+  return `cares_failure:${WORDS[error.code ?? ''] ?? error.message}`;
+}
 
 export class DnsResolver {
   readonly #settings: ResolverSettings;
@@ -44,7 +62,7 @@ export class DnsResolver {
 
   /** Rejects when there was no answer (a timeout, a server's failure). */
   async resolve(name: string): Promise<Resolution> {
-    if (isIP(name) !== 0) return { addresses: [name], ttlMs: undefined };
+    if (isIP(name) !== 0) return { addresses: [name], ttlMs: undefined, details: '' };
     switch (this.#settings.family) {
       case 'V4_ONLY':
         return this.#query(name, 4);
@@ -80,7 +98,7 @@ export class DnsResolver {
 
   async #lookup(name: string, family: 4 | 6): Promise<Resolution> {
     const found = await lookup(name, { family, all: true });
-    return { addresses: found.map(({ address }) => address), ttlMs: undefined };
+    return { addresses: found.map(({ address }) => address), ttlMs: undefined, details: '' };
   }
 
   async #records(resolver: Resolver, name: string, family: 4 | 6): Promise<Resolution> {
@@ -92,6 +110,7 @@ export class DnsResolver {
     return {
       addresses: records.map((record) => record.address),
       ttlMs: Number.isFinite(ttl) ? ttl * 1000 : undefined,
+      details: '',
     };
   }
 }
@@ -100,8 +119,9 @@ async function withoutRecords(answer: Promise<Resolution>): Promise<Resolution> 
   try {
     return await answer;
   } catch (error) {
-    if (NO_RECORD_CODES.has((error as NodeJS.ErrnoException).code ?? '')) return NO_RECORDS;
-    throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!NO_RECORD_CODES.has(code)) throw error;
+    return { ...NO_RECORDS, details: `cares_norecords:${WORDS[code]}` };
   }
 }
 
@@ -110,5 +130,6 @@ function merge(parts: readonly Resolution[]): Resolution {
   return {
     addresses: parts.flatMap(({ addresses }) => addresses),
     ttlMs: ttls.length > 0 ? Math.min(...ttls) : undefined,
+    details: parts.find(({ details }) => details !== '')?.details ?? '',
   };
 }

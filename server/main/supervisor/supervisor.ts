@@ -42,6 +42,8 @@ export interface SupervisorOptions {
   readonly stats: StatStore;
   /** Outlier detection or health checks have something to judge. */
   onHostEvent(cluster: string, slot: number, event: HostEvent): void;
+  /** A host of a DNS cache is asked for. */
+  onDnsHostUsed(cache: string, key: string): void;
   /** A worker's log record. */
   onLog(record: LogRecord, worker: number): void;
 }
@@ -115,6 +117,9 @@ export class Supervisor {
         this.#settle();
         for (const { kind, name, reason } of message.failures)
           log.critical(`worker_${worker.index} could not apply ${kind} ${name}: ${reason}`);
+        break;
+      case 'dns_host_used':
+        this.#options.onDnsHostUsed(message.cache, message.key);
         break;
       case 'host_event':
         this.#options.onHostEvent(message.cluster, message.slot, message.event);

@@ -1,0 +1,96 @@
+// The hosts of a dynamic_forward_proxy cluster are those of its DNS cache: a request goes to the one that it names.
+// Envoy: source/extensions/clusters/dynamic_forward_proxy/cluster.cc (Cluster::LoadBalancer).
+
+import type { DnsCache } from '../../api/dns_cache.ts';
+import type { LoadBalancer, LoadBalancerContext } from '../../api/upstream/cluster.ts';
+import { HOST_SLOTS } from '../../api/upstream/host.ts';
+import { ipAddress } from '../network/address.ts';
+import type { ClusterConfig } from '../upstream/cluster_config.ts';
+import { Host } from '../upstream/host.ts';
+import { defaultDfpPort } from './default_port.ts';
+import { hostKey } from './host_key.ts';
+
+const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
+const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';
+const NO_LOCALITY = { region: '', zone: '', subZone: '' };
+/** What this thread holds of its own table: it goes with the thread. */
+const NOBODY_ASKS = new Int32Array(HOST_SLOTS);
+/** ms between two looks for hosts that the cache has dropped. */
+const CLEANUP_INTERVAL_MS = 10_000;
+
+export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
+  private readonly config: ClusterConfig;
+  private readonly cache: DnsCache;
+  private readonly defaultPort: number;
+  private readonly hosts = new Map<string, Host>();
+  private cleaner: NodeJS.Timeout | undefined = undefined;
+
+  constructor(config: ClusterConfig, cache: DnsCache) {
+    this.config = config;
+    this.cache = cache;
+    this.defaultPort = defaultDfpPort(config);
+  }
+
+  chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
+    const key = context && this.keyOf(context);
+    const known = key === undefined ? undefined : this.cache.get(key);
+    if (key === undefined || known?.ip === undefined) return undefined;
+    const host = this.hosts.get(key);
+    if (host !== undefined) {
+      if (host.address.ip === known.ip) return host;
+      host.drainPools();
+    }
+    const made = this.createHost(known.ip, known.port, key);
+    this.hosts.set(key, made);
+    this.cleaner ??= setInterval(() => this.clean(), CLEANUP_INTERVAL_MS).unref();
+    return made;
+  }
+
+  close(): void {
+    clearInterval(this.cleaner);
+    this.cleaner = undefined;
+    for (const host of this.hosts.values()) host.drainPools();
+    this.hosts.clear();
+  }
+
+  private keyOf({ downstreamHeaders, downstreamConnection, requestStreamInfo }: LoadBalancerContext) {
+    const state = requestStreamInfo?.filterState;
+    const host =
+      state?.get(DYNAMIC_HOST)?.serializeAsString() ??
+      downstreamHeaders?.host ??
+      downstreamConnection?.requestedServerName;
+    if (host === undefined || host === '') return undefined;
+    const port = Number(state?.get(DYNAMIC_PORT)?.serializeAsString() ?? 0);
+    return hostKey(host, port > 0 && port <= 65535 ? port : this.defaultPort);
+  }
+
+  private createHost(ip: string, port: number, key: string): Host {
+    return new Host({
+      address: ipAddress(ip, port),
+      hostname: key,
+      locality: NO_LOCALITY,
+      priority: 0,
+      weight: 1,
+      localityWeight: 0,
+      metadata: undefined,
+      clusterName: this.config.name,
+      transportSocket: this.config.transportSockets.resolve(undefined, undefined),
+      // A host of this worker alone: no other thread counts on it.
+      table: new Int32Array(HOST_SLOTS),
+      held: NOBODY_ASKS,
+      slot: 0,
+      slotNumber: -1,
+    });
+  }
+
+  private clean(): void {
+    for (const [key, host] of this.hosts) {
+      if (this.cache.has(key) || host.activeRequests > 0) continue;
+      host.drainPools();
+      this.hosts.delete(key);
+    }
+    if (this.hosts.size > 0) return;
+    clearInterval(this.cleaner);
+    this.cleaner = undefined;
+  }
+}
