@@ -97,6 +97,9 @@ export function adminContext(parts: ServerParts): AdminContext {
     listeners: () => listenerStatuses(control, supervisor),
     unreadyTargets: () => store.unreadyTargets(),
     certificates: () => parts.certificates.all(),
+    certificateUses: () => parts.certificates.uses(),
+    workers: async () =>
+      (await import('./status/worker_numbers.ts')).workerNumbers(supervisor, parts.aggregator),
     drainListeners: (request) => parts.drain.start(request),
     failHealthChecks: (fail) => {
       state.live = !fail;

@@ -24,4 +24,9 @@ export const WALKS: readonly Walk[] = [
   { name: 'config-version', path: '/config?id=1' },
   { name: 'config-resource', path: '/config?kind=route&name=demo&format=json' },
   { name: 'xds', path: '/xds' },
+  { name: 'secrets', path: '/secrets' },
+  { name: 'runtime', path: '/runtime' },
+  { name: 'runtime-connections', path: '/runtime?view=connections' },
+  { name: 'runtime-flags', path: '/runtime?view=flags' },
+  { name: 'runtime-logs', path: '/runtime?view=logs' },
 ];

@@ -33,6 +33,13 @@ export const SCREENS: readonly ScreenEntry[] = [
     load: () => import('./clusters/Clusters.tsx'),
   },
   {
+    path: '/secrets',
+    title: 'Secrets',
+    key: 's',
+    group: 'configuration',
+    load: () => import('./secrets/Secrets.tsx'),
+  },
+  {
     path: '/config',
     title: 'Config',
     key: 'v',
@@ -42,4 +49,11 @@ export const SCREENS: readonly ScreenEntry[] = [
   },
   { path: '/stats', title: 'Stats', key: 'm', group: 'proxy', load: () => import('./stats/Stats.tsx') },
   { path: '/xds', title: 'xDS', key: 'x', group: 'proxy', load: () => import('./xds/Xds.tsx') },
+  {
+    path: '/runtime',
+    title: 'Runtime',
+    key: 'u',
+    group: 'proxy',
+    load: () => import('./runtime/Runtime.tsx'),
+  },
 ];

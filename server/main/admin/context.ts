@@ -20,7 +20,9 @@ import type { ResourceHistory } from '../config_store/history.ts';
 import type { ResourceKind, ResourceVersion, UpdateFailure } from '../config_store/resource.ts';
 import type { CompiledConfiguration } from '../explain/configuration.ts';
 import type { StatSeries } from '../stats/stat_series.ts';
+import type { CertificateUse } from '../status/certificates_in_use.ts';
 import type { ClusterNumbers } from '../status/cluster_numbers.ts';
+import type { WorkerNumbers } from '../status/worker_numbers.ts';
 import type { StreamSnapshot } from '../xds/stream_state.ts';
 import type { AccessRules } from './access.ts';
 
@@ -55,6 +57,9 @@ export interface AdminContext {
   listeners(): Iterable<{ readonly name: string; readonly localAddress: Address }>;
   /** What the start or a warming resource still waits for: of `listener foo`, its targets. Nothing once all is ready. */
   unreadyTargets(): Iterable<{ readonly name: string; readonly targetNames: readonly string[] }>;
+  /** Certificates with who uses each. */
+  certificateUses(): Iterable<CertificateUse>;
+  workers(): Promise<readonly WorkerNumbers[]>;
   /** One per TLS certificate or CA in use, of both sides. */
   certificates(): Iterable<Certificate>;
   drainListeners(options: {

@@ -24,7 +24,8 @@ export class SourcedCertificate {
   readonly expiresMs: number;
   readonly ocsp: OcspResponse | undefined;
   readonly #certificate: X509Certificate;
-  readonly #path: string;
+  /** Of the file it is in, or <inline>. */
+  readonly path: string;
 
   constructor(
     certificate: X509Certificate,
@@ -33,22 +34,43 @@ export class SourcedCertificate {
     ocsp: OcspResponse | undefined = undefined,
   ) {
     this.#certificate = certificate;
-    this.#path = path;
+    this.path = path;
     this.statName = statName;
     this.expiresMs = certificate.validToDate.getTime();
     this.ocsp = ocsp;
   }
 
   named(statName: string): SourcedCertificate {
-    return new SourcedCertificate(this.#certificate, this.#path, statName, this.ocsp);
+    return new SourcedCertificate(this.#certificate, this.path, statName, this.ocsp);
+  }
+
+  get serialNumber(): string {
+    return integerHex(Buffer.from(this.#certificate.serialNumber, 'hex'));
+  }
+
+  /** As `CN=a, O=b`. */
+  get subject(): string {
+    return oneLine(this.#certificate.subject);
+  }
+
+  get issuer(): string {
+    return oneLine(this.#certificate.issuer);
+  }
+
+  get validFromMs(): number {
+    return this.#certificate.validFromDate.getTime();
+  }
+
+  get subjectAltNames(): readonly string[] {
+    return subjectAltNames(this.#certificate).map(({ value }) => value);
   }
 
   details(): Init<CertificateDetails> {
     const certificate = this.#certificate;
     const { ocsp } = this;
     return {
-      path: this.#path,
-      serial_number: integerHex(Buffer.from(certificate.serialNumber, 'hex')),
+      path: this.path,
+      serial_number: this.serialNumber,
       subject_alt_names: subjectAltNames(certificate).flatMap(nameOf),
       days_until_expiration: BigInt(Math.max(0, Math.floor((this.expiresMs - Date.now()) / DAY_MS))),
       valid_from: timestampOf(certificate.validFromDate.getTime()),
@@ -88,6 +110,11 @@ export class CertificateSources {
     this.#leaves.set(config, leaf);
     return leaf;
   }
+}
+
+/** Node puts each part on a line. */
+function oneLine(name: string | undefined): string {
+  return (name ?? '').replaceAll('\n', ', ');
 }
 
 /** What serves could be read; what cannot be any more shows nothing. */

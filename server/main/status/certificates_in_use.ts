@@ -27,7 +27,31 @@ const TLS_CONTEXT = 'TlsContext';
 const UNNAMED_CERTIFICATE = 'unnamed_cert_e3b0c442';
 const UNNAMED_ROOTS = 'unnamed_ca_cert_e3b0c442';
 
+/** A listener or cluster with a TLS context. */
+export interface CertificateUser {
+  readonly kind: 'listener' | 'cluster';
+  readonly name: string;
+}
+
+/** A certificate that serves, once for all who use it. Times are in ms since 1970. */
+export interface CertificateUse {
+  /** Its first subject alternative name, or else its subject. */
+  readonly name: string;
+  readonly role: 'certificate' | 'trusted_root';
+  readonly subject: string;
+  readonly issuer: string;
+  readonly serialNumber: string;
+  readonly subjectAltNames: readonly string[];
+  /** '' where it is part of a resource. */
+  readonly secret: string;
+  readonly path: string;
+  readonly validFromMs: number;
+  readonly expiresMs: number;
+  readonly usedBy: CertificateUser[];
+}
+
 interface TlsContext {
+  readonly user: CertificateUser;
   /** `listener.<x>.ssl.` or `cluster.<x>.ssl.`. */
   readonly statPrefix: string;
   readonly config: CommonTlsContext;
@@ -35,6 +59,7 @@ interface TlsContext {
 
 /** What one context has, as it serves now. */
 interface InUse {
+  readonly user: CertificateUser;
   readonly statPrefix: string;
   readonly chain: readonly SourcedCertificate[];
   readonly roots: readonly SourcedCertificate[];
@@ -60,6 +85,16 @@ export class CertificatesInUse {
         cert_chain: chain.map((one) => one.details()),
       }),
     );
+  }
+
+  /** One for each certificate, with all who use it. */
+  uses(): CertificateUse[] {
+    const uses = new Map<string, CertificateUse>();
+    for (const { user, chain, roots } of this.#inUse()) {
+      for (const one of chain) addUse(uses, 'certificate', one, user);
+      for (const one of roots) addUse(uses, 'trusted_root', one, user);
+    }
+    return [...uses.values()];
   }
 
   /** Whole days, not below 0; undefined when no certificate is in use. */
@@ -94,8 +129,8 @@ export class CertificatesInUse {
   }
 
   *#inUse(): Generator<InUse> {
-    for (const { statPrefix, config } of this.#activeContexts()) {
-      yield { statPrefix, chain: this.#chainOf(config), roots: this.#rootsOf(config) };
+    for (const { user, statPrefix, config } of this.#activeContexts()) {
+      yield { user, statPrefix, chain: this.#chainOf(config), roots: this.#rootsOf(config) };
     }
   }
 
@@ -163,27 +198,64 @@ export class CertificatesInUse {
   }
 }
 
+function addUse(
+  uses: Map<string, CertificateUse>,
+  role: CertificateUse['role'],
+  certificate: SourcedCertificate,
+  user: CertificateUser,
+): void {
+  const { serialNumber, subject, issuer, path, statName: given } = certificate;
+  const key = [role, serialNumber, issuer, path, given].join(' ');
+  let use = uses.get(key);
+  if (use === undefined) {
+    const { subjectAltNames, validFromMs, expiresMs } = certificate;
+    const name = subjectAltNames[0] ?? subject;
+    const secret = given.startsWith('unnamed_') ? '' : given;
+    use = {
+      name,
+      role,
+      subject,
+      issuer,
+      serialNumber,
+      subjectAltNames,
+      secret,
+      path,
+      validFromMs,
+      expiresMs,
+      usedBy: [],
+    };
+    uses.set(key, use);
+  }
+  if (!use.usedBy.some(({ kind, name }) => kind === user.kind && name === user.name)) use.usedBy.push(user);
+}
+
 function listenerContexts(bytes: Uint8Array): readonly TlsContext[] {
   const listener = decode(TYPE_NAMES.listener, bytes);
   const chains = [...listener.filter_chains, listener.default_filter_chain];
   const prefix = `listener.${listenerStatName(listener, '')}.ssl.`;
-  return chains.flatMap((chain) => tlsContext(chain?.transport_socket, prefix));
+  const user = { kind: 'listener', name: listener.name } as const;
+  return chains.flatMap((chain) => tlsContext(chain?.transport_socket, prefix, user));
 }
 
 function clusterContexts(bytes: Uint8Array): readonly TlsContext[] {
   const cluster = decode(TYPE_NAMES.cluster, bytes);
   const prefix = `cluster.${statName(cluster)}.ssl.`;
+  const user = { kind: 'cluster', name: cluster.name } as const;
   return [
-    ...tlsContext(cluster.transport_socket, prefix),
-    ...cluster.transport_socket_matches.flatMap((match) => tlsContext(match.transport_socket, prefix)),
+    ...tlsContext(cluster.transport_socket, prefix, user),
+    ...cluster.transport_socket_matches.flatMap((match) => tlsContext(match.transport_socket, prefix, user)),
   ];
 }
 
 /** A context without anything in it is one, too. */
-function tlsContext(socket: TransportSocket | undefined, statPrefix: string): readonly TlsContext[] {
+function tlsContext(
+  socket: TransportSocket | undefined,
+  statPrefix: string,
+  user: CertificateUser,
+): readonly TlsContext[] {
   if (!socket?.typed_config?.type_url.endsWith(TLS_CONTEXT)) return NO_CONTEXTS;
   const { message } = decodeAny(socket.typed_config);
   const { common_tls_context: common } = message as { readonly common_tls_context?: CommonTlsContext };
   const config = common ?? create('envoy.extensions.transport_sockets.tls.v3.CommonTlsContext');
-  return [{ statPrefix, config }];
+  return [{ user, statPrefix, config }];
 }

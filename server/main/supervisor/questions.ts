@@ -9,21 +9,23 @@ interface OpenQuestion {
   readonly answers: Map<number, unknown>;
   readonly waitingFor: Set<number>;
   readonly resolve: () => void;
+  readonly onAnswer: ((worker: number) => void) | undefined;
 }
 
 export class Questions {
   readonly #open = new Map<number, OpenQuestion>();
   #lastId = 0;
 
-  /** `send` asks one worker. Resolves with the answers by worker index. */
+  /** `send` asks one worker, `onAnswer` is told of each answer when it comes. Resolves with the answers by worker index. */
   async ask<Q extends WorkerQuestion>(
     workers: readonly number[],
     send: (worker: number, id: number) => void,
+    onAnswer?: (worker: number) => void,
   ): Promise<ReadonlyMap<number, WorkerAnswers[Q]>> {
     const id = ++this.#lastId;
     const answers = new Map<number, WorkerAnswers[Q]>();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#open.set(id, { answers, waitingFor: new Set(workers), resolve });
+    this.#open.set(id, { answers, waitingFor: new Set(workers), resolve, onAnswer });
     const timer = setTimeout(resolve, PATIENCE_MS);
     for (const worker of workers) send(worker, id);
     if (workers.length === 0) resolve();
@@ -37,6 +39,7 @@ export class Questions {
     const question = this.#open.get(id);
     if (question === undefined) return;
     question.answers.set(worker, answer);
+    question.onAnswer?.(worker);
     this.#settle(question, worker);
   }
 

@@ -236,15 +236,17 @@ export class Supervisor {
   ask<Q extends WorkerQuestion>(
     question: Q,
     subject: WorkerQuestionSubjects[Q],
+    onAnswer?: (worker: number) => void,
   ): Promise<ReadonlyMap<number, WorkerAnswers[Q]>> {
     const ready = this.workers.filter((one) => one.ready).map((one) => one.index);
-    return this.#questions.ask<Q>(ready, (index, id) => {
+    const send = (index: number, id: number): void => {
       const message = { type: 'question', id, question, subject } as Extract<
         MainToWorker,
         { type: 'question' }
       >;
       this.#workers[index]?.send(message);
-    });
+    };
+    return this.#questions.ask<Q>(ready, send, onAnswer);
   }
 
   /** Somebody watches requests, or (undefined) no more. */

@@ -1,6 +1,7 @@
 // One worker thread as main sees it: the thread, what it was sent, and what it holds of the shared tables.
 // Envoy: source/server/worker_impl.cc.
 
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import type { HeapInfo, HeapProfileOptions } from 'node:v8';
 import { setFlagsFromString } from 'node:v8';
 import { Worker as Thread } from 'node:worker_threads';
@@ -35,6 +36,7 @@ export class WorkerThread {
   /** Sequence of the last update that is in force on it. */
   applied = 0;
   readonly #thread: Thread;
+  #lastUtilization: EventLoopUtilization | undefined = undefined;
 
   constructor(entry: URL, options: WorkerOptions, callbacks: WorkerThreadCallbacks) {
     this.index = options.index;
@@ -80,6 +82,15 @@ export class WorkerThread {
 
   heapStatistics(): Promise<HeapInfo> {
     return this.#thread.getHeapStatistics();
+  }
+
+  /** Share of the time that its event loop was busy since the last call, 0 to 1. */
+  utilization(): number {
+    const { performance: loop } = this.#thread;
+    const now = loop.eventLoopUtilization();
+    const before = this.#lastUtilization;
+    this.#lastUtilization = now;
+    return before === undefined ? now.utilization : loop.eventLoopUtilization(now, before).utilization;
   }
 
   async terminate(): Promise<void> {

@@ -6,6 +6,7 @@ import type { AdminContext } from '../context.ts';
 import type { AdminAnswer } from '../handler.ts';
 import { checkedBody } from './body.ts';
 import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
+import { CERTIFICATE_ENDPOINTS, CERTIFICATE_SCHEMAS } from './certificates.ts';
 import { CLUSTER_ENDPOINTS, CLUSTER_SCHEMAS } from './clusters.ts';
 import { CONNECTION_ENDPOINTS, CONNECTION_SCHEMAS } from './connections.ts';
 import { type ApiEndpoint, ApiError, ApiParams, type ApiSender, type Schema } from './endpoint.ts';
@@ -21,6 +22,7 @@ import { ROUTE_ENDPOINTS } from './routes.ts';
 import { SERIES_ENDPOINTS, SERIES_SCHEMAS } from './series.ts';
 import { SESSION_ENDPOINTS, SESSION_SCHEMAS } from './session.ts';
 import { STAT_ENDPOINTS, STAT_SCHEMAS } from './stats.ts';
+import { WORKER_ENDPOINTS, WORKER_SCHEMAS } from './workers.ts';
 import { XDS_ENDPOINTS, XDS_SCHEMAS } from './xds_streams.ts';
 
 export const API_ENDPOINTS: readonly ApiEndpoint[] = [
@@ -39,6 +41,8 @@ export const API_ENDPOINTS: readonly ApiEndpoint[] = [
   ...CONNECTION_ENDPOINTS,
   ...CLUSTER_ENDPOINTS,
   ...LISTENER_ENDPOINTS,
+  ...CERTIFICATE_ENDPOINTS,
+  ...WORKER_ENDPOINTS,
   LISTENER_PREVIEW_ENDPOINT,
   {
     path: '/api/openapi.json',
@@ -144,6 +148,8 @@ export async function openApiDocument(): Promise<Json> {
         ...LISTENER_PREVIEW_SCHEMAS,
         ...CLUSTER_SCHEMAS,
         ...LISTENER_SCHEMAS,
+        ...CERTIFICATE_SCHEMAS,
+        ...WORKER_SCHEMAS,
       },
     },
   };
