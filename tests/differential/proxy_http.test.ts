@@ -5,6 +5,7 @@ import { compareProxies } from './proxy_comparison.ts';
 import { DIFFERENCE_CASES } from './proxy_difference_cases.ts';
 import { HEADER_CASES } from './proxy_header_cases.ts';
 import { MESSAGE_CASES } from './proxy_message_cases.ts';
+import { MIRROR_CASES } from './proxy_mirror_cases.ts';
 import { PATH_CASES } from './proxy_path_cases.ts';
 import { REPLY_CASES } from './proxy_reply_cases.ts';
 import { UPSTREAM_CASES } from './proxy_upstream_cases.ts';
@@ -12,7 +13,7 @@ import { VIRTUAL_HOST_CASES } from './proxy_virtual_host_cases.ts';
 
 compareProxies('headers, paths and hosts', [...HEADER_CASES, ...PATH_CASES]);
 compareProxies('messages and upgrades', MESSAGE_CASES);
-compareProxies('upstreams', UPSTREAM_CASES);
+compareProxies('upstreams', [...UPSTREAM_CASES, ...MIRROR_CASES]);
 compareProxies('answers of the proxy and access logs', REPLY_CASES);
 compareProxies('clusters and other listeners', CLUSTER_CASES);
 compareProxies('virtual clusters and routes', VIRTUAL_HOST_CASES);

@@ -5,6 +5,7 @@ import { CLUSTER_CASES } from './proxy_cluster_cases.ts';
 import { compareProxies } from './proxy_comparison.ts';
 import { HEADER_CASES } from './proxy_header_cases.ts';
 import { MESSAGE_CASES } from './proxy_message_cases.ts';
+import { MIRROR_CASES } from './proxy_mirror_cases.ts';
 import { PATH_CASES } from './proxy_path_cases.ts';
 import { REPLY_CASES } from './proxy_reply_cases.ts';
 import type { Scenario } from './proxy_scenario.ts';
@@ -15,6 +16,7 @@ const ALL = [
   ...PATH_CASES,
   ...MESSAGE_CASES,
   ...UPSTREAM_CASES,
+  ...MIRROR_CASES,
   ...REPLY_CASES,
   ...CLUSTER_CASES,
 ];

@@ -454,30 +454,6 @@ export const UPSTREAM_CASES: readonly Scenario[] = [
     upstreams: slow(100),
     connections: [[get('/1'), get('/2')]],
   },
-
-  {
-    name: 'mirroring',
-    action: { request_mirror_policies: [{ cluster: '$C-shadow' }] },
-    clusters: { shadow: { upstream: {} } },
-    connections: [[get('/a?b', 'x-a: 1'), { after: 50 }, post('/p', 'body')]],
-  },
-  {
-    name: 'mirroring to nowhere',
-    action: {
-      request_mirror_policies: [
-        { cluster: 'unheard-of' },
-        { cluster: '$C-shadow', runtime_fraction: { default_value: { numerator: 0 } } },
-      ],
-    },
-    clusters: { shadow: { upstream: {} } },
-    connections: [[get('/')]],
-  },
-  {
-    name: 'mirroring without a suffix',
-    action: { request_mirror_policies: [{ cluster: '$C-shadow', disable_shadow_host_suffix_append: true }] },
-    clusters: { shadow: { upstream: {} } },
-    connections: [['GET / HTTP/1.1\r\nHost: h:80\r\n\r\n']],
-  },
   {
     name: 'weighted clusters chosen by a header',
     action: {
