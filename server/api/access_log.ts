@@ -14,6 +14,7 @@ export type AccessLogType =
   | 'DownstreamStart'
   | 'DownstreamPeriodic'
   | 'DownstreamEnd'
+  | 'DownstreamTunnelSuccessfullyEstablished'
   | 'UpstreamPoolReady'
   | 'UpstreamPeriodic'
   | 'UpstreamEnd';

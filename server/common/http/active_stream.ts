@@ -22,7 +22,7 @@ import { mutateRequestHeaders, normalizeHost } from './conn_manager_utility.ts';
 import { FilterManager } from './filter_manager.ts';
 import { grpcDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
-import { reasonPhrase, shouldCloseConnection, upgradeType } from './headers.ts';
+import { isTunnel, reasonPhrase, shouldCloseConnection, upgradeType } from './headers.ts';
 import { DEADLINE_EXCEEDED } from './local_reply.ts';
 import { normalizePath } from './normalize_path.ts';
 import { needsNormalization } from './path_utility.ts';
@@ -253,6 +253,8 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     const now = monotonicNow();
     info.downstreamTxFirstByte = now;
     this.encoder.encodeHeaders(headers, endStream);
+    if (this.upgrade !== '' && manager.config.flushAccessLogOnTunnel && isTunnel(headers.status))
+      this.log('DownstreamTunnelSuccessfullyEstablished');
     if (endStream) this.endStream(now);
     else this.touch();
   }

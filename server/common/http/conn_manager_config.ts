@@ -59,6 +59,8 @@ export interface ConnectionManagerConfig {
   readonly accessLogs: readonly AccessLog[];
   readonly flushAccessLogOnNewRequest: boolean;
   readonly accessLogFlushIntervalMs: number;
+  /** A line when a tunnel (an upgrade, CONNECT) is there. */
+  readonly flushAccessLogOnTunnel: boolean;
 
   readonly codecType: CodecType;
   createHttp1Codec(sink: ByteSink, callbacks: ServerConnectionCallbacks): ServerConnection;

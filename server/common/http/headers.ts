@@ -113,3 +113,8 @@ export function upgradeType(headers: RequestHeaderMap): string {
   if (isUpgrade(headers)) return headers.get('upgrade')!.toLowerCase();
   return headers.method === 'CONNECT' ? 'connect' : '';
 }
+
+/** The answer to an upgrade or a CONNECT that is taken. */
+export function isTunnel(status: number): boolean {
+  return status === 101 || (status >= 200 && status < 300);
+}

@@ -1,7 +1,7 @@
 // The router filter's configuration: envoy.extensions.filters.http.router.v3.Router.
 
 import type { Router as RouterMessage } from '../../../../../xds-protos/generated/envoy/extensions/filters/http/router/v3.ts';
-import type { AccessLog } from '../../../../api/access_log.ts';
+import { durationMs } from '../../../../../xds-protos/well_known.ts';
 import { at } from '../../../../api/config_error.ts';
 import type { HttpFilter, HttpFilterConfig } from '../../../../api/http/filter.ts';
 import type { HttpFilterFactory } from '../../../../api/registry.ts';
@@ -11,11 +11,13 @@ import { compileAccessLogs } from '../../../../common/access_log/access_log_conf
 import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
 import { Router } from './router.ts';
+import type { UpstreamLogSettings } from './upstream_log.ts';
 
 const HANDLED = new Set([
   'dynamic_stats',
   'suppress_envoy_headers',
   'upstream_log',
+  'upstream_log_options',
   'respect_expected_rq_timeout',
 ]);
 
@@ -27,7 +29,7 @@ export class RouterConfig implements HttpFilterConfig {
   readonly dynamicStats: boolean;
   readonly suppressEnvoyHeaders: boolean;
   readonly respectExpectedRequestTimeout: boolean;
-  readonly upstreamLogs: readonly AccessLog[];
+  readonly upstreamLog: UpstreamLogSettings;
   /** This machine's address, from which mirrored requests say to come. */
   readonly localIp: string;
 
@@ -37,7 +39,7 @@ export class RouterConfig implements HttpFilterConfig {
     this.dynamicStats = options.dynamicStats;
     this.suppressEnvoyHeaders = options.suppressEnvoyHeaders;
     this.respectExpectedRequestTimeout = options.respectExpectedRequestTimeout;
-    this.upstreamLogs = options.upstreamLogs;
+    this.upstreamLog = options.upstreamLog;
     this.localIp = options.localIp;
   }
 
@@ -55,7 +57,11 @@ export const routerFactory: HttpFilterFactory<RouterMessage> = {
       dynamicStats: config.dynamic_stats?.value ?? true,
       suppressEnvoyHeaders: config.suppress_envoy_headers,
       respectExpectedRequestTimeout: config.respect_expected_rq_timeout,
-      upstreamLogs: compileAccessLogs(config.upstream_log, context, at(path, 'upstream_log')),
+      upstreamLog: {
+        logs: compileAccessLogs(config.upstream_log, context, at(path, 'upstream_log')),
+        onPoolReady: config.upstream_log_options?.flush_upstream_log_on_upstream_stream ?? false,
+        intervalMs: durationMs(config.upstream_log_options?.upstream_log_flush_interval) ?? 0,
+      },
       localIp: context.server.localIp,
     });
   },

@@ -42,7 +42,6 @@ import { RetryState, type RetryStatus, retryFlag } from './retry_state.ts';
 import { shadowRequest } from './shadow.ts';
 import { finalTimeouts, type Timeouts } from './timeouts.ts';
 import { noteConnection } from './upstream_info.ts';
-import { logUpstream } from './upstream_log.ts';
 import { UpstreamRequest } from './upstream_request.ts';
 
 const STAT = ROUTER_STATS.offset;
@@ -136,7 +135,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     const info = callbacks.streamInfo;
     info.upstreamRequestAttemptCount = this.attempts;
-    const upstream = new UpstreamRequest(this, host, info, this.headers, cluster);
+    const upstream = new UpstreamRequest(this, host, info, this.headers, cluster, this.config.upstreamLog);
     this.upstream = upstream;
     if (this.responsePaused) upstream.readDisable(true);
     const maxDurationMs = this.timeouts.upstreamStreamDuration ?? cluster.features.maxStreamDurationMs;
@@ -364,11 +363,9 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   }
 
   private onUpstreamComplete(): void {
-    const { callbacks, config } = this;
-    callbacks.streamInfo.lastUpstreamRxByte = monotonicNow();
+    this.callbacks.streamInfo.lastUpstreamRxByte = monotonicNow();
     this.responseTimer?.disable();
     this.upstream = undefined;
-    if (config.upstreamLogs.length > 0) logUpstream(config.upstreamLogs, callbacks);
   }
 
   /** The attempt ended without a whole response. */
@@ -394,7 +391,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
       }
     }
     info.responseFlags |= responseFlagOf(reason);
-    if (this.config.upstreamLogs.length > 0) logUpstream(this.config.upstreamLogs, callbacks);
     if (this.responseStarted) {
       if (isGrpc(this.headers)) {
         const { values, base } = this.config.stats;

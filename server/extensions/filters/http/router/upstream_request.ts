@@ -4,7 +4,7 @@
 import type { BytesMeter, ResponseDecoder, StreamResetReason } from '../../../../api/http/codec.ts';
 import type { DownstreamWatermarkCallbacks } from '../../../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
-import type { StreamInfo } from '../../../../api/stream_info.ts';
+import { ResponseFlag, type StreamInfo } from '../../../../api/stream_info.ts';
 import type {
   Cancellable,
   GenericConnPool,
@@ -25,6 +25,7 @@ import { resetReasonText, responseFlagOf } from './reset_reason.ts';
 import { putResponse } from './response_stats.ts';
 import { ResponseWatch } from './response_watch.ts';
 import type { Router } from './router.ts';
+import { UpstreamLog, type UpstreamLogSettings } from './upstream_log.ts';
 
 export class UpstreamRequest
   implements ResponseDecoder, PoolCallbacks, TimerOwner, DownstreamWatermarkCallbacks
@@ -43,6 +44,7 @@ export class UpstreamRequest
   /** Who looks at answers; undefined for most clusters. */
   private readonly watch: ResponseWatch | undefined;
   private readonly tracing: UpstreamTracing | undefined;
+  private readonly log: UpstreamLog | undefined;
   private connection: SocketConnection | undefined = undefined;
   /** Of an HTTP/2 stream; the bytes of an HTTP/1 connection are its stream's. */
   private meter: BytesMeter | undefined = undefined;
@@ -67,6 +69,7 @@ export class UpstreamRequest
     info: StreamInfo,
     headers: RequestHeaderMap,
     cluster: ThreadLocalCluster,
+    log: UpstreamLogSettings,
   ) {
     this.router = router;
     this.host = host;
@@ -76,6 +79,7 @@ export class UpstreamRequest
     this.outlierMonitor = owner.outlierMonitor;
     this.watch = ResponseWatch.create(owner, host);
     this.tracing = info.tracing === undefined ? undefined : UpstreamTracing.begin(host, headers, info);
+    this.log = UpstreamLog.begin(log, host, headers, info);
   }
 
   /** `maxDurationMs`: what the upstream gets for all of it; 0 = no limit. */
@@ -103,6 +107,7 @@ export class UpstreamRequest
       return;
     }
     this.blameForTimeout();
+    this.log?.onReset(ResponseFlag.UpstreamRequestTimeout, '');
     this.router.onPerTryTimeout(this, timer === this.perTryIdleTimer);
   }
 
@@ -134,6 +139,7 @@ export class UpstreamRequest
     this.outlierMonitor?.putConnectSuccess(this.host);
     if (this.tracing !== undefined) this.tracing.onReady(protocol);
     else this.info.tracing?.span?.injectContext(this.headers);
+    this.log?.onReady(upstream, protocol);
     this.router.onUpstreamReady(this, upstream, protocol);
   }
 
@@ -142,6 +148,7 @@ export class UpstreamRequest
     if (this.done) return;
     const reset = reason === 'Timeout' ? 'ConnectionTimeout' : reason;
     this.tracing?.onReset(responseFlagOf(reset), resetReasonText(reset), host);
+    this.log?.onReset(responseFlagOf(reset), transportFailure);
     this.finish();
     // Too many requests at once are no host's fault.
     if (reason !== 'Overflow') this.outlierMonitor?.putConnectFailed(this.host);
@@ -212,6 +219,7 @@ export class UpstreamRequest
     this.perTryTimer?.disable();
     this.perTryIdleTimer?.disable();
     this.tracing?.onResponseHeaders(headers);
+    this.log?.onResponseHeaders(headers);
     if (endStream) this.finish();
     this.watch?.onHeaders(headers);
     if (this.outlierMonitor !== undefined) putResponse(this.outlierMonitor, this.host, this.headers, headers);
@@ -220,6 +228,7 @@ export class UpstreamRequest
 
   onData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void {
     if (this.done) return;
+    this.log?.onData(end - start);
     if (endStream) this.finish();
     this.router.onUpstreamData(bytes, start, end, endStream);
   }
@@ -227,6 +236,7 @@ export class UpstreamRequest
   onResponseTrailers(trailers: TrailerMap): void {
     if (this.done) return;
     this.tracing?.onResponseTrailers(trailers);
+    this.log?.onResponseTrailers(trailers);
     this.finish();
     this.watch?.onTrailers(trailers);
     this.router.onUpstreamTrailers(trailers);
@@ -235,6 +245,7 @@ export class UpstreamRequest
   onResetStream(reason: StreamResetReason, details: string): void {
     if (this.done) return;
     this.tracing?.onReset(responseFlagOf(reason), resetReasonText(reason), this.host);
+    this.log?.onReset(responseFlagOf(reason), '');
     this.finish();
     this.outlierMonitor?.putConnectFailed(this.host);
     this.router.onUpstreamReset(this, reason, details, this.host);
@@ -258,6 +269,7 @@ export class UpstreamRequest
     this.perTryIdleTimer?.disable();
     this.durationTimer?.disable();
     this.tracing?.finish();
+    this.log?.finish();
     if (this.pausedDownstream) {
       this.pausedDownstream = false;
       this.router.pauseDownstream(false);

@@ -134,6 +134,7 @@ function compile(
         config.access_log_options?.access_log_flush_interval ?? config.access_log_flush_interval,
         'access_log_flush_interval',
       ) ?? 0,
+    flushAccessLogOnTunnel: config.access_log_options?.flush_log_on_tunnel_successfully_established ?? false,
     codecType: config.codec_type === 'HTTP1' || config.codec_type === 'HTTP2' ? config.codec_type : 'AUTO',
     createHttp1Codec: (sink, callbacks) => {
       http1Stats ??= context.stats.block(HTTP1_CODEC_STATS, 'http1.');
