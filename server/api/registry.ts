@@ -176,6 +176,8 @@ export interface SettingsFactory<C = never> {
 }
 export type SettingsCategory =
   | 'envoy.request_id'
+  | 'envoy.route.early_data_policy'
+  | 'envoy.router.cluster_specifier_plugin'
   | 'envoy.retry_host_predicates'
   | 'envoy.retry_priorities'
   | 'envoy.internal_redirect_predicates'

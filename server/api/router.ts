@@ -181,6 +181,8 @@ export interface RequestStats {
   charge(status: number): void;
   /** ms from the beginning of the attempt to the response. */
   recordTime(ms: number): void;
+  /** A response of a canary, where those are counted apart. */
+  chargeCanary?(status: number, ms: number): void;
 }
 
 export interface DirectResponseEntry {

@@ -214,8 +214,6 @@ const NOT_COMPARED = new RegExp(
     'flow_control_\\w+',
     // Which of Envoy's two codecs it is.
     'o?n?ghttp2_\\w+_connections',
-    // x-envoy-upstream-alt-stat-name: a
-    '\\.a\\.(?:internal\\.)?upstream_rq_\\w+',
   ].join('|'),
 );
 

@@ -2,6 +2,7 @@
 
 import { fromHttp2 } from './over_http2.ts';
 import { CHAIN_MATCHER_CASES } from './proxy_chain_matcher_cases.ts';
+import { CLUSTER_SPECIFIER_CASES } from './proxy_cluster_specifier_cases.ts';
 import { compareProxies } from './proxy_comparison.ts';
 import { DIRECT_RESPONSE_CASES } from './proxy_direct_response_cases.ts';
 import { HEDGE_CASES } from './proxy_hedge_cases.ts';
@@ -18,6 +19,7 @@ compareProxies('what routes match', ROUTE_MATCH_CASES);
 compareProxies('retries', RETRY_CASES);
 compareProxies('internal redirects', INTERNAL_REDIRECT_CASES);
 compareProxies('internal redirects of clients of HTTP/2', FROM_HTTP2);
+compareProxies('cluster specifiers and further stats', CLUSTER_SPECIFIER_CASES);
 compareProxies('direct responses', DIRECT_RESPONSE_CASES);
 compareProxies('hedged requests', HEDGE_CASES);
 compareProxies('filter chains by a matcher tree', CHAIN_MATCHER_CASES);

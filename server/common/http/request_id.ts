@@ -48,6 +48,12 @@ export function sampleTrace(
   return stat !== STAT.not_traceable;
 }
 
+/** Every request is traced, whatever its id. */
+export function sampleAll({ values, base }: StatBlock): boolean {
+  values[base + STAT.random_sampling]++;
+  return true;
+}
+
 /** One of the digits above; '' leaves the id as it is. */
 function traceReason(headers: RequestHeaderMap, id: string, sampling: TraceSampling): string {
   const random = id.length === 36 ? Number.parseInt(id.slice(0, 8), 16) : Number.NaN;

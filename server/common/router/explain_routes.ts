@@ -8,7 +8,7 @@ import type { CompiledRoute, RouteRule } from './route.ts';
 import type { CompiledRouteConfig } from './route_config.ts';
 import type { RuntimeFraction } from './runtime_fraction.ts';
 import type { VirtualHost } from './virtual_host.ts';
-import type { WeightedChoice } from './weighted_clusters.ts';
+import { WeightedChoice } from './weighted_clusters.ts';
 
 /** A rule that was asked. */
 export interface ConsideredRule {
@@ -121,8 +121,10 @@ interface Target {
 }
 
 function targetsOf(rule: RouteRule, headers: RequestHeaderMap, info: StreamInfo): readonly Target[] {
-  if (rule.weighted === undefined) return [{ route: rule.route as CompiledRoute, share: 1 }];
-  return weightedTargets(rule.weighted, headers, info);
+  const { route, choice } = rule;
+  if (choice instanceof WeightedChoice) return weightedTargets<CompiledRoute>(choice, headers, info);
+  const target = route ?? choice?.choose(headers, info, LUCKY);
+  return target === undefined ? [] : [{ route: target, share: 1 }];
 }
 
 /** The shares of weighted clusters; all for one where a header or a hash decides, which ask no chance. */

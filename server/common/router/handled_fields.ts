@@ -24,6 +24,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'ignore_port_in_host_matching',
     'ignore_path_parameters_in_path_matching',
     'typed_per_filter_config',
+    'cluster_specifier_plugins',
     'metadata',
   ]),
   VirtualHost: new Set([
@@ -108,6 +109,9 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'upgrade_configs',
     'rate_limits',
     'include_vh_rate_limits',
+    'early_data_policy',
+    'cluster_specifier_plugin',
+    'inline_cluster_specifier_plugin',
   ]),
   WeightedCluster: new Set([
     'clusters',

@@ -9,7 +9,6 @@ import type { HeaderParser } from './header_parser.ts';
 import type { PlainStruct } from './metadata.ts';
 import type { PerFilterConfigs } from './per_filter_config.ts';
 import type { RouteMatch } from './route_match.ts';
-import type { WeightedChoice } from './weighted_clusters.ts';
 
 export interface RouteSettings {
   readonly name: string;
@@ -71,23 +70,28 @@ export class CompiledRoute implements Route {
   }
 }
 
+/** Several routes, of which a request gets one: weighted clusters, cluster specifier plugins. */
+export interface RouteChoice {
+  choose(headers: RequestHeaderMap, info: StreamInfo, streamId: number): CompiledRoute | undefined;
+}
+
 /** A match and where it leads. */
 export class RouteRule {
   readonly match: RouteMatch;
   readonly name: string;
   readonly route: CompiledRoute | undefined;
-  readonly weighted: WeightedChoice<CompiledRoute> | undefined;
+  readonly choice: RouteChoice | undefined;
 
-  constructor(match: RouteMatch, name: string, target: CompiledRoute | WeightedChoice<CompiledRoute>) {
+  constructor(match: RouteMatch, name: string, target: CompiledRoute | RouteChoice) {
     this.match = match;
     this.name = name;
     this.route = target instanceof CompiledRoute ? target : undefined;
-    this.weighted = target instanceof CompiledRoute ? undefined : target;
+    this.choice = target instanceof CompiledRoute ? undefined : target;
     Object.freeze(this);
   }
 
   /** The route for a request that matched. */
   choose(headers: RequestHeaderMap, info: StreamInfo, streamId: number): CompiledRoute | undefined {
-    return this.route ?? this.weighted!.choose(headers, info, streamId);
+    return this.route ?? this.choice!.choose(headers, info, streamId);
   }
 }

@@ -1,6 +1,7 @@
 // Compiles one Route: its match and its action with all that it inherits.
 // Envoy: RouteEntryImplBase's constructor in source/common/router/config_impl.cc, route_components.proto.
 
+import { createRequire } from 'node:module';
 import type {
   RouteAction,
   RouteAction_UpgradeConfig,
@@ -36,6 +37,9 @@ import { compileTimeouts } from './route_timeouts.ts';
 import { compileShadowPolicies } from './shadow_policy.ts';
 import { compileHeaderParsers, type VirtualHostScope } from './virtual_host_config.ts';
 import { WeightedChoice } from './weighted_clusters.ts';
+
+// Few routes have a cluster specifier plugin: loaded with the first.
+const require = createRequire(import.meta.url);
 
 const CLUSTER_NOT_FOUND_CODES = {
   SERVICE_UNAVAILABLE: 503,
@@ -91,6 +95,19 @@ export function compileRoute(
   const where = at(path, 'route');
   const action = config.route ?? create('envoy.config.route.v3.RouteAction');
   const entry = compileEntry(action, match, requestParser, config, scope, context, where);
+  const { early_data_policy: earlyData } = action;
+  if (earlyData !== undefined) {
+    const inside = at(where, 'early_data_policy.typed_config');
+    context.registry.resolve('envoy.route.early_data_policy', earlyData.name, earlyData.typed_config, inside);
+  }
+  if (action.inline_cluster_specifier_plugin !== undefined || action.cluster_specifier_plugin !== undefined) {
+    const { clusterSpecifierOf, compileClusterSpecifier } =
+      require('./cluster_specifier.ts') as typeof import('./cluster_specifier.ts');
+    const plugin = clusterSpecifierOf(action, scope.global.clusterSpecifierPlugins, where);
+    const routeTo = (cluster: string): CompiledRoute =>
+      new CompiledRoute(settings, new CompiledRouteEntry({ ...entry, cluster }));
+    return new RouteRule(match, config.name, compileClusterSpecifier(plugin, routeTo, context, where));
+  }
   if (action.weighted_clusters !== undefined) {
     const weighted = action.weighted_clusters;
     const choice = compileWeighted(weighted, settings, entry, scope, context, at(where, 'weighted_clusters'));

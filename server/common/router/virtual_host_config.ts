@@ -2,6 +2,7 @@
 // Envoy: CommonConfigImpl and CommonVirtualHostImpl in source/common/router/config_impl.cc.
 
 import type {
+  ClusterSpecifierPlugin,
   RouteConfiguration,
   RouteList as RouteListProto,
   Route as RouteProto,
@@ -38,6 +39,7 @@ export interface GlobalScope {
   readonly responseParser: HeaderParser | undefined;
   readonly perFilterConfigs: PerFilterConfigs | undefined;
   readonly shadowPolicies: readonly ShadowPolicy[];
+  readonly clusterSpecifierPlugins: readonly ClusterSpecifierPlugin[];
   /** Every cluster that a route names, and where first. Filled while routes are compiled. */
   readonly clusterPaths: Map<string, string>;
 }
@@ -95,6 +97,7 @@ export function compileGlobalScope(
     ...compileHeaderParsers(config, context, path),
     perFilterConfigs: compilePerFilterConfigs(config.typed_per_filter_config, undefined, context, path),
     shadowPolicies: compileShadowPolicies(config.request_mirror_policies, [], context, path),
+    clusterSpecifierPlugins: config.cluster_specifier_plugins,
     clusterPaths: new Map(),
   };
 }

@@ -14,7 +14,7 @@ import type {
   Tracer,
   TraceSampling,
 } from '../../api/tracing.ts';
-import { sampleTrace } from '../http/request_id.ts';
+import { sampleAll, sampleTrace } from '../http/request_id.ts';
 import { mergeCustomTags } from './custom_tag.ts';
 import { finalizeDownstreamSpan } from './http_tracer.ts';
 
@@ -23,6 +23,8 @@ const DECORATOR = 'x-envoy-decorator-operation';
 /** HttpConnectionManager.tracing, compiled. */
 export interface TracingConfig extends SpanSettings {
   readonly sampling: TraceSampling;
+  /** use_request_id_for_trace_sampling: without it every request is traced, unless the tracer decides otherwise. */
+  readonly samplingByRequestId: boolean;
   /** Of HTTP_TRACING_STATS. */
   readonly stats: StatBlock;
   readonly operation: OperationName;
@@ -41,7 +43,10 @@ export function traceRequest(
   route: Route | undefined,
   packReason: boolean,
 ): ActiveStreamTracing {
-  const traced = sampleTrace(headers, route?.tracing?.sampling ?? config.sampling, config.stats, packReason);
+  const { samplingByRequestId, sampling, stats } = config;
+  const traced = samplingByRequestId
+    ? sampleTrace(headers, route?.tracing?.sampling ?? sampling, stats, packReason)
+    : sampleAll(stats);
   info.requestId = headers.get('x-request-id') ?? '';
   const { operation, spawnUpstreamSpan } = config;
   const span = config.tracer?.startSpan(headers, info, operation, spawnUpstreamSpan, traced);

@@ -94,6 +94,7 @@ export class ThreadLocalCluster implements Cluster {
   private internalCodes: ResponseCodeStats | undefined = undefined;
   private canaryCodes: ResponseCodeStats | undefined = undefined;
   private readonly zoneCodes = new Map<string, ResponseCodeStats>();
+  private altCodes: Map<string, ResponseCodeStats> | undefined = undefined;
   private retryCodes: ResponseCodeStats | undefined = undefined;
 
   /** `onHostEvent` is told of hosts that the main thread has to judge. */
@@ -179,6 +180,17 @@ export class ThreadLocalCluster implements Cluster {
       this.context.stats,
       `cluster.${this.statName}.canary.`,
     ));
+  }
+
+  /** What is counted below `cluster.<name>.<part>`; `part` ends with a dot. */
+  altResponseCodes(part: string): ResponseCodeStats {
+    this.altCodes ??= new Map();
+    let codes = this.altCodes.get(part);
+    if (codes === undefined) {
+      codes = new ResponseCodeStats(this.context.stats, `cluster.${this.statName}.${part}`);
+      this.altCodes.set(part, codes);
+    }
+    return codes;
   }
 
   /** Responses of hosts in `zone`; undefined where it or the zone of this proxy is not known. */
@@ -369,6 +381,7 @@ export class ThreadLocalCluster implements Cluster {
     if (previous.internalCodes !== undefined) void this.internalResponseCodes;
     if (previous.canaryCodes !== undefined) void this.canaryResponseCodes;
     for (const zone of previous.zoneCodes.keys()) this.zoneResponseCodes(zone);
+    for (const part of previous.altCodes?.keys() ?? []) this.altResponseCodes(part);
   }
 
   private releaseStats(): void {
@@ -381,6 +394,7 @@ export class ThreadLocalCluster implements Cluster {
     this.internalCodes?.release();
     this.canaryCodes?.release();
     for (const codes of this.zoneCodes.values()) codes.release();
+    for (const codes of this.altCodes?.values() ?? []) codes.release();
     this.retryCodes?.release();
   }
 

@@ -43,6 +43,7 @@ export function chargeResponse(
   if (response.get('x-envoy-upstream-canary') === 'true' || host.metadata?.['envoy.lb']?.canary === true) {
     cluster.canaryResponseCodes.charge(status);
     cluster.canaryResponseCodes.recordTime(ms);
+    for (const other of others) other.chargeCanary?.(status, ms);
   }
 }
 

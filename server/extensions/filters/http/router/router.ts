@@ -29,6 +29,7 @@ import type { Host } from '../../../../common/upstream/host.ts';
 import { statusWithoutHost } from '../../../../common/upstream/override_host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import { genericConnPool } from '../../../upstreams/http/generic/generic_conn_pool.ts';
+import { NOWHERE_ELSE, requestStatsOf } from './alt_stat_name.ts';
 import type { RouterConfig } from './config.ts';
 import { findCluster } from './find_cluster.ts';
 import { noteGivenUp } from './given_up.ts';
@@ -47,7 +48,6 @@ import { UpstreamRequest } from './upstream_request.ts';
 const STAT = ROUTER_STATS.offset;
 const CLUSTER_STAT = CLUSTER_TRAFFIC_STATS.offset;
 const NO_BODY = new Uint8Array(0);
-const NOWHERE_ELSE: readonly RequestStats[] = [];
 
 export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallbacks {
   private readonly config: RouterConfig;
@@ -103,7 +103,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.cluster = cluster;
     cluster.hold();
     info.upstreamRequestAttemptCount = 1;
-    this.requestStats = entry.requestStats(headers, info);
+    this.requestStats = requestStatsOf(entry, headers, info, cluster, config.dynamicStats);
     info.upstreamCluster = cluster;
     info.upstreamClusterName = cluster.name;
     const { suppressEnvoyHeaders, respectExpectedRequestTimeout } = config;

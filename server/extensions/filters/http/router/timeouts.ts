@@ -50,8 +50,6 @@ export function finalTimeouts(
   headers.remove('x-envoy-upstream-rq-timeout-ms');
   headers.remove('x-envoy-upstream-stream-duration-ms');
   headers.remove('x-envoy-hedge-on-per-try-timeout');
-  // Envoy's to read, too; what it asks for is not done here (docs/differences.md).
-  headers.remove('x-envoy-upstream-alt-stat-name');
   const perTry = wholeNumber(headers.get('x-envoy-upstream-rq-per-try-timeout-ms'));
   if (perTry !== undefined) timeouts.perTry = perTry;
   headers.remove('x-envoy-upstream-rq-per-try-timeout-ms');

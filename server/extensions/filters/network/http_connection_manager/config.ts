@@ -3,6 +3,7 @@
 
 import { createRequire } from 'node:module';
 import type { HttpConnectionManager } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
+import type { UuidRequestIdConfig } from '../../../../../xds-protos/generated/envoy/extensions/request_id/uuid/v3.ts';
 import type { Duration } from '../../../../../xds-protos/generated/google/protobuf.ts';
 import { wrapperValue } from '../../../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
@@ -114,7 +115,7 @@ function compile(
   let http2Stats: StatBlock | undefined;
   const streamIdleTimeoutMs =
     time(config.stream_idle_timeout, 'stream_idle_timeout') ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS;
-  const packReason = packTraceReason(config, context, path);
+  const requestId = requestIdSettings(config, context, path);
   const filters = compileHttpFilters(config.http_filters, context, at(path, 'http_filters'));
   return Object.freeze({
     statPrefix: config.stat_prefix,
@@ -160,8 +161,15 @@ function compile(
     generateRequestId: config.generate_request_id?.value ?? true,
     preserveExternalRequestId: config.preserve_external_request_id,
     alwaysSetRequestIdInResponse: config.always_set_request_id_in_response,
-    packTraceReason: packReason,
-    tracing: compileTracing(config.tracing, listener, context, tracingStats, at(path, 'tracing')),
+    packTraceReason: requestId?.pack_trace_reason?.value ?? true,
+    tracing: compileTracing(
+      config.tracing,
+      listener,
+      context,
+      tracingStats,
+      requestId?.use_request_id_for_trace_sampling?.value ?? true,
+      at(path, 'tracing'),
+    ),
     useRemoteAddress: config.use_remote_address?.value ?? false,
     xffNumTrustedHops: config.xff_num_trusted_hops,
     skipXffAppend: config.skip_xff_append,
@@ -236,14 +244,15 @@ function pathNormalization(config: HttpConnectionManager): PathNormalization | u
   return Object.freeze({ escapedSlashes, normalizePath, mergeSlashes: config.merge_slashes });
 }
 
-/** Only the UUID extension exists, here as in Envoy; it packs the trace reason unless told not to. */
-function packTraceReason(config: HttpConnectionManager, context: FactoryContext, path: string): boolean {
+/** Only the UUID extension exists, here as in Envoy. Both of its settings are true unless they are set. */
+function requestIdSettings(
+  config: HttpConnectionManager,
+  context: FactoryContext,
+  path: string,
+): UuidRequestIdConfig | undefined {
   const typed = config.request_id_extension?.typed_config;
-  if (typed === undefined) return true;
+  if (typed === undefined) return undefined;
   const where = at(path, 'request_id_extension.typed_config');
   const resolved = context.registry.resolve('envoy.request_id', 'envoy.request_id.uuid', typed, where);
-  const settings = resolved.factory.compile(resolved.config, context, where) as {
-    readonly pack_trace_reason?: { readonly value: boolean } | undefined;
-  };
-  return settings.pack_trace_reason?.value ?? true;
+  return resolved.factory.compile(resolved.config, context, where) as UuidRequestIdConfig;
 }

@@ -30,6 +30,7 @@ export function compileTracing(
   listener: ListenerScope,
   context: FactoryContext,
   stats: StatBlock,
+  samplingByRequestId: boolean,
   path: string,
 ): TracingConfig | undefined {
   if (config === undefined) return undefined;
@@ -38,6 +39,7 @@ export function compileTracing(
   const { server } = context;
   return {
     sampling: traceSampling(shareOf(client), shareOf(random), shareOf(overall), context.runtime),
+    samplingByRequestId,
     stats,
     operation: listener.trafficDirection === 'OUTBOUND' ? 'egress' : 'ingress',
     spawnUpstreamSpan: config.spawn_upstream_span?.value ?? false,
