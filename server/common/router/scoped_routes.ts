@@ -119,7 +119,7 @@ export function inlineRoutesOf(
   return { name: config.name, current: compileRouteConfiguration(config, context, where) };
 }
 
-class ScopedRouteConfig implements RouteConfig {
+export class ScopedRouteConfig implements RouteConfig {
   readonly name: string;
   readonly mostSpecificHeaderMutationsWins = false;
   readonly clusterNames = NO_HEADERS;
@@ -140,7 +140,7 @@ class ScopedRouteConfig implements RouteConfig {
     return this.scopeOf(headers)?.routes.current?.route(headers, info, streamId);
   }
 
-  private scopeOf(headers: RequestHeaderMap): RouteScope | undefined {
+  scopeOf(headers: RequestHeaderMap): RouteScope | undefined {
     const key = this.builder.compute(headers);
     return key === undefined ? undefined : this.scopes.current?.get(key);
   }

@@ -11,20 +11,22 @@ import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/con
 import type {
   HttpConnectionManager,
   Rds,
+  ScopedRoutes,
 } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import { decode, decodeAny } from '../../../xds-protos/load.ts';
+import { create, decode, decodeAny } from '../../../xds-protos/load.ts';
 import type { HttpFilterConfig } from '../../api/http/filter.ts';
 import type { FactoryContext, Provider, Registry, ServerInfo } from '../../api/registry.ts';
-import type { RouteConfig } from '../../api/router.ts';
+import type { RouteConfig, RouteScope } from '../../api/router.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { Address } from '../../api/stream_info.ts';
-import { resourceKey } from '../../common/config/resource_key.ts';
+import { resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
 import {
   compileListener,
   type FilterChainConfig,
   type ListenerConfig,
 } from '../../common/listener/listener_config.ts';
 import { CompiledRouteConfig, compileRouteConfiguration } from '../../common/router/route_config.ts';
+import { compileScopes, inlineRoutesOf } from '../../common/router/scoped_routes.ts';
 import { compileCluster } from '../../common/upstream/cluster_config.ts';
 import type { TableSlot } from '../../common/upstream/host_update.ts';
 import { compileLoadAssignment } from '../../common/upstream/load_assignment.ts';
@@ -63,6 +65,8 @@ interface ClusterEntry {
   readonly cluster: ThreadLocalCluster;
 }
 
+const SCOPED_ROUTES = 'envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes';
+
 /** ms after the last question. */
 const FORGET_MS = 60_000;
 /** What this thread holds of the tables: nothing. */
@@ -73,6 +77,7 @@ export class CompiledConfiguration {
   readonly context: FactoryContext;
   readonly #updates = new Map<ResourceUpdate['kind'], Map<string, ResourceUpdate>>();
   readonly #compiled = new Map<Uint8Array, unknown>();
+  readonly #messages = new WeakMap<RouteConfig, RouteConfiguration>();
   readonly #made = new Map<object, unknown>();
   readonly #clusters = new Map<string, ClusterEntry>();
   #forget: NodeJS.Timeout | undefined = undefined;
@@ -145,15 +150,16 @@ export class CompiledConfiguration {
     });
   }
 
-  /** What `routes` were compiled from: the chain has them inside, or they came by RDS. */
-  routeMessage(chain: FilterChain, routes: CompiledRouteConfig | undefined): RouteConfiguration | undefined {
+  /** What `routes` were compiled from, as far as it is known: the chain has them inside, or they came by RDS. */
+  routeMessage(chain: FilterChain, routes: CompiledRouteConfig): RouteConfiguration {
+    const known = this.#messages.get(routes);
+    if (known !== undefined) return known;
     const typed = chain.filters.at(-1)?.typed_config;
-    if (routes === undefined || typed === undefined) return undefined;
-    const manager = decodeAny(typed).message as unknown as HttpConnectionManager;
-    if (manager.route_config !== undefined) return manager.route_config;
-    const { config_source, route_config_name: name } = manager.rds as Rds;
-    const found = this.#get('route', resourceKey(config_source, name)) ?? this.#get('route', name);
-    return found && decode(TYPE_NAMES.route, (found as Update<'route'>).bytes);
+    const manager = typed && (decodeAny(typed).message as unknown as HttpConnectionManager);
+    const { scoped_route_configurations_list: list } = manager?.scoped_routes ?? {};
+    const scoped = list?.scoped_route_configurations.map((scope) => scope.route_configuration) ?? [];
+    const inside = [manager?.route_config, ...scoped].find((each) => each?.name === routes.name);
+    return inside ?? create(TYPE_NAMES.route, { name: routes.name });
   }
 
   /** As above, read when they are needed. */
@@ -223,6 +229,7 @@ export class CompiledConfiguration {
       ...mainFactoryContext(environment, false).context,
       clusterManager: { getCluster: (name) => this.cluster(name) },
       routeConfiguration: (rds) => this.#routes(rds as Rds),
+      scopedRouteConfigurations: (config) => this.#scopes(config as ScopedRoutes),
       httpFilterConfiguration: (discovery, name) => this.#filter(discovery as ExtensionConfigSource, name),
       // Whose configuration it is: its files are nobody's business here.
       logFiles: { open: () => ({ write: () => undefined }) },
@@ -239,11 +246,43 @@ export class CompiledConfiguration {
           configuration.#get('route', resourceKey(config_source, name)) ?? configuration.#get('route', name);
         if (found === undefined) return undefined;
         const { bytes } = found as Update<'route'>;
-        return configuration.#cached(bytes, () =>
-          compileRouteConfiguration(decode(TYPE_NAMES.route, bytes), configuration.context, ''),
-        );
+        return configuration.#routesOf(bytes);
       },
     };
+  }
+
+  #routesOf(bytes: Uint8Array): RouteConfig {
+    return this.#cached(bytes, () => {
+      const message = decode(TYPE_NAMES.route, bytes);
+      const routes = compileRouteConfiguration(message, this.context, '');
+      this.#messages.set(routes, message);
+      return routes;
+    });
+  }
+
+  /** Of a collection of scopes by SRDS. */
+  #scopes(config: ScopedRoutes): Provider<ReadonlyMap<string, RouteScope>> {
+    const configuration = this;
+    return {
+      name: config.name,
+      get current() {
+        const found = configuration.#get('scoped_routes', scopedRoutesKey(config));
+        if (found === undefined) return undefined;
+        const { bytes } = found as Update<'scoped_routes'>;
+        return configuration.memo(bytes, () => configuration.#compileScopes(bytes));
+      },
+    };
+  }
+
+  #compileScopes(bytes: Uint8Array): ReadonlyMap<string, RouteScope> {
+    const { scoped_route_configurations_list: list, rds_config_source } = decode(SCOPED_ROUTES, bytes);
+    return compileScopes(
+      list?.scoped_route_configurations ?? [],
+      (scope, path) =>
+        inlineRoutesOf(scope, this.context, path) ??
+        this.#routes({ config_source: rds_config_source, route_config_name: scope.route_configuration_name }),
+      '',
+    );
   }
 
   #filter(

@@ -7,6 +7,8 @@ import { ConnectionManager } from '../../common/http/conn_manager.ts';
 import type { ConnectionManagerConfig } from '../../common/http/conn_manager_config.ts';
 import type { RequestHeaders } from '../../common/http/header_map.ts';
 import type { FilterChainConfig } from '../../common/listener/listener_config.ts';
+import type { CompiledRouteConfig } from '../../common/router/route_config.ts';
+import { ScopedRouteConfig } from '../../common/router/scoped_routes.ts';
 import { type ConnectionInfoRecord, StreamInfoRecord } from '../../common/stream_info/stream_info.ts';
 import { RequestLoadBalancerContext } from '../../extensions/filters/http/router/load_balancer_context.ts';
 import { TcpProxyConfig } from '../../extensions/filters/network/tcp_proxy/config.ts';
@@ -148,9 +150,12 @@ class Walk {
         received.step.reason,
       );
     }
-    const routes = compiledRoutes(config.routes.current);
-    const message = this.#configuration.routeMessage(this.#configuration.filterChain(chain), routes);
-    if (routes === undefined || message === undefined) {
+    const { routes, scopeMissing } = this.#routes(config, headers);
+    if (scopeMissing) {
+      this.#response = { status: 404, flags: ['NR'], details: 'route_not_found' };
+      return this.#end('no_route', (this.#steps.at(-1) as ExplainStep).reason);
+    }
+    if (routes === undefined) {
       const reason = `the route configuration '${config.routes.name}' has not come (RDS)`;
       this.#steps.push(
         ended('virtual_host', 'Route configuration', reason, {
@@ -161,6 +166,7 @@ class Walk {
       return this.#end('no_route', reason);
     }
     this.#result.route_config = routes.name;
+    const message = this.#configuration.routeMessage(this.#configuration.filterChain(chain), routes);
     const routed = await routeRequest(routes, message, headers, info, pause);
     this.#steps.push(...routed.steps);
     this.#nearestMiss = routed.nearestMiss;
@@ -193,6 +199,26 @@ class Walk {
       return this.#end(action.redirect ? 'redirect' : 'direct_response', action.step.found);
     }
     return this.#forward(route.routeEntry, possible, headers, info);
+  }
+
+  /** Those of the connection manager, or of the scope that the request is in. */
+  #routes(
+    config: ConnectionManagerConfig,
+    headers: RequestHeaders,
+  ): { readonly routes: CompiledRouteConfig | undefined; readonly scopeMissing: boolean } {
+    const { current } = config.routes;
+    if (!(current instanceof ScopedRouteConfig))
+      return { routes: compiledRoutes(current), scopeMissing: false };
+    const scope = current.scopeOf(headers);
+    const tree = current.explain(headers, new StreamInfoRecord(this.#connection!, 0, 0), 0);
+    const routes = compiledRoutes(scope?.routes.current);
+    const reason = tree.children[0]?.reason ?? tree.reason;
+    if (scope === undefined || routes === undefined) {
+      this.#steps.push(ended('scope', 'Scope', scope === undefined ? reason : tree.reason, { tree }));
+      return { routes: undefined, scopeMissing: true };
+    }
+    this.#steps.push(passed('scope', 'Scope', scope.name, reason, { tree }));
+    return { routes, scopeMissing: false };
   }
 
   #forward(

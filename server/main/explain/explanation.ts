@@ -74,6 +74,7 @@ export type StepName =
   | 'filter_chain'
   | 'network_filters'
   | 'request'
+  | 'scope'
   | 'virtual_host'
   | 'route'
   | 'action'

@@ -90,6 +90,7 @@ export const EXPLAIN_SCHEMAS: Readonly<Record<string, Schema>> = {
           'filter_chain',
           'network_filters',
           'request',
+          'scope',
           'virtual_host',
           'route',
           'action',
