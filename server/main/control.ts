@@ -1,6 +1,7 @@
 // Puts the control side together: bootstrap, extensions, runtime, xDS client, configuration store. What runs the workers
 // (server/main/supervisor) and `--mode validate` both start from here.
 
+import { createRequire } from 'node:module';
 import type { Bootstrap } from '../../xds-protos/generated/envoy/config/bootstrap/v3.ts';
 import type { Node } from '../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { LogFile, LogFileManager, ServerInfo } from '../api/registry.ts';
@@ -19,10 +20,18 @@ import { checkOverloadManager, checkTracing, serverInfo } from './bootstrap/sett
 import { ConfigStore } from './config_store/config_store.ts';
 import type { ListenSocketBinder, ResourceCompilers } from './config_store/services.ts';
 import type { OnPiece } from './config_store/slot_allocator.ts';
+import type { HealthDiscovery } from './health_discovery/health_discovery.ts';
 import { WorkloadSecrets } from './mesh_identity/workload_secrets.ts';
 import { RuntimeLoader } from './runtime/runtime_loader.ts';
 import { discoveryNode } from './xds/node.ts';
 import { XdsSubscriptionFactory } from './xds/subscription_factory.ts';
+
+const require = createRequire(import.meta.url);
+/** Few control planes let proxies check hosts for them. */
+const loadHealthDiscovery = () =>
+  (
+    require('./health_discovery/health_discovery.ts') as typeof import('./health_discovery/health_discovery.ts')
+  ).HealthDiscovery;
 
 const COMPILERS: ResourceCompilers = {
   cluster: compileCluster,
@@ -54,6 +63,8 @@ export interface Control {
   readonly store: ConfigStore;
   /** Undefined where the proxy's identity is not its own business. */
   readonly secrets: WorkloadSecrets | undefined;
+  /** Undefined without `hds_config`. */
+  readonly healthDiscovery: HealthDiscovery | undefined;
   close(): void;
 }
 
@@ -97,7 +108,9 @@ export function buildControl(
     outlierLog: outlierLog(bootstrap, output.logFiles),
     sockets: output.sockets,
   });
+  let healthDiscovery: HealthDiscovery | undefined;
   const close = (): void => {
+    healthDiscovery?.close();
     store.close();
     runtime.close();
     subscriptions.close();
@@ -105,6 +118,15 @@ export function buildControl(
   };
   try {
     store.loadStatic();
+    healthDiscovery =
+      bootstrap.hds_config &&
+      new (loadHealthDiscovery())({
+        source: bootstrap.hds_config,
+        node,
+        clusters: (name) => clusters.get(name),
+        services: { stats, runtime: runtime.snapshot, logFiles: output.logFiles },
+        environment: store.environment,
+      });
   } catch (error) {
     close();
     throw error;
@@ -118,6 +140,7 @@ export function buildControl(
     subscriptions,
     store,
     secrets,
+    healthDiscovery,
     close,
   };
 }

@@ -94,6 +94,7 @@ export async function serve(start: Start): Promise<number> {
   const initialized = startStore(control).then(async () => {
     await supervisor.settled();
     parts.state.serving = true;
+    control.healthDiscovery?.start();
     serverStats.initialized(parts.state.uptimeMs);
     releaseStartupGarbage();
     if (options.mode === 'init_only') end('initialized');

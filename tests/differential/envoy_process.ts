@@ -87,8 +87,8 @@ export class EnvoyProcess {
       }
     }
     const listing: unknown = await (await fetch(`${this.admin}/listeners?format=json`)).json();
-    const { listener_statuses: statuses } = listing as {
-      listener_statuses: { name: string; local_address: { socket_address: { port_value: number } } }[];
+    const { listener_statuses: statuses = [] } = listing as {
+      listener_statuses?: { name: string; local_address: { socket_address: { port_value: number } } }[];
     };
     for (const { name, local_address } of statuses)
       this.ports.set(name, local_address.socket_address.port_value);

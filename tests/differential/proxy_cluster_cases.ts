@@ -36,6 +36,18 @@ const bytes = (text: string): readonly Step[] => [
 
 export const CLUSTER_CASES: readonly Scenario[] = [
   {
+    name: 'too many connections to one host',
+    cluster: {
+      circuit_breakers: {
+        thresholds: [{ max_pending_requests: 1 }],
+        per_host_thresholds: [{ max_connections: 1 }],
+      },
+    },
+    upstreams: [{ answers: [[300, OK]] }],
+    staggerMs: 80,
+    connections: [[get('/1')], [get('/2')], [get('/3')]],
+  },
+  {
     name: 'all hosts are unhealthy: panic',
     cluster: endpoints({ lb_endpoints: [{ ...up, health_status: 'UNHEALTHY' }] }),
     connections: [[get('/')]],

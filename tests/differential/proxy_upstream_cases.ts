@@ -392,18 +392,6 @@ export const UPSTREAM_CASES: readonly Scenario[] = [
     connections: [...twice, [get('/3')]],
   },
   {
-    name: 'too many connections to one host',
-    cluster: {
-      circuit_breakers: {
-        thresholds: [{ max_pending_requests: 1 }],
-        per_host_thresholds: [{ max_connections: 1 }],
-      },
-    },
-    upstreams: slow(300),
-    staggerMs: 80,
-    connections: [...twice, [get('/3')]],
-  },
-  {
     name: 'too many retries',
     statExceptions: BREAKER_OF_ZERO,
     cluster: thresholds({ max_retries: 0 }),

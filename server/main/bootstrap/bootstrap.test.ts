@@ -71,8 +71,8 @@ describe('loading', () => {
 
   test('a field that is not honoured is named, one without effect is reported', () => {
     assert.throws(
-      () => load('{hds_config: {api_type: GRPC}}'),
-      new ConfigError('hds_config', 'this field is not supported'),
+      () => load('{use_tcp_for_dns_lookups: true}'),
+      new ConfigError('use_tcp_for_dns_lookups', 'this field is not supported'),
     );
     assert.throws(() => load('{admin: {socket_options: [{level: 1, name: 2, int_value: 3}]}}'), {
       path: 'admin.socket_options',

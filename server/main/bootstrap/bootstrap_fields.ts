@@ -17,6 +17,7 @@ const BOOTSTRAP: Readonly<Record<string, Verdict>> = {
   layered_runtime: HONOURED,
   overload_manager: HONOURED,
   tracing: HONOURED,
+  hds_config: HONOURED,
   bootstrap_extensions: HONOURED,
   application_log_config: HONOURED,
   stats_flush_interval: HONOURED,

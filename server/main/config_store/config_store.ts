@@ -85,7 +85,7 @@ export class ConfigStore {
   readonly #extensionStore: ExtensionConfigStore;
   readonly #sharedCounters: SharedCounterStore;
   readonly #sharedMemory: SharedMemoryStore;
-  readonly #environment: CompileEnvironment;
+  readonly environment: CompileEnvironment;
   readonly #openWorkloads: () => WorkloadStore;
   /** Of the bootstrap extension; undefined without it. */
   #workloadDiscovery: WorkloadDiscovery | undefined;
@@ -110,7 +110,7 @@ export class ConfigStore {
     this.#sharedCounters = new SharedCounterStore(this.counterSlots, this.#publisher);
     this.#sharedMemory = new SharedMemoryStore(this.#publisher);
     const services = this.#services(options);
-    this.#environment = services.environment;
+    this.environment = services.environment;
     this.#openWorkloads = () => new WorkloadStore(services, options);
     this.secrets = new SecretStore(this.#publisher, services.decoder, services.stats);
     this.#routeStore = new RouteStore(services);
@@ -217,8 +217,8 @@ export class ConfigStore {
 
   /** Settings of bootstrap extensions. Throws ConfigError. */
   #compileExtensions(): void {
-    const { registry } = this.#environment;
-    const { context } = mainFactoryContext(this.#environment, true);
+    const { registry } = this.environment;
+    const { context } = mainFactoryContext(this.environment, true);
     this.bootstrap.bootstrap_extensions.forEach(({ name, typed_config: config }, index) => {
       const path = at('bootstrap_extensions', index);
       const resolved = registry.resolve('envoy.bootstrap', name, config, path);

@@ -4,7 +4,7 @@
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { SdsSecretConfig } from '../../../xds-protos/generated/envoy/extensions/transport_sockets/tls/v3.ts';
 import { decode } from '../../../xds-protos/load.ts';
-import type { Provider } from '../../api/registry.ts';
+import type { FactoryContext, Provider } from '../../api/registry.ts';
 import type { Secret } from '../../api/secret.ts';
 import type { StatStore } from '../../api/stats.ts';
 import { resourceKey } from '../../common/config/resource_key.ts';
@@ -31,8 +31,17 @@ export function probeTransport(
       return new ServingSecret(resourceKey(source, name), environment);
     },
   };
-  const http = compileHttpOptions(cluster, context, '');
-  return compileTransportSockets(cluster, http, context, `cluster.${statName(cluster)}.`, '');
+  return compileProbeTransport(cluster, context, '');
+}
+
+/** Throws ConfigError. */
+export function compileProbeTransport(
+  cluster: Cluster,
+  context: FactoryContext,
+  path: string,
+): TransportSocketMatcher {
+  const http = compileHttpOptions(cluster, context, path);
+  return compileTransportSockets(cluster, http, context, `cluster.${statName(cluster)}.`, path);
 }
 
 /** A secret as it is now. */
