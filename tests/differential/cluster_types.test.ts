@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import type http from 'node:http';
+import { Agent } from 'node:http';
 import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeDnsServer } from '../fakes/dns_server.ts';
@@ -288,6 +289,102 @@ suite('Balancing: clusters by DNS', () => {
         times: times >= 6 ? 'often' : times,
         gone: await answers(proxy, ['c']),
       };
+    },
+  );
+});
+
+suite('Upstream: connection pools and original destinations', () => {
+  const port = (): number => portOf(backends[0]!);
+  const http2 = (): object => ({
+    typed_extension_protocol_options: {
+      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
+        '@type': `${TYPE}extensions.upstreams.http.v3.HttpProtocolOptions`,
+        explicit_http_config: { http_protocol_options: {} },
+        common_http_protocol_options: { max_connection_duration: '0.5s' },
+      },
+    },
+  });
+  /** Requests, so many on each of so many connections; `pauseMs` between them. */
+  const onConnections = async (
+    proxy: EnvoyProcess,
+    name: string,
+    connections: number,
+    each: number,
+    pauseMs = 0,
+  ) => {
+    for (let i = 0; i < connections; i++) {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      for (let j = 0; j < each; j++) {
+        const url = `http://127.0.0.1:${proxy.ports.get('in')}/`;
+        const { status } = await ask(url, { agent, headers: { 'x-cluster': name } });
+        assert.equal(status, 200);
+        await sleep(pauseMs);
+      }
+      agent.destroy();
+    }
+  };
+
+  compare(
+    'a pool for each downstream connection, and one for all',
+    () =>
+      bootstrap([
+        cluster('shared', [{ lb_endpoints: [at(port())] }]),
+        cluster('own', [{ lb_endpoints: [at(port())] }], { connection_pool_per_downstream_connection: true }),
+      ]),
+    async (proxy) => {
+      await onConnections(proxy, 'shared', 3, 2);
+      await onConnections(proxy, 'own', 3, 2);
+      return counters(proxy, '^cluster\\.(shared|own)\\.upstream_(rq|cx)_(total|active)$');
+    },
+  );
+
+  compare(
+    'max_connection_duration',
+    () => bootstrap([cluster('short', [{ lb_endpoints: [at(port())] }], http2())]),
+    async (proxy) => {
+      await onConnections(proxy, 'short', 1, 3, 800);
+      return counters(proxy, '^cluster\\.short\\.upstream_cx_(total|max_duration_reached|destroy)$');
+    },
+  );
+
+  compare(
+    'a pool for each priority',
+    () => bootstrap([cluster('c', [{ lb_endpoints: [at(port())] }])], { priority: 'HIGH' }),
+    async (proxy) => {
+      await onConnections(proxy, 'c', 2, 2);
+      return counters(proxy, '^cluster\\.c\\.upstream_(rq|cx)_(total|active)$');
+    },
+  );
+
+  compare(
+    'original destination: header, metadata, port override',
+    () => {
+      const destination = (name: string, original_dst_lb_config: object): object => ({
+        name,
+        connect_timeout: '1s',
+        type: 'ORIGINAL_DST',
+        lb_policy: 'CLUSTER_PROVIDED',
+        original_dst_lb_config,
+      });
+      return bootstrap([
+        destination('header', { use_http_header: true }),
+        destination('named', { use_http_header: true, http_header_name: 'x-to' }),
+        destination('port', { use_http_header: true, upstream_port_override: port() }),
+        destination('metadata', { metadata_key: { key: 'nobody', path: [{ key: 'sets' }, { key: 'it' }] } }),
+        destination('nothing', {}),
+      ]);
+    },
+    async (proxy) => {
+      const url = `http://127.0.0.1:${proxy.ports.get('in')}/`;
+      const all: string[] = [];
+      for (const name of ['header', 'named', 'port', 'metadata', 'nothing']) {
+        for (const to of [`127.0.0.1:${port()}`, '127.0.0.1:1', 'nonsense', '127.0.0.1', '127.0.0.1:99999']) {
+          const headers = { 'x-cluster': name, 'x-envoy-original-dst-host': to, 'x-to': to };
+          const { status, body } = await ask(url, { headers });
+          all.push(`${name} ${to === `127.0.0.1:${port()}` ? 'there' : to}: ${status} ${body}`);
+        }
+      }
+      return { all, stats: await counters(proxy, '^cluster\\..*original_dst_host_invalid') };
     },
   );
 });

@@ -5,6 +5,7 @@ import type {
   CircuitBreakers_Thresholds,
   Cluster as ClusterMessage,
 } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
+import type { MetadataKey as MetadataKeyMessage } from '../../../xds-protos/generated/envoy/type/metadata/v3.ts';
 import { durationMs, wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { DnsCache } from '../../api/dns_cache.ts';
@@ -86,6 +87,7 @@ const HANDLED = new Set([
   'ignore_health_on_host_removal',
   'original_dst_lb_config',
   'preconnect_policy',
+  'connection_pool_per_downstream_connection',
 ]);
 const COMMON_LB_FIELDS = new Set([
   'healthy_panic_threshold',
@@ -111,7 +113,12 @@ const THRESHOLD_FIELDS = new Set([
 ]);
 const PRECONNECT_FIELDS = new Set(['per_upstream_preconnect_ratio']);
 const FORWARD_PROXY_FIELDS = new Set(['dns_cache_config', 'allow_insecure_cluster_options']);
-const ORIGINAL_DST_FIELDS = new Set(['use_http_header', 'http_header_name', 'upstream_port_override']);
+const ORIGINAL_DST_FIELDS = new Set([
+  'use_http_header',
+  'http_header_name',
+  'upstream_port_override',
+  'metadata_key',
+]);
 
 const WITHOUT_ASSIGNMENT: ReadonlySet<ClusterType> = new Set([
   'EDS',
@@ -138,6 +145,8 @@ export interface ClusterConfig {
   /** Percent of healthy hosts below which all hosts are used; 0 = never. */
   readonly panicPercent: number;
   readonly closeConnectionsOnHostSetChange: boolean;
+  /** Clients' connections share none of ours. */
+  readonly poolPerDownstreamConnection: boolean;
   /** Hosts that a request may be told to go to: bits `1 << HealthStatus`. */
   readonly overrideHostStatuses: number;
   readonly circuitBreakers: readonly [Thresholds, Thresholds];
@@ -160,11 +169,18 @@ export interface ClusterConfig {
   readonly dnsCache: DnsCache | undefined;
 }
 
+export interface MetadataKey {
+  readonly namespace: string;
+  readonly path: readonly string[];
+}
+
 /** ORIGINAL_DST: where the client wanted to go. */
 export interface OriginalDstConfig {
   /** Header that may name the host, or '' when only the connection's address counts. */
   readonly headerName: string;
   readonly portOverride: number | undefined;
+  /** Where in the metadata of the request or of its connection the host may be. */
+  readonly metadataKey: MetadataKey | undefined;
   /** ms after which an unused host is forgotten. */
   readonly cleanupIntervalMs: number;
 }
@@ -212,6 +228,7 @@ export function compileCluster(
     ),
     preconnectRatio: compilePreconnectRatio(cluster, path),
     loadBalancer: compileLoadBalancer(cluster, discovery, context, path),
+    poolPerDownstreamConnection: cluster.connection_pool_per_downstream_connection,
     closeConnectionsOnHostSetChange: common?.close_connections_on_host_set_change ?? false,
     overrideHostStatuses: overrideHostStatuses(common?.override_host_status),
     panicPercent: Math.trunc(
@@ -377,6 +394,10 @@ function compileThresholds(
   });
 }
 
+function compileMetadataKey({ key, path }: MetadataKeyMessage): MetadataKey {
+  return Object.freeze({ namespace: key, path: path.map((segment) => segment.key ?? '') });
+}
+
 function compileOriginalDst(cluster: ClusterMessage, path: string): OriginalDstConfig {
   const config = cluster.original_dst_lb_config;
   if (config !== undefined)
@@ -386,6 +407,7 @@ function compileOriginalDst(cluster: ClusterMessage, path: string): OriginalDstC
     headerName:
       config?.use_http_header === true ? config.http_header_name || 'x-envoy-original-dst-host' : '',
     portOverride: wrapperValue(config?.upstream_port_override),
+    metadataKey: config?.metadata_key && compileMetadataKey(config.metadata_key),
     cleanupIntervalMs: durationMs(cluster.cleanup_interval) ?? DEFAULT_CLEANUP_INTERVAL_MS,
   });
 }

@@ -12,7 +12,10 @@ import { OriginalDstLoadBalancer } from './original_dst_load_balancer.ts';
 function balancer(context: TestContext, more: object = {}): OriginalDstLoadBalancer {
   const json = { name: 'c', type: 'ORIGINAL_DST', lb_policy: 'CLUSTER_PROVIDED', ...more };
   const message = fromJson<ClusterMessage>('envoy.config.cluster.v3.Cluster', json as never);
-  const result = new OriginalDstLoadBalancer(compileCluster(message, fakeFactoryContext(), ''));
+  const result = new OriginalDstLoadBalancer(
+    compileCluster(message, fakeFactoryContext(), ''),
+    () => undefined,
+  );
   context.after(() => result.close());
   return result;
 }

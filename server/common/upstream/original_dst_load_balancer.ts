@@ -2,13 +2,15 @@
 // are made as they are needed and forgotten when unused. Envoy: source/extensions/clusters/original_dst/original_dst_cluster.cc.
 
 import { isIP } from 'node:net';
-import type { Address } from '../../api/stream_info.ts';
+import type { Address, StreamInfo } from '../../api/stream_info.ts';
 import type { LoadBalancer, LoadBalancerContext } from '../../api/upstream/cluster.ts';
 import { HOST_SLOTS } from '../../api/upstream/host.ts';
 import { formatAddress } from '../network/address.ts';
-import type { ClusterConfig } from './cluster_config.ts';
+import type { ClusterConfig, MetadataKey } from './cluster_config.ts';
 import { Host } from './host.ts';
 
+/** What another filter has decided. Source: Network::DestinationAddress. */
+const ORIGINAL_DST_ADDRESS = 'envoy.network.transport_socket.original_dst_address';
 /** The longest interval node takes, ms; istiod asks for 292 years. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
 /** What this thread holds of its own table: it goes with the thread. */
@@ -22,11 +24,14 @@ interface Known {
 
 export class OriginalDstLoadBalancer implements LoadBalancer {
   private readonly config: ClusterConfig;
+  private readonly onInvalidHost: () => void;
   private readonly hosts = new Map<string, Known>();
   private cleaner: NodeJS.Timeout | undefined = undefined;
 
-  constructor(config: ClusterConfig) {
+  /** `onInvalidHost` is told of a header or metadata that is no address. */
+  constructor(config: ClusterConfig, onInvalidHost: () => void) {
     this.config = config;
+    this.onInvalidHost = onInvalidHost;
   }
 
   chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
@@ -70,13 +75,25 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
 
   private destination(context: LoadBalancerContext | undefined): Address | undefined {
     if (context === undefined) return undefined;
-    const { headerName, portOverride } = this.config.originalDst!;
-    let address = headerName === '' ? undefined : parseHostPort(context.downstreamHeaders?.get(headerName));
+    const { headerName, portOverride, metadataKey } = this.config.originalDst!;
+    const info = context.requestStreamInfo;
+    let address = this.parse(info?.filterState.get(ORIGINAL_DST_ADDRESS)?.serializeAsString());
+    if (address === undefined && metadataKey !== undefined)
+      address = this.parse(metadataValue(info, metadataKey));
+    if (address === undefined && headerName !== '')
+      address = this.parse(context.downstreamHeaders?.get(headerName));
     if (address === undefined && context.downstreamConnection?.localAddressRestored === true) {
       address = context.downstreamConnection.localAddress;
     }
     if (address === undefined || portOverride === undefined) return address;
     return { ip: address.ip, port: portOverride, text: formatAddress(address.ip, portOverride) };
+  }
+
+  private parse(text: string | undefined): Address | undefined {
+    if (text === undefined) return undefined;
+    const address = parseHostPort(text);
+    if (address === undefined) this.onInvalidHost();
+    return address;
   }
 
   /** Forgets hosts that nobody asked for since the last time and that carry nothing. */
@@ -96,8 +113,16 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
   }
 }
 
-function parseHostPort(value: string | undefined): Address | undefined {
-  if (value === undefined) return undefined;
+function metadataValue(info: StreamInfo | undefined, { namespace, path }: MetadataKey): string | undefined {
+  let value: unknown = info?.dynamicMetadata?.get(namespace);
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return typeof value === 'string' ? value : undefined;
+}
+
+function parseHostPort(value: string): Address | undefined {
   const colon = value.lastIndexOf(':');
   if (colon <= 0) return undefined;
   const ip = value.startsWith('[') ? value.slice(1, colon - 1) : value.slice(0, colon);

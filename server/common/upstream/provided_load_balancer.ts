@@ -8,15 +8,16 @@ import type { ClusterConfig } from './cluster_config.ts';
 
 const require = createRequire(import.meta.url);
 
-/** Undefined for a cluster whose hosts are known. */
+/** Undefined for a cluster whose hosts are known. `onInvalidHost`: a request names a host that cannot be one. */
 export function createProvidedLoadBalancer(
   config: ClusterConfig,
   context: FactoryContext,
+  onInvalidHost: () => void,
 ): LoadBalancer | undefined {
   if (config.originalDst !== undefined) {
     const { OriginalDstLoadBalancer } =
       require('./original_dst_load_balancer.ts') as typeof import('./original_dst_load_balancer.ts');
-    return new OriginalDstLoadBalancer(config);
+    return new OriginalDstLoadBalancer(config, onInvalidHost);
   }
   if (config.aggregate !== undefined) {
     const { AggregateLoadBalancer } =

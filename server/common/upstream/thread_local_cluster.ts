@@ -126,7 +126,7 @@ export class ThreadLocalCluster implements Cluster {
     this.onHostEvent = onHostEvent;
     this.environment = this.loadBalancerEnvironment();
     this.prioritySet = this.createPrioritySet([], DEFAULT_HOST_SET_OPTIONS);
-    this.provided = createProvidedLoadBalancer(config, context);
+    this.provided = createProvidedLoadBalancer(config, context, () => this.countInvalidHost());
     this.balancer = this.createBalancer(undefined);
     this.clientSideWeights = createClientSideWeights(
       config.loadBalancer,
@@ -230,8 +230,15 @@ export class ThreadLocalCluster implements Cluster {
       host.transportSocket === undefined
         ? undefined
         : transportSocketOptions(this.config, host, info, request, ALPN[protocol]);
-    if (priority !== DEFAULT_PRIORITY || (transportSocket !== undefined && transportSocket.hashKey !== ''))
-      return this.otherPool(host, protocol, { priority, transportSocket });
+    const { poolPerDownstreamConnection } = this.config;
+    if (
+      priority !== DEFAULT_PRIORITY ||
+      poolPerDownstreamConnection ||
+      (transportSocket !== undefined && transportSocket.hashKey !== '')
+    ) {
+      const client = poolPerDownstreamConnection ? String(info.connection.id) : '';
+      return this.otherPool(host, protocol, { priority, transportSocket }, client);
+    }
     const pool = (protocol === 'http1' ? host.http1Pool : host.http2Pool) as ConnPoolBase | undefined;
     if (pool !== undefined && pool.cluster === this) {
       pool.host = host;
@@ -250,8 +257,9 @@ export class ThreadLocalCluster implements Cluster {
     return transportSocketOptions(this.config, host, info, undefined, NO_ALPN);
   }
 
-  private otherPool(host: Host, protocol: PoolProtocol, options: PoolOptions): HttpConnPool {
-    const key = `${protocol}|${options.priority}|${options.transportSocket?.hashKey ?? ''}`;
+  /** `client`: the connection that it is for alone, or ''. */
+  private otherPool(host: Host, protocol: PoolProtocol, options: PoolOptions, client: string): HttpConnPool {
+    const key = `${protocol}|${options.priority}|${client}|${options.transportSocket?.hashKey ?? ''}`;
     const pools = (host.otherPools ??= new Map());
     let pool = pools.get(key) as ConnPoolBase | undefined;
     if (pool === undefined || pool.cluster !== this) {
@@ -328,6 +336,12 @@ export class ThreadLocalCluster implements Cluster {
     this.prioritySet = this.createPrioritySet(hosts, options);
     this.clientSideWeights?.update();
     this.balancer = this.createBalancer(this.balancer);
+  }
+
+  /** What a request said of its destination is no address. */
+  private countInvalidHost(): void {
+    const { values, base } = this.stats;
+    values[base + CLUSTER_TRAFFIC_STATS.offset.original_dst_host_invalid]++;
   }
 
   private createPrioritySet(hosts: readonly Host[], options: HostSetOptions): PrioritySet {
