@@ -4,6 +4,7 @@
 
 import type { Condition } from './conditions.ts';
 import { SHORT_TIMEOUT_MS, TIMEOUT_MS } from './configuration.ts';
+import type { ChaoticHost } from './hosts.ts';
 import type { Asked, Kind } from './requests.ts';
 import type { World } from './world.ts';
 
@@ -156,7 +157,13 @@ function judgeTcp(
   from: number,
   to: number,
 ): string | undefined {
-  if (logged === undefined) return 'there is no access log entry';
+  if (logged === undefined) {
+    // Reset before the client knew that it was connected, and by which port the entry can be found.
+    const breaks = (host: ChaoticHost): boolean => breaksOff(host.history.during(from, to));
+    if (asked.error === 'ECONNRESET' && !asked.id.includes(':') && world.pools.tcp.some(breaks))
+      return undefined;
+    return 'there is no access log entry';
+  }
   // Attempts go on until a host takes the connection; the flag of those that failed stays. Then it is as good as the host, and
   // UR says that the host has reset it.
   const flags = (logged.flags ?? '-').split(',').filter((flag) => !(flag === 'UF' && logged.attempts > 1));
@@ -165,6 +172,11 @@ function judgeTcp(
     return `a host was well, and the flags are ${logged.flags}`;
   if (asked.whole) return flag === '-' ? undefined : `it succeeded, with ${flag}`;
   const conditions = world.hostAt(logged.host ?? '')?.history.during(from, to);
-  const broke = conditions?.has('cutting') || conditions?.has('resetting') || conditions?.has('dead');
-  return broke ? undefined : `${logged.host} was ${[...(conditions ?? [])].join(', ')}`;
+  return breaksOff(conditions ?? new Set())
+    ? undefined
+    : `${logged.host} was ${[...(conditions ?? [])].join(', ')}`;
+}
+
+function breaksOff(conditions: ReadonlySet<Condition>): boolean {
+  return conditions.has('cutting') || conditions.has('resetting') || conditions.has('dead');
 }

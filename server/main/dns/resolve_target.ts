@@ -57,8 +57,8 @@ export class ResolveTarget {
     if (this.#closed) return;
     log.debug(`DNS resolution of ${this.name} failed: ${error.message}`);
     const { failureBaseMs, failureMaxMs } = this.#config;
-    // Jittered exponential back-off: anything up to base × (2^n - 1), within bounds.
-    const ceiling = Math.min(failureMaxMs, failureBaseMs * (2 ** ++this.#failures - 1));
+    // Jittered exponential back-off: anything up to the base, twice as much for each failure before, within bounds.
+    const ceiling = Math.min(failureMaxMs, failureBaseMs * 2 ** this.#failures++);
     this.#again(
       failureMaxMs === failureBaseMs ? failureBaseMs : Math.max(failureBaseMs / 2, Math.random() * ceiling),
     );

@@ -125,14 +125,14 @@ export class RetryState {
     return this.decide((this.retryOn & (RetryOn['5xx'] | RetryOn['gateway-error'] | RetryOn.reset)) !== 0);
   }
 
-  /** ms until the next attempt: random below (2^n - 1) × base, capped. */
+  /** ms until the next attempt: random below base, twice as much for each attempt before, up to the maximum. */
   backOffMs(headers: ResponseHeaderMap | undefined): number {
     const limited = headers === undefined ? undefined : this.rateLimitedBackOffMs(headers);
     this.rateLimited = limited !== undefined;
     if (limited !== undefined) return limited;
     const base = this.policy?.baseIntervalMs || DEFAULT_BASE_INTERVAL_MS;
     const cap = this.policy?.maxIntervalMs || 10 * base;
-    return Math.min(Math.random() * (2 ** Math.min(this.attempts, 30) - 1) * base, cap);
+    return Math.random() * Math.min(2 ** (this.attempts - 1) * base, cap);
   }
 
   /** The back-off is over. Envoy counts no retry before. */
