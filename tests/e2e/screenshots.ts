@@ -7,24 +7,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { buildDashboard } from '../../admin-ui/build.ts';
 import { launch, openPage, openScreen } from './browser.ts';
 import { DemoUnderTraffic } from './demo_under_traffic.ts';
+import { RecordedMesh } from './recorded_mesh.ts';
 import { WALKS } from './screens.ts';
 
 /** ms of traffic before the first picture, so that charts have a past. */
 const PAST_MS = Number(process.env['PAST_MS'] ?? 60_000);
 
+/** ms. */
+const RATES_MS = 2_500;
+
 const [directory = 'docs/screenshots', ...only] = process.argv.slice(2);
 mkdirSync(directory, { recursive: true });
 await buildDashboard();
-const demo = await DemoUnderTraffic.start();
+const [demo, mesh] = await Promise.all([DemoUnderTraffic.start(), RecordedMesh.start()]);
 const browser = await launch();
 try {
   await sleep(PAST_MS);
-  for (const { name, path: screen } of WALKS) {
+  for (const { name, path: screen, mesh: ofMesh, waitMs = RATES_MS } of WALKS) {
     if (only.length > 0 && !only.includes(name)) continue;
     for (const scheme of ['light', 'dark'] as const) {
       for (const size of ['desktop', 'phone'] as const) {
-        const watched = await openPage(browser, new URL(demo.url).origin, size, scheme);
-        await openScreen(watched, `${demo.url}${screen}`);
+        const { url } = ofMesh ? mesh : demo;
+        const watched = await openPage(browser, new URL(url).origin, size, scheme);
+        await openScreen(watched, `${url}${screen}`);
+        // A second look: rates need two.
+        await sleep(waitMs);
         const file = `${name}-${size}${scheme === 'dark' ? '-dark' : ''}.png`;
         await watched.page.screenshot({ path: path.join(directory, file) });
         for (const wrong of watched.wrongs) console.log(`${file}: ${wrong}`);
@@ -34,5 +41,5 @@ try {
   }
 } finally {
   await browser.close();
-  await demo.stop();
+  await Promise.all([demo.stop(), mesh.stop()]);
 }

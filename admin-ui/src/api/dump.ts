@@ -1,7 +1,8 @@
 // A /config_dump file of any Envoy, opened in the browser: answers the calls for resources as the proxy would. Nothing is uploaded.
 
+import { routeRows } from '../config/routeRows.ts';
 import type { Query } from './client.ts';
-import type { JsonObject, Page, ResourceDetail, ResourceKind, ResourceSummary } from './types.ts';
+import type { JsonObject, Page, ResourceDetail, ResourceKind, ResourceSummary, RouteRow } from './types.ts';
 
 /** Where each kind is in envoy.admin.v3.*ConfigDump: the lists, and the field of an element that holds the resource. */
 const SECTIONS: readonly {
@@ -34,6 +35,7 @@ const DEFAULT_LIMIT = 50;
 export class Dump {
   readonly name: string;
   readonly resources: readonly ResourceDetail[];
+  #routeRows: readonly RouteRow[] | undefined;
 
   /** Throws Error when `text` is no /config_dump. */
   constructor(name: string, text: string) {
@@ -47,6 +49,7 @@ export class Dump {
   /** Throws Error for what a file cannot tell. */
   answer(path: string, query: Query): unknown {
     if (path === '/api/resources') return this.#page(query);
+    if (path === '/api/routes') return this.#routes(query);
     const detail = /^\/api\/resources\/([^/]+)\/(.+)$/.exec(path);
     if (detail !== null) {
       const [kind, name] = [detail[1], decodeURIComponent(detail[2] as string)];
@@ -55,6 +58,23 @@ export class Dump {
       throw new Error(`no ${kind} '${name}' in this file`);
     }
     throw new Error('a /config_dump file does not tell this; only a running proxy does');
+  }
+
+  #routes({ search, route_config: config, virtual_host: host, offset, limit }: Query): Page<RouteRow> {
+    const text = String(search ?? '').toLowerCase();
+    this.#routeRows ??= routeRows(this.resources);
+    const found = this.#routeRows.filter(
+      (row) =>
+        (config === undefined || row.route_config === config) &&
+        (host === undefined || row.virtual_host === host) &&
+        [row.name, ...row.domains, row.match, row.action].join(' ').toLowerCase().includes(text),
+    );
+    const start = Number(offset ?? 0);
+    return {
+      total: found.length,
+      offset: start,
+      items: found.slice(start, start + Number(limit ?? DEFAULT_LIMIT)),
+    };
   }
 
   #page({ kind, state, search, sort = 'name', offset, limit }: Query): Page<ResourceSummary> {

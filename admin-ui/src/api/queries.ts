@@ -7,6 +7,7 @@ import {
   useQueries,
   useQuery,
 } from '@tanstack/react-query';
+import { useRef } from 'react';
 import { AnswerError, getJson, type Query } from './client.ts';
 import { openDump } from './dump.ts';
 import { observeEvents } from './events.ts';
@@ -55,6 +56,10 @@ export function useAnswer<Answer>(
   });
 }
 
+export function pageOf(row: number): number {
+  return Math.floor(row / PAGE_ROWS);
+}
+
 export interface Rows<Item> {
   readonly total: number;
   /** Undefined while its page is not there yet. */
@@ -74,8 +79,7 @@ export function useRows<Item>(
   { every, enabled = true }: LiveOptions = {},
 ): Rows<Item> {
   const pages: number[] = [];
-  for (let page = Math.floor(first / PAGE_ROWS); page <= Math.floor(last / PAGE_ROWS); page++)
-    pages.push(page);
+  for (let page = pageOf(first); page <= pageOf(last); page++) pages.push(page);
   const results = useQueries({
     queries: pages.map((page) => {
       const full = { ...query, offset: page * PAGE_ROWS, limit: PAGE_ROWS };
@@ -91,12 +95,18 @@ export function useRows<Item>(
   });
   const byPage = new Map(pages.map((page, index) => [page, results[index]]));
   const latest = results.find(({ data }) => data !== undefined)?.data;
+  // Who scrolls to a page that is not there yet still knows how long the list is.
+  const question = JSON.stringify([path, query]);
+  const known = useRef({ question, total: -1 });
+  if (latest !== undefined) known.current = { question, total: latest.total };
+  else if (known.current.question !== question) known.current = { question, total: -1 };
+  const { total } = known.current;
   return {
-    total: latest?.total ?? 0,
-    at: (index) => byPage.get(Math.floor(index / PAGE_ROWS))?.data?.items[index % PAGE_ROWS],
-    answeredAt: (index) => byPage.get(Math.floor(index / PAGE_ROWS))?.dataUpdatedAt ?? 0,
+    total: Math.max(0, total),
+    at: (index) => byPage.get(pageOf(index))?.data?.items[index % PAGE_ROWS],
+    answeredAt: (index) => byPage.get(pageOf(index))?.dataUpdatedAt ?? 0,
     error: results.find(({ error }) => error !== null)?.error ?? null,
-    pending: latest === undefined,
+    pending: total < 0,
   };
 }
 

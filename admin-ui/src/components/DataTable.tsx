@@ -3,9 +3,9 @@
 
 import { Link } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react';
+import { type KeyboardEvent, memo, type ReactNode, useCallback, useEffect, useRef, useState } from 'react';
 import type { Query } from '../api/client.ts';
-import { type Rows, useRows } from '../api/queries.ts';
+import { pageOf, type Rows, useRows } from '../api/queries.ts';
 import { count } from '../format.ts';
 import { Failed, Waiting } from './EmptyState.tsx';
 import { linkProps, type Target } from './ScreenLink.tsx';
@@ -54,13 +54,21 @@ const FIRST_ROWS = { first: 0, last: 49 };
 /** Of a list below /api/. */
 export function PagedTable<Row>({ path, query, every, onTotal, ...rest }: PagedProps<Row>) {
   const [range, setRange] = useState(FIRST_ROWS);
+  const onRange = useCallback((next: typeof FIRST_ROWS) => {
+    // What counts is which pages they are on.
+    setRange((before) =>
+      pageOf(before.first) === pageOf(next.first) && pageOf(before.last) === pageOf(next.last)
+        ? before
+        : next,
+    );
+  }, []);
   const sorted = rest.sort === undefined || rest.sort === '' ? query : { ...query, sort: rest.sort };
   const rows = useRows<Row>(path, sorted, range, every === undefined ? {} : { every });
   const { total, pending } = rows;
   useEffect(() => {
     if (!pending) onTotal?.(total);
   }, [total, pending, onTotal]);
-  return <Table rows={rows} onRange={setRange} resetKey={JSON.stringify(sorted)} {...rest} />;
+  return <Table rows={rows} onRange={onRange} resetKey={JSON.stringify(sorted)} {...rest} />;
 }
 
 /** Of a list in memory. */
@@ -149,30 +157,57 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
           {before > 0 && <Spacer height={before} columns={columns.length} />}
           {visible.map(({ index }) => {
             const row = rows.at(index);
-            const answeredAt = rows.answeredAt(index);
             return (
-              <tr key={row === undefined ? index : rowKey(row)} data-row={index} aria-rowindex={index + 2}>
-                {columns.map((column, place) => (
-                  <Cell key={column.id} column={column} row={row} answeredAt={answeredAt}>
-                    {row !== undefined && place === 0 && link !== undefined ? (
-                      <Link
-                        {...linkProps(link(row))}
-                        className="row-link"
-                        tabIndex={index === active ? 0 : -1}
-                        onFocus={() => setActive(index)}
-                      >
-                        {column.cell(row, answeredAt)}
-                      </Link>
-                    ) : undefined}
-                  </Cell>
-                ))}
-              </tr>
+              <TableRow
+                key={row === undefined ? index : rowKey(row)}
+                index={index}
+                row={row}
+                answeredAt={rows.answeredAt(index)}
+                columns={columns}
+                link={link}
+                active={index === active}
+                onActive={setActive}
+              />
             );
           })}
           {after > 0 && <Spacer height={after} columns={columns.length} />}
         </tbody>
       </table>
     </div>
+  );
+}
+
+interface TableRowProps<Row> {
+  readonly index: number;
+  readonly row: Row | undefined;
+  readonly answeredAt: number;
+  readonly columns: readonly Column<Row>[];
+  readonly link: ((row: Row) => Target) | undefined;
+  readonly active: boolean;
+  readonly onActive: (index: number) => void;
+}
+
+/** Drawn again only when it has changed: while somebody scrolls, most rows have not. */
+const TableRow = memo(PlainRow) as typeof PlainRow;
+
+function PlainRow<Row>({ index, row, answeredAt, columns, link, active, onActive }: TableRowProps<Row>) {
+  return (
+    <tr data-row={index} aria-rowindex={index + 2}>
+      {columns.map((column, place) => (
+        <Cell key={column.id} column={column} row={row} answeredAt={answeredAt}>
+          {row !== undefined && place === 0 && link !== undefined ? (
+            <Link
+              {...linkProps(link(row))}
+              className="row-link"
+              tabIndex={active ? 0 : -1}
+              onFocus={() => onActive(index)}
+            >
+              {column.cell(row, answeredAt)}
+            </Link>
+          ) : undefined}
+        </Cell>
+      ))}
+    </tr>
   );
 }
 

@@ -1,6 +1,6 @@
 // A /config_dump file that is dropped anywhere on the page is opened. It stays in the browser.
 
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { Dump, showDump } from '../api/dump.ts';
 import { queryClient } from '../api/queries.ts';
 import { toast } from './Toasts.tsx';
@@ -12,6 +12,30 @@ export async function openDumpFile(file: File): Promise<void> {
   } catch (error) {
     toast(`${file.name} cannot be opened: ${(error as Error).message}`, 'bad');
   }
+}
+
+/** For those who cannot drop. */
+export function OpenDumpButton() {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button type="button" className="link-button" onClick={() => input.current?.click()}>
+        Open a config_dump file
+      </button>
+      <input
+        ref={input}
+        type="file"
+        accept=".json,application/json"
+        hidden
+        aria-label="A config_dump file"
+        onChange={(event) => {
+          const file = event.target.files?.[0];
+          if (file !== undefined) void openDumpFile(file);
+          event.target.value = '';
+        }}
+      />
+    </>
+  );
 }
 
 export function DumpDrop() {

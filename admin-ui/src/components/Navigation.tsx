@@ -5,6 +5,7 @@ import { Link, useLocation } from '@tanstack/react-router';
 import { useEffect, useState, useSyncExternalStore } from 'react';
 import { observeDump, openDump } from '../api/dump.ts';
 import { SCREENS, type ScreenEntry } from '../screens/screens.ts';
+import { OpenDumpButton } from './DumpDrop.tsx';
 import { ThemeChoice } from './ThemeChoice.tsx';
 
 const GROUPS: readonly (readonly [group: ScreenEntry['group'], title: string])[] = [
@@ -62,6 +63,7 @@ export function MenuDrawer() {
           <Navigation />
           <div className="side-foot">
             <ThemeChoice />
+            <OpenDumpButton />
             <a href="/?envoy">Envoy’s admin pages</a>
             <Dialog.Close className="link-button">Close menu</Dialog.Close>
           </div>

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from 'react';
 
 /** ms without a key after which the text is handed on. */
-const PAUSE_MS = 120;
+const PAUSE_MS = 80;
 
 interface Props {
   readonly label: string;

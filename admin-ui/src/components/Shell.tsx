@@ -3,7 +3,7 @@
 import { Outlet } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState, useSyncExternalStore } from 'react';
 import { observeDump, openDump } from '../api/dump.ts';
-import { DumpDrop } from './DumpDrop.tsx';
+import { DumpDrop, OpenDumpButton } from './DumpDrop.tsx';
 import { LostBanner } from './LostBanner.tsx';
 import { MenuDrawer, Navigation } from './Navigation.tsx';
 import { ProxyState } from './ProxyState.tsx';
@@ -62,6 +62,7 @@ export function Shell() {
         <Navigation />
         <div className="side-foot">
           <ThemeChoice />
+          <OpenDumpButton />
           <a href="/?envoy">Envoy’s admin pages</a>
           <button type="button" className="link-button" onClick={() => setOverlay('shortcuts')}>
             Keyboard <kbd>?</kbd>

@@ -24,6 +24,15 @@ export const SCREENS: readonly ScreenEntry[] = [
     key: 'l',
     group: 'configuration',
     load: () => import('./listeners/Listeners.tsx'),
+    worksOnDump: true,
+  },
+  {
+    path: '/routes',
+    title: 'Routes',
+    key: 'r',
+    group: 'configuration',
+    load: () => import('./routes/Routes.tsx'),
+    worksOnDump: true,
   },
   {
     path: '/clusters',
@@ -31,6 +40,7 @@ export const SCREENS: readonly ScreenEntry[] = [
     key: 'c',
     group: 'configuration',
     load: () => import('./clusters/Clusters.tsx'),
+    worksOnDump: true,
   },
   {
     path: '/secrets',

@@ -1,5 +1,6 @@
 // One cluster: its hosts, how it balances, what its limits are and how much of them is used.
 
+import { openDump } from '../../api/dump.ts';
 import { LIVE_MS, useAnswer } from '../../api/queries.ts';
 import { useRates } from '../../api/rates.ts';
 import type { ClusterNumbers, HostRow, ResourceDetail, StatSeriesAnswer } from '../../api/types.ts';
@@ -26,6 +27,7 @@ export function ClusterDetail({ name }: { name: string }) {
   const path = `/api/clusters/${encodeURIComponent(name)}`;
   const { data: numbers, error, dataUpdatedAt } = useAnswer<ClusterNumbers>(path, {}, { every: LIVE_MS });
   const { data: detail } = useAnswer<ResourceDetail>(`/api/resources/cluster/${encodeURIComponent(name)}`);
+  const ofFile = openDump() !== undefined;
   return (
     <div className="screen">
       <ScreenHead
@@ -39,7 +41,9 @@ export function ClusterDetail({ name }: { name: string }) {
           {detail.rejection.reason}
         </div>
       )}
-      {numbers === undefined ? (
+      {ofFile ? (
+        <Settings detail={detail} />
+      ) : numbers === undefined ? (
         error === null ? (
           <Waiting />
         ) : (
@@ -249,7 +253,7 @@ function Limits({ numbers: { breakers } }: { numbers: ClusterNumbers }) {
   );
 }
 
-function Settings({ numbers, detail }: { numbers: ClusterNumbers; detail: ResourceDetail | undefined }) {
+function Settings({ numbers, detail }: { numbers?: ClusterNumbers; detail: ResourceDetail | undefined }) {
   const config = detail?.resource ?? {};
   const checks = list(config['health_checks']);
   const eds = text(at(config, 'eds_cluster_config', 'service_name'));
@@ -257,7 +261,7 @@ function Settings({ numbers, detail }: { numbers: ClusterNumbers; detail: Resour
     <Section title="Settings">
       <KeyValues
         items={[
-          ['Hosts from', numbers.type],
+          ['Hosts from', numbers?.type ?? (text(config['type']) || 'STATIC')],
           [
             'EDS name',
             eds === '' ? undefined : (
@@ -266,7 +270,10 @@ function Settings({ numbers, detail }: { numbers: ClusterNumbers; detail: Resour
               </span>
             ),
           ],
-          ['Load balancing', policyOf(config) || numbers.lb_policy],
+          [
+            'Load balancing',
+            policyOf(config) || (numbers?.lb_policy ?? (text(config['lb_policy']) || 'ROUND_ROBIN')),
+          ],
           ['Connect timeout', text(config['connect_timeout']) || '5s'],
           ['Transport', transportOf(object(config['transport_socket']))],
           ['Health checks', checks.length === 0 ? 'none' : checks.map(checkOf).join(', ')],

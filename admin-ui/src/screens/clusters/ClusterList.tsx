@@ -63,7 +63,9 @@ function Nothing({ search }: { search: string }) {
   );
 }
 
-function Hosts({ row: { hosts, healthy, unhealthy } }: { row: ClusterRow }) {
+function Hosts({ row: { type, hosts, healthy, unhealthy } }: { row: ClusterRow }) {
+  // Its hosts are where connections were on their way to.
+  if (hosts === 0 && type === 'ORIGINAL_DST') return <span className="quiet">any</span>;
   if (hosts === 0) return <span className="warn">none</span>;
   const tone = unhealthy === 0 ? '' : healthy === 0 ? 'bad' : 'warn';
   return (

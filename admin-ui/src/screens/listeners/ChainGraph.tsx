@@ -17,14 +17,17 @@ import { ScreenLink } from '../../components/ScreenLink.tsx';
 import type { Flow, FlowNode } from './useChainFlow.ts';
 import '@xyflow/react/dist/base.css';
 
-const WIDTH = 216;
+const WIDTH = 232;
+/** Of a title; longer ones take two lines. */
+const TITLE_CHARS = 27;
 const LINE = 17;
 /** Kind, title and padding. */
 const HEAD = 50;
 const MAX_LINES = 5;
 const GAP = { ranks: 44, nodes: 14 };
 const HEIGHT = { least: 160, most: 620 };
-const MARGIN = 24;
+/** Above, and below with the buttons. */
+const MARGINS = 72;
 
 type BoxNode = Node<{ readonly node: FlowNode }, 'box'>;
 
@@ -55,7 +58,7 @@ export function ChainGraph({ flow }: { flow: Flow }) {
       markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14 },
     })),
   );
-  const height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, layout.height + 2 * MARGIN));
+  const height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, layout.height + MARGINS));
   return (
     <div className="listeners-graph" style={{ height }}>
       <ReactFlow
@@ -64,7 +67,7 @@ export function ChainGraph({ flow }: { flow: Flow }) {
         edges={edges}
         nodeTypes={NODE_TYPES}
         fitView
-        fitViewOptions={{ maxZoom: 1, padding: '16px' }}
+        fitViewOptions={{ maxZoom: 1, padding: { x: '16px', top: '16px', bottom: '48px' } }}
         minZoom={0.3}
         maxZoom={1.5}
         preventScrolling={false}
@@ -98,8 +101,9 @@ function layoutOf(flow: Flow): { positions: ReadonlyMap<string, { x: number; y: 
   return { positions, height: graph.graph().height ?? 0 };
 }
 
-function heightOf({ lines, live }: FlowNode): number {
-  return HEAD + LINE * (Math.min(lines.length, MAX_LINES) + (live === undefined ? 0 : 1));
+function heightOf({ title, lines, live }: FlowNode): number {
+  const more = title.length > TITLE_CHARS ? LINE : 0;
+  return HEAD + more + LINE * (Math.min(lines.length, MAX_LINES) + (live === undefined ? 0 : 1));
 }
 
 function Box({ data: { node } }: NodeProps<BoxNode>) {

@@ -47,7 +47,7 @@ export function ListenerDetail({ name }: { name: string }) {
       <KeyValues
         items={[
           ['Address', <span key="address" className="mono">{(numbers?.addresses ?? parts.addresses).join(', ')}</span>],
-          ['Listener filters', parts.listenerFilters.length === 0 ? 'none' : parts.listenerFilters.map((each) => each.name).join(', ')],
+          ['Listener filters', parts.listenerFilters.length === 0 ? 'none' : parts.listenerFilters.map((each) => each.name.replace('envoy.filters.listener.', '')).join(', ')],
           ['Connections', numbers && `${count(numbers.connections)} open, ${count(numbers.connections_total)} since the start`],
           ['No filter chain', numbers && numbers.no_filter_chain_match > 0 ? <span key="none" className="bad">{count(numbers.no_filter_chain_match)} connections were closed</span> : undefined],
         ]}
@@ -80,7 +80,7 @@ interface FlowProps {
 function Flow({ name, parts, numbers, answeredAt }: FlowProps) {
   const [view, setView] = useUrlParam('view', matchMedia('(max-width: 60rem)').matches ? 'tree' : 'graph');
   const many = parts.chains.length > MAX_DRAWN;
-  const [chosen, choose] = useUrlParam('chain', many ? parts.chains[0]?.id : '');
+  const [chosen, choose] = useUrlParam('chain', many ? firstShown(parts.chains) : '');
   const chains = chosen === '' ? parts.chains : parts.chains.filter(({ id }) => id === chosen);
   const flow = useChainFlow(name, parts, chains, numbers, answeredAt);
   if (parts.chains.length === 0) return <EmptyState title="This listener has no filter chains" />;
@@ -121,6 +121,11 @@ function Flow({ name, parts, numbers, answeredAt }: FlowProps) {
       )}
     </Section>
   );
+}
+
+/** Of many: one with routes, as far as there is one. */
+function firstShown(chains: readonly Chain[]): string {
+  return (chains.find(({ http }) => http !== undefined) ?? chains[0])?.id ?? '';
 }
 
 function Chains({ parts }: { parts: ListenerParts }) {

@@ -180,7 +180,8 @@ function clusterNodes(
     ];
   }
   const failing = rateOf(`${name} 5xx`, numbers.responses_5xx) ?? 0;
-  const sick = numbers.unhealthy > 0 || numbers.hosts === 0;
+  const byConnection = numbers.type === 'ORIGINAL_DST';
+  const sick = numbers.unhealthy > 0 || (numbers.hosts === 0 && !byConnection);
   return [
     {
       id: `cluster ${name}`,
@@ -195,10 +196,13 @@ function clusterNodes(
     {
       id: hosts,
       kind: 'hosts',
-      title: plural(numbers.hosts, 'host'),
+      title:
+        byConnection && numbers.hosts === 0 ? 'where the client wanted to go' : plural(numbers.hosts, 'host'),
       lines: [sick ? `${count(numbers.unhealthy)} unhealthy` : 'all healthy'].filter(() => numbers.hosts > 0),
       live: `${count(numbers.active_requests)} active`,
-      ...(sick && { tone: (numbers.healthy === 0 ? 'bad' : 'warn') as 'bad' | 'warn' }),
+      ...(sick && {
+        tone: (numbers.unhealthy > 0 && numbers.healthy === 0 ? 'bad' : 'warn') as 'bad' | 'warn',
+      }),
       next: [],
     },
   ];

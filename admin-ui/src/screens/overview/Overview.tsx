@@ -4,6 +4,7 @@ import { LIVE_MS, useAnswer } from '../../api/queries.ts';
 import type { Overview, StatSeriesAnswer } from '../../api/types.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import { Failed, Waiting } from '../../components/EmptyState.tsx';
+import { Numbers } from '../../components/Numbers.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { count, milliseconds, percent, rate, short } from '../../format.ts';
 import { Changing, Updates } from './Changes.tsx';
@@ -43,35 +44,22 @@ export function Screen() {
 }
 
 function KeyNumbers({ overview: { rates, active, latency, hosts } }: { overview: Overview }) {
-  const { downstream_rq: requests, downstream_rq_4xx: refused, downstream_rq_5xx: failed } = rates;
-  const share =
-    requests === undefined || failed === undefined || requests === 0 ? undefined : percent(failed, requests);
-  const numbers: readonly (readonly [name: string, value: string, note: string, tone?: string])[] = [
-    ['Requests', rate(requests), `${count(active.downstream_rq)} active`],
-    [
-      '5xx',
-      rate(failed),
-      share === undefined ? '' : `${share} of all`,
-      failed !== undefined && failed > 0 ? 'bad' : '',
-    ],
-    ['4xx', rate(refused), ''],
-    ['Median', milliseconds(latency.p50), 'of requests'],
-    ['99th percentile', milliseconds(latency.p99), 'of requests'],
-    ['Connections', count(active.downstream_cx), `${count(active.upstream_cx)} to hosts`],
-    ['Retries', rate(rates.upstream_rq_retry), `${rate(rates.upstream_rq_timeout)} timeouts`],
-    ['Hosts', count(hosts.healthy), `healthy of ${count(hosts.total)}`, hosts.unhealthy > 0 ? 'warn' : ''],
-  ];
+  const { downstream_rq: requests, downstream_rq_4xx: refused, downstream_rq_5xx: failed = 0 } = rates;
+  const share = requests === undefined || requests === 0 ? undefined : percent(failed, requests);
   return (
-    <dl className="overview-numbers">
-      {numbers.map(([name, value, note, tone = '']) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd className={`overview-number ${tone}`}>{value}</dd>
-          <dd className="quiet">{note}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+    <Numbers
+      items={[
+        { name: 'Requests', value: rate(requests), note: `${count(active.downstream_rq)} active` },
+        { name: '5xx', value: rate(rates.downstream_rq_5xx), ...(share !== undefined && { note: `${share} of all` }), ...(failed > 0 && { tone: 'bad' }) },
+        { name: '4xx', value: rate(refused) },
+        { name: 'Median', value: milliseconds(latency.p50), note: 'of requests' },
+        { name: '99th percentile', value: milliseconds(latency.p99), note: 'of requests' },
+        { name: 'Connections', value: count(active.downstream_cx), note: `${count(active.upstream_cx)} to hosts` },
+        { name: 'Retries', value: rate(rates.upstream_rq_retry), note: `${rate(rates.upstream_rq_timeout)} timeouts` },
+        { name: 'Hosts', value: count(hosts.healthy), note: `healthy of ${count(hosts.total)}`, ...(hosts.unhealthy > 0 && { tone: 'warn' }) },
+      ]}
+    />
+  ); // biome-ignore format: a table
 }
 
 const NONE: readonly number[] = [];

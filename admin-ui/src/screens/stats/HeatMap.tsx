@@ -13,7 +13,7 @@ interface Props {
 const CELL = { width: 14, height: 16 };
 const LABEL = 72;
 /** Columns that there is room for at least, so that the first ones are not alone. */
-const LEAST_COLUMNS = 60;
+const LEAST_COLUMNS = 84;
 /** Steps of darkness: classes of stats.css. */
 const STEPS = 6;
 const TABLE_COLUMNS = 6;

@@ -1,9 +1,10 @@
 // One stat: its past, and of a histogram its quantiles and the heat map of its values.
 
+import type { StatRow } from '../../api/types.ts';
 import { TimeChart } from '../../charts/TimeChart.tsx';
 import { Badge } from '../../components/Badge.tsx';
 import { EmptyState, Failed } from '../../components/EmptyState.tsx';
-import { KeyValues } from '../../components/KeyValues.tsx';
+import { type KeyNumber, Numbers } from '../../components/Numbers.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { Section } from '../../components/Section.tsx';
 import { count, rate, short } from '../../format.ts';
@@ -14,6 +15,7 @@ import { useHeat } from './useHeat.ts';
 import { useStatChart } from './useStatChart.ts';
 
 const HEIGHT = 220;
+const QUANTILES = ['p50', 'p90', 'p95', 'p99', 'max'] as const;
 
 export function StatDetail({ name }: { name: string }) {
   const { stat, times, values, error } = useStatChart(name);
@@ -39,15 +41,7 @@ export function StatDetail({ name }: { name: string }) {
         <Failed error={error} />
       ) : (
         <>
-          <KeyValues
-            items={[
-              [stat?.kind === 'histogram' ? 'Samples' : 'Value', stat && count(stat.value)],
-              ['Grows by', stat === undefined || isGauge ? undefined : rate(stat.rate)],
-              ...(['p50', 'p90', 'p95', 'p99', 'max'] as const).map(
-                (each) => [each, stat?.quantiles && quantile(stat.quantiles[each], stat.unit)] as const,
-              ),
-            ]}
-          />
+          {stat !== undefined && <Numbers items={numbersOf(stat)} />}
           <TimeChart
             title={isGauge ? 'Value' : stat?.kind === 'histogram' ? 'Samples per second' : 'Per second'}
             times={times}
@@ -66,6 +60,16 @@ export function StatDetail({ name }: { name: string }) {
       )}
     </div>
   );
+}
+
+function numbersOf({ kind, value, rate: growth, quantiles, unit }: StatRow): KeyNumber[] {
+  return [
+    { name: kind === 'histogram' ? 'Samples' : 'Value', value: count(value) },
+    ...(kind === 'gauge' ? [] : [{ name: 'Grows by', value: rate(growth) }]),
+    ...(quantiles === undefined
+      ? []
+      : QUANTILES.map((name) => ({ name, value: quantile(quantiles[name], unit), note: 'since the start' }))),
+  ];
 }
 
 function Heat({ name, unit }: { name: string; unit: string | undefined }) {

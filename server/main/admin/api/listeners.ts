@@ -143,9 +143,12 @@ function chainsOf({ filter_chains, default_filter_chain }: Listener): Listener['
   return default_filter_chain === undefined ? filter_chains : [...filter_chains, default_filter_chain];
 }
 
+/** A TypedStruct says nothing of what it is; its filter's name does. */
 function filterTypes(message: Listener): string[] {
   return chainsOf(message).flatMap(({ filters }) =>
-    filters.map(({ typed_config }) => typed_config?.type_url ?? ''),
+    filters.map(({ name, typed_config: config }) =>
+      config === undefined || config.type_url.endsWith('.TypedStruct') ? name : config.type_url,
+    ),
   );
 }
 
