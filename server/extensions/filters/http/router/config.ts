@@ -1,17 +1,20 @@
 // The router filter's configuration: envoy.extensions.filters.http.router.v3.Router.
 
+import { createRequire } from 'node:module';
 import type { Router as RouterMessage } from '../../../../../xds-protos/generated/envoy/extensions/filters/http/router/v3.ts';
 import { durationMs } from '../../../../../xds-protos/well_known.ts';
 import { at } from '../../../../api/config_error.ts';
 import type { HttpFilter, HttpFilterConfig } from '../../../../api/http/filter.ts';
-import type { HttpFilterFactory } from '../../../../api/registry.ts';
+import type { FactoryContext, HttpFilterFactory } from '../../../../api/registry.ts';
 import type { StatBlock } from '../../../../api/stats.ts';
 import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
 import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
 import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
 import { Router } from './router.ts';
-import type { UpstreamLogSettings } from './upstream_log.ts';
+import type { UpstreamLogs } from './upstream_log.ts';
+
+const require = createRequire(import.meta.url);
 
 const HANDLED = new Set([
   'dynamic_stats',
@@ -29,7 +32,8 @@ export class RouterConfig implements HttpFilterConfig {
   readonly dynamicStats: boolean;
   readonly suppressEnvoyHeaders: boolean;
   readonly respectExpectedRequestTimeout: boolean;
-  readonly upstreamLog: UpstreamLogSettings;
+  /** Undefined without `upstream_log`. */
+  readonly upstreamLogs: UpstreamLogs | undefined;
   /** This machine's address, from which mirrored requests say to come. */
   readonly localIp: string;
 
@@ -39,7 +43,7 @@ export class RouterConfig implements HttpFilterConfig {
     this.dynamicStats = options.dynamicStats;
     this.suppressEnvoyHeaders = options.suppressEnvoyHeaders;
     this.respectExpectedRequestTimeout = options.respectExpectedRequestTimeout;
-    this.upstreamLog = options.upstreamLog;
+    this.upstreamLogs = options.upstreamLogs;
     this.localIp = options.localIp;
   }
 
@@ -57,12 +61,23 @@ export const routerFactory: HttpFilterFactory<RouterMessage> = {
       dynamicStats: config.dynamic_stats?.value ?? true,
       suppressEnvoyHeaders: config.suppress_envoy_headers,
       respectExpectedRequestTimeout: config.respect_expected_rq_timeout,
-      upstreamLog: {
-        logs: compileAccessLogs(config.upstream_log, context, at(path, 'upstream_log')),
-        onPoolReady: config.upstream_log_options?.flush_upstream_log_on_upstream_stream ?? false,
-        intervalMs: durationMs(config.upstream_log_options?.upstream_log_flush_interval) ?? 0,
-      },
+      upstreamLogs: compileUpstreamLogs(config, context, path),
       localIp: context.server.localIp,
     });
   },
 };
+
+function compileUpstreamLogs(
+  { upstream_log: list, upstream_log_options: options }: RouterMessage,
+  context: FactoryContext,
+  path: string,
+): UpstreamLogs | undefined {
+  const logs = compileAccessLogs(list, context, at(path, 'upstream_log'));
+  if (logs.length === 0) return undefined;
+  const module = require('./upstream_log.ts') as typeof import('./upstream_log.ts');
+  return new module.UpstreamLogs({
+    logs,
+    onPoolReady: options?.flush_upstream_log_on_upstream_stream ?? false,
+    intervalMs: durationMs(options?.upstream_log_flush_interval) ?? 0,
+  });
+}

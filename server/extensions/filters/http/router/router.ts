@@ -135,7 +135,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     const info = callbacks.streamInfo;
     info.upstreamRequestAttemptCount = this.attempts;
-    const upstream = new UpstreamRequest(this, host, info, this.headers, cluster, this.config.upstreamLog);
+    const upstream = new UpstreamRequest(this, host, info, this.headers, cluster, this.config.upstreamLogs);
     this.upstream = upstream;
     if (this.responsePaused) upstream.readDisable(true);
     const maxDurationMs = this.timeouts.upstreamStreamDuration ?? cluster.features.maxStreamDurationMs;

@@ -20,6 +20,20 @@ export interface UpstreamLogSettings {
   readonly intervalMs: number;
 }
 
+/** The logs of a router that has some. Loaded with the first. */
+export class UpstreamLogs {
+  private readonly settings: UpstreamLogSettings;
+
+  constructor(settings: UpstreamLogSettings) {
+    this.settings = settings;
+  }
+
+  /** An attempt at `host` begins. */
+  begin(host: Host, headers: RequestHeaderMap, info: StreamInfo): UpstreamLog {
+    return new UpstreamLog(this.settings, host, headers, info);
+  }
+}
+
 /** Of one attempt: its stream info is its own, as far as the attempt knows more than its request. */
 export class UpstreamLog implements LogContext, TimerOwner {
   readonly requestHeaders: RequestHeaderMap;
@@ -33,12 +47,7 @@ export class UpstreamLog implements LogContext, TimerOwner {
   private readonly host: Host;
   private timer: Timer | undefined = undefined;
 
-  private constructor(
-    settings: UpstreamLogSettings,
-    host: Host,
-    headers: RequestHeaderMap,
-    info: StreamInfo,
-  ) {
+  constructor(settings: UpstreamLogSettings, host: Host, headers: RequestHeaderMap, info: StreamInfo) {
     this.settings = settings;
     this.downstream = info;
     this.host = host;
@@ -47,16 +56,6 @@ export class UpstreamLog implements LogContext, TimerOwner {
     if (settings.intervalMs === 0) return;
     this.timer = new Timer(this);
     this.timer.enable(settings.intervalMs, monotonicNow());
-  }
-
-  /** Undefined where nobody wants lines of attempts. */
-  static begin(
-    settings: UpstreamLogSettings,
-    host: Host,
-    headers: RequestHeaderMap,
-    info: StreamInfo,
-  ): UpstreamLog | undefined {
-    return settings.logs.length === 0 ? undefined : new UpstreamLog(settings, host, headers, info);
   }
 
   onReady(upstream: UpstreamConnection, protocol: UpstreamProtocol): void {

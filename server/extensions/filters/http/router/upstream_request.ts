@@ -25,7 +25,7 @@ import { resetReasonText, responseFlagOf } from './reset_reason.ts';
 import { putResponse } from './response_stats.ts';
 import { ResponseWatch } from './response_watch.ts';
 import type { Router } from './router.ts';
-import { UpstreamLog, type UpstreamLogSettings } from './upstream_log.ts';
+import type { UpstreamLog, UpstreamLogs } from './upstream_log.ts';
 
 export class UpstreamRequest
   implements ResponseDecoder, PoolCallbacks, TimerOwner, DownstreamWatermarkCallbacks
@@ -69,7 +69,7 @@ export class UpstreamRequest
     info: StreamInfo,
     headers: RequestHeaderMap,
     cluster: ThreadLocalCluster,
-    log: UpstreamLogSettings,
+    logs: UpstreamLogs | undefined,
   ) {
     this.router = router;
     this.host = host;
@@ -79,7 +79,7 @@ export class UpstreamRequest
     this.outlierMonitor = owner.outlierMonitor;
     this.watch = ResponseWatch.create(owner, host);
     this.tracing = info.tracing === undefined ? undefined : UpstreamTracing.begin(host, headers, info);
-    this.log = UpstreamLog.begin(log, host, headers, info);
+    this.log = logs?.begin(host, headers, info);
   }
 
   /** `maxDurationMs`: what the upstream gets for all of it; 0 = no limit. */
