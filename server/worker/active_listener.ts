@@ -4,6 +4,7 @@
 import type { StatBlock, StatStore } from '../api/stats.ts';
 import { type Address, ResponseFlag, type StreamInfo } from '../api/stream_info.ts';
 import { connectionLogContext } from '../common/access_log/connection_log_context.ts';
+import { requestCapture } from '../common/capture/request_capture.ts';
 import { monotonicNow } from '../common/event/dispatcher.ts';
 import type { BalancedWorker } from '../common/listener/exact_balance.ts';
 import type { FilterChainConfig, ListenerConfig } from '../common/listener/listener_config.ts';
@@ -158,6 +159,7 @@ export class ActiveListener {
     streamInfo.responseFlags |= ResponseFlag.NoRouteFound;
     streamInfo.responseCodeDetails = 'filter_chain_not_found';
     if (this.config.accessLogs.length > 0) this.log(streamInfo, monotonicNow());
+    requestCapture.offerConnection(streamInfo);
   }
 
   private log(streamInfo: StreamInfo, now: number): void {

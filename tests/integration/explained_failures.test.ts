@@ -2,226 +2,34 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import http from 'node:http';
+import type http from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
-import { createServer as createTlsServer } from 'node:tls';
 import type { CapturedRequest } from '../../server/common/capture/captured_request.ts';
 import type { Schema } from '../../server/main/admin/api/endpoint.ts';
+import type { Explanation } from '../../server/main/explain/explanation.ts';
 import type { FlagExplanation } from '../../server/main/explain/flags/flag_explanation.ts';
 import { schemaErrors } from '../fakes/json_schema.ts';
-import { NO_OPENSSL, PublicKeyInfrastructure } from '../fakes/public_key_infrastructure.ts';
-import { ANY_ADMIN_PORT, ask, eventually, ProxyProcess } from './proxy_process.ts';
-import { portOf, TYPE } from './resources.ts';
+import { NO_OPENSSL } from '../fakes/public_key_infrastructure.ts';
+import { closeUpstreams, failingBootstrap, held } from './failing_bootstrap.ts';
+import { ask, eventually, ProxyProcess } from './proxy_process.ts';
 
 type Explained = CapturedRequest & { readonly explanations: readonly FlagExplanation[] };
 
-const servers: (http.Server | net.Server)[] = [];
-/** Requests to the silent backend. */
-const held: http.ServerResponse[] = [];
 let proxy: ProxyProcess;
 let port: number;
-let pki: PublicKeyInfrastructure | undefined;
 let schemas: Readonly<Record<string, Schema>>;
 
-async function listening<S extends net.Server>(server: S): Promise<number> {
-  servers.push(server);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return portOf(server);
-}
-
-async function closedPort(): Promise<number> {
-  const server = net.createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const free = portOf(server);
-  server.close();
-  return free;
-}
-
-function cluster(
-  name: string,
-  endpoints: readonly (readonly [port: number, more?: object])[],
-  more: object = {},
-): object {
-  const lb_endpoints = endpoints.map(([port_value, rest]) => ({
-    endpoint: { address: { socket_address: { address: '127.0.0.1', port_value } } },
-    ...rest,
-  }));
-  const load_assignment = { cluster_name: name, endpoints: [{ lb_endpoints }] };
-  return { name, type: 'STATIC', connect_timeout: '1s', load_assignment, ...more };
-}
-
-function upstreamTls(caPem: string, san: string): object {
-  return {
-    transport_socket: {
-      name: 'tls',
-      typed_config: {
-        '@type': `${TYPE}extensions.transport_sockets.tls.v3.UpstreamTlsContext`,
-        sni: 'shop.internal',
-        common_tls_context: {
-          validation_context: {
-            trusted_ca: { inline_string: caPem },
-            match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: san } }],
-          },
-        },
-      },
-    },
-  };
-}
-
-function route(name: string, action: object, match: object = { prefix: `/${name}` }): object {
-  return { name, match, route: { cluster: name, ...action } };
-}
-
 before(async () => {
-  const fine = await listening(http.createServer((_request, response) => response.end('fine')));
-  const failing = await listening(http.createServer((_request, response) => response.writeHead(503).end()));
-  const silent = await listening(http.createServer((_request, response) => void held.push(response)));
-  const rude = await listening(net.createServer((socket) => socket.on('data', () => socket.destroy())));
-  const odd = await listening(
-    net.createServer((socket) => socket.on('data', () => socket.end('I am no HTTP\r\n\r\n'))),
-  );
-  const closed = await closedPort();
-  let tls: object[] = [];
-  if (NO_OPENSSL === false) {
-    pki = new PublicKeyInfrastructure();
-    pki.root('root');
-    pki.issue('other', 'root', { names: 'DNS:other.internal' });
-    const secure = await listening(createTlsServer({ key: pki.key('other'), cert: pki.pem('other') }));
-    tls = [cluster('mismatch', [[secure]], upstreamTls(pki.pem('root'), 'shop.internal'))];
-  }
-  const unhealthy = { health_status: 'UNHEALTHY' };
-  const bootstrap = {
-    ...ANY_ADMIN_PORT,
-    static_resources: {
-      listeners: [
-        {
-          name: 'http',
-          address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
-          filter_chains: [
-            {
-              filters: [
-                {
-                  name: 'http',
-                  typed_config: {
-                    '@type': `${TYPE}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`,
-                    stat_prefix: 'in',
-                    stream_idle_timeout: '60s',
-                    internal_address_config: {
-                      cidr_ranges: [{ address_prefix: '10.0.0.0', prefix_len: 8 }],
-                    },
-                    route_config: {
-                      name: 'local',
-                      validate_clusters: false,
-                      virtual_hosts: [
-                        {
-                          name: 'shop',
-                          domains: ['shop.example.com', 'cart.example.com'],
-                          routes: [
-                            route('mismatch', {}),
-                            route('closed', {}),
-                            route('sick', {}),
-                            route('small', { timeout: '20s' }),
-                            route('late', { timeout: '0.2s', cluster: 'silent' }),
-                            route('impatient', {
-                              cluster: 'silent',
-                              retry_policy: { retry_on: '5xx', num_retries: 1, per_try_timeout: '0.1s' },
-                            }),
-                            route('idle', { cluster: 'silent', timeout: '0s', idle_timeout: '0.2s' }),
-                            route('long', {
-                              cluster: 'silent',
-                              timeout: '0s',
-                              max_stream_duration: { max_stream_duration: '0.2s' },
-                            }),
-                            route('silent', { timeout: '0s' }),
-                            route('rude', {}),
-                            route('odd', {}),
-                            route('failing', {
-                              retry_policy: {
-                                retry_on: '5xx',
-                                num_retries: 2,
-                                retry_back_off: { base_interval: '0.001s' },
-                              },
-                            }),
-                            route('storm', {
-                              cluster: 'no_retries',
-                              retry_policy: { retry_on: '5xx', num_retries: 2 },
-                            }),
-                            route('mistyped', { cluster: 'smal' }),
-                            route('fault', { cluster: 'fine' }),
-                            { name: 'upgrade', match: { prefix: '/upgrade' }, route: { cluster: 'fine' } },
-                            route('plain', { cluster: 'failing' }, { path: '/plain' }),
-                            route(
-                              'header',
-                              { cluster: 'fine' },
-                              {
-                                prefix: '/header',
-                                headers: [{ name: 'x-version', string_match: { exact: 'v2' } }],
-                              },
-                            ),
-                          ],
-                        },
-                      ],
-                    },
-                    http_filters: [
-                      {
-                        name: 'envoy.filters.http.fault',
-                        typed_config: {
-                          '@type': `${TYPE}extensions.filters.http.fault.v3.HTTPFault`,
-                          abort: { http_status: 555, percentage: { numerator: 100 } },
-                          headers: [{ name: ':path', string_match: { prefix: '/fault' } }],
-                        },
-                      },
-                      {
-                        name: 'router',
-                        typed_config: { '@type': `${TYPE}extensions.filters.http.router.v3.Router` },
-                      },
-                    ],
-                  },
-                },
-              ],
-            },
-          ],
-        },
-      ],
-      clusters: [
-        cluster('fine', [[fine]]),
-        cluster('closed', [[closed]]),
-        cluster(
-          'sick',
-          [
-            [fine, unhealthy],
-            [failing, unhealthy],
-          ],
-          { common_lb_config: { healthy_panic_threshold: { value: 0 } } },
-        ),
-        cluster('silent', [[silent]]),
-        cluster('small', [[silent]], {
-          circuit_breakers: { thresholds: [{ max_requests: 2, max_pending_requests: 5 }] },
-        }),
-        cluster('rude', [[rude]]),
-        cluster('odd', [[odd]]),
-        cluster('failing', [[failing]]),
-        cluster('no_retries', [[failing]], { circuit_breakers: { thresholds: [{ max_retries: 0 }] } }),
-        ...tls,
-      ],
-    },
-  };
+  const bootstrap = await failingBootstrap();
   proxy = await ProxyProcess.start('--config-yaml', JSON.stringify(bootstrap), '--concurrency', '1');
   port = await proxy.port('http');
   schemas = JSON.parse((await proxy.admin('/api/openapi.json')).body).components.schemas;
 });
 
 after(async () => {
-  for (const response of held) response.destroy();
   await proxy?.stop();
-  pki?.remove();
-  for (const server of servers) {
-    server.close();
-    if (server instanceof http.Server) server.closeAllConnections();
-  }
+  closeUpstreams();
 });
 
 function send(path: string, headers: http.OutgoingHttpHeaders = {}, method = 'GET') {
@@ -459,5 +267,57 @@ test('what filters and the proxy itself answer', async () => {
   assert.match(
     upstream.reason,
     /^Host 127\.0\.0\.1:\d+ of cluster 'failing' answered with 503: via_upstream/,
+  );
+});
+
+test('connections: nobody listens upstream, and no filter chain', async () => {
+  for (const listener of ['tcp', 'picky']) {
+    const socket = net.connect(await proxy.port(listener), '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    await once(socket, 'close');
+  }
+  const find = async (flag: string): Promise<Explained> => {
+    const list = JSON.parse((await proxy.admin(`/api/requests?flag=${flag}`)).body).items;
+    const found = list.find((each: CapturedRequest) => each.protocol === 'TCP');
+    const { body } = await proxy.admin(`/api/requests/${found.id}`);
+    assert.deepEqual(schemaErrors(schemas.CapturedRequest as Schema, JSON.parse(body), schemas), [], body);
+    return JSON.parse(body);
+  };
+  const refused = await find('UF');
+  assert.deepEqual(
+    [refused.listener, refused.filter_chain, refused.cluster, refused.status],
+    ['tcp', 'only', 'closed', 0],
+  );
+  assert.match(of(refused, 'UF').reason, /^Nobody listens on 127/);
+  const unmatched = await find('NR');
+  assert.equal(unmatched.listener, 'picky');
+  assert.match(
+    of(unmatched, 'NR').reason,
+    /no filter chain matches, and there is no default one.*Nearest: 'only' would take it, but: server name is 'db\.internal'; there is no server name/,
+  );
+});
+
+test('unbalanced hosts: the weights that make them so, and what each has had', async () => {
+  for (let i = 0; i < 100; i++) await send('/uneven');
+  const url = `http://${proxy.adminAddress}/api/explain`;
+  const question = {
+    request: { authority: 'shop.example.com', path: '/uneven' },
+    connection: { listener: 'http' },
+  };
+  const answer = await fetch(url, { method: 'POST', body: JSON.stringify(question) });
+  const { hosts } = (await answer.json()) as Explanation;
+  assert.deepEqual(
+    hosts.map(({ share, reason }) => [share, reason]),
+    [
+      [0.1, 'healthy host of priority 0: 1 of 10 by weight'],
+      [0.9, 'healthy host of priority 0: 9 of 10 by weight'],
+    ],
+  );
+  assert.deepEqual(
+    hosts.map(({ requests, actual_share }) => [requests, actual_share]),
+    [
+      [10, 0.1],
+      [90, 0.9],
+    ],
   );
 });

@@ -58,6 +58,7 @@ export interface CapturedRequest {
   /** After the route's rewrites. */
   readonly upstream_authority: string;
   readonly upstream_path: string;
+  /** `TCP`: a connection that carried no requests. */
   readonly protocol: string;
   readonly request_id: string;
   readonly trace_id: string;
@@ -146,7 +147,7 @@ export function captureRequest(
     path: text(redactedPath(request?.get('x-envoy-original-path') ?? request?.path ?? '')),
     upstream_authority: text(request?.host),
     upstream_path: text(redactedPath(request?.path ?? '')),
-    protocol: info.protocol,
+    protocol: info.protocol === '' ? 'TCP' : info.protocol,
     request_id: text(info.requestId),
     trace_id: text(info.traceId),
     listener: connection.listenerName,

@@ -3,7 +3,9 @@
 
 import { createRequire } from 'node:module';
 import type { LogContext } from '../../api/access_log.ts';
-import type { CapturedRequest, CaptureSettings } from './captured_request.ts';
+import { ResponseFlag, type StreamInfo } from '../../api/stream_info.ts';
+import { connectionLogContext } from '../access_log/connection_log_context.ts';
+import type { CaptureSettings } from './captured_request.ts';
 import type { RequestRecorder } from './request_recorder.ts';
 
 const require = createRequire(import.meta.url);
@@ -27,6 +29,14 @@ export class RequestCapture {
     this.#open().offer(context, tookMs);
   }
 
+  /** A connection that carried no requests has ended, with response flags: offered unless the client merely went. */
+  offerConnection(info: StreamInfo): void {
+    if ((info.responseFlags & ~ResponseFlag.DownstreamConnectionTermination) === 0) return;
+    const now = performance.now();
+    info.requestComplete = now;
+    this.#open().offer(connectionLogContext(info), now - info.startTimeMonotonic);
+  }
+
   /** All that are kept, as JSON of CapturedRequest each. */
   records(): readonly string[] {
     return this.#recorder?.records() ?? [];
@@ -48,4 +58,3 @@ export class RequestCapture {
 
 /** This thread's. */
 export const requestCapture = new RequestCapture();
-export type { CapturedRequest };

@@ -6,8 +6,10 @@ import type { CapturedRequest } from '../../common/capture/captured_request.ts';
 const LEFT_OUT =
   /^(?:x-envoy-|x-forwarded-|x-request-id$|x-b3-|traceparent$|tracestate$|content-length$|transfer-encoding$|connection$|host$|te$|user-agent$)/;
 
+/** '' for a connection. */
 export function curlLine(request: CapturedRequest): string {
   const { method, authority, path, local, tls, protocol, request_headers } = request;
+  if (protocol === 'TCP') return '';
   const parts = ['curl', '-v'];
   if (method !== 'GET') parts.push('-X', quoted(method));
   if (protocol === 'HTTP/2') parts.push(tls === '' ? '--http2-prior-knowledge' : '--http2');

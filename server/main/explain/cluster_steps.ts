@@ -6,6 +6,7 @@ import type { LoadBalancerContext, Priority } from '../../api/upstream/cluster.t
 import { HostSlot } from '../../api/upstream/host.ts';
 import { type ExplainedHost, explainHosts } from '../../common/load_balancing/explain_hosts.ts';
 import { hostHealthNames } from '../../common/load_balancing/host_health_names.ts';
+import type { Host } from '../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../common/upstream/thread_local_cluster.ts';
 import type { CompiledConfiguration } from './configuration.ts';
 import { nearestOf } from './edit_distance.ts';
@@ -42,7 +43,8 @@ export function explainCluster(
   const link = { kind: 'cluster', name } as const;
   const found = passed('cluster', TITLE, name, why, { link, items: breakers(cluster, priority) });
   const { policy, notes, hosts } = explainHosts(cluster, context);
-  const shares = hosts.map((host) => hostShare(cluster, host));
+  const total = hosts.reduce((sum, { host }) => sum + requestsOf(host), 0);
+  const shares = hosts.map((host) => hostShare(cluster, host, total));
   const items = notes.map((note) => ({ name: policy, note, ok: true }));
   const usable = shares.filter(({ share }) => share > 0);
   if (usable.length === 0) {
@@ -108,7 +110,15 @@ function breakers(cluster: ThreadLocalCluster, priority: Priority): StepItem[] {
   });
 }
 
-function hostShare(cluster: ThreadLocalCluster, { host, share, reason, chosen }: ExplainedHost): HostShare {
+function requestsOf({ table, slot }: Host): number {
+  return Atomics.load(table, slot + HostSlot.RequestTotal) >>> 0;
+}
+
+function hostShare(
+  cluster: ThreadLocalCluster,
+  { host, share, reason, chosen }: ExplainedHost,
+  total: number,
+): HostShare {
   const { region, zone, subZone } = host.locality;
   return {
     cluster: cluster.name,
@@ -122,6 +132,8 @@ function hostShare(cluster: ThreadLocalCluster, { host, share, reason, chosen }:
     health: host.health,
     health_flags: hostHealthNames(Atomics.load(host.table, host.slot + HostSlot.HealthFlags)),
     active_requests: host.activeRequests,
+    requests: requestsOf(host),
+    actual_share: total === 0 ? 0 : Math.round((requestsOf(host) / total) * 1e6) / 1e6,
     share: Math.round(share * 1e6) / 1e6,
     reason,
     chosen,

@@ -99,22 +99,26 @@ export function describe(request: PostedRequest | undefined, connection: PostedC
 export function describeCaptured(captured: CapturedRequest): Description {
   const local = hostAndPort(captured.local, 'local');
   const client = hostAndPort(captured.client, 'client');
+  const isRequest = captured.protocol !== 'TCP';
   return {
-    request: {
-      method: captured.method,
-      authority: captured.authority === '' ? undefined : captured.authority,
-      path: captured.path,
-      headers: captured.request_headers.flatMap(({ name, value }) =>
-        PROXYS.test(name) ? [] : [name, value],
-      ),
-    },
+    request: isRequest
+      ? {
+          method: captured.method,
+          authority: captured.authority === '' ? undefined : captured.authority,
+          path: captured.path,
+          headers: captured.request_headers.flatMap(({ name, value }) =>
+            PROXYS.test(name) ? [] : [name, value],
+          ),
+        }
+      : undefined,
     listener: captured.listener,
     destinationIp: local.host,
     destinationPort: local.port,
     sourceIp: client.host === '' ? '127.0.0.1' : client.host,
     sourcePort: client.port,
     serverName: captured.server_name,
-    tls: captured.tls !== '',
+    // TLS that is passed through is not the proxy's own.
+    tls: captured.tls !== '' || captured.server_name !== '',
     alpn: captured.alpn,
     protocol:
       captured.protocol === 'HTTP/2' ? 'HTTP/2' : captured.protocol === 'HTTP/1.0' ? 'HTTP/1.0' : 'HTTP/1.1',

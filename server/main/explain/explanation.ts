@@ -151,6 +151,9 @@ export interface HostShare {
   readonly health: 'healthy' | 'degraded' | 'unhealthy';
   readonly health_flags: readonly string[];
   readonly active_requests: number;
+  /** Requests that it has had, and the part of all of the cluster's, 0 to 1. */
+  readonly requests: number;
+  readonly actual_share: number;
   /** Of the requests to this cluster, 0 to 1. */
   readonly share: number;
   readonly reason: string;

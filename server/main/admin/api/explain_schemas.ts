@@ -162,6 +162,8 @@ export const EXPLAIN_SCHEMAS: Readonly<Record<string, Schema>> = {
     health: { type: 'string', enum: ['healthy', 'degraded', 'unhealthy'] },
     health_flags: TEXTS,
     active_requests: { type: 'integer' },
+    requests: { type: 'integer', description: 'That it has had' },
+    actual_share: { ...SHARE, description: "Of all requests of the cluster's hosts so far" },
     share: { ...SHARE, description: 'Of the requests to its cluster' },
     reason: TEXT,
     chosen: { type: 'boolean', description: 'A hash, the destination or a session decides for it' },

@@ -13,7 +13,10 @@ export function noRoute(evidence: FlagEvidence): Cause {
     explanation.outcome === 'no_route' || explanation.outcome === 'no_filter_chain'
       ? ''
       : ' Since then the configuration has changed: now it would find one.';
-  const asked = `${request.method} ${request.authority}${request.path}`;
+  const asked =
+    request.protocol === 'TCP'
+      ? `The connection of ${request.client} to ${request.local}`
+      : `${request.method} ${request.authority}${request.path}`;
   const nearest: Evidence[] = (step?.rejected ?? [])
     .slice(0, 5)
     .map(({ name, first_failed: { what, reason } }) => ({
@@ -32,9 +35,11 @@ export function noRoute(evidence: FlagEvidence): Cause {
       ...nearest,
     ],
     advice: [
-      explanation.result.virtual_host === undefined
-        ? `No virtual host is for '${request.authority}': was the right host asked for? Or add it to the domains of a virtual host (in a mesh: hosts of the VirtualService or Service).`
-        : 'The virtual host has routes, but none for this request: add one, or a last one with prefix /.',
+      explanation.outcome === 'no_filter_chain'
+        ? 'No filter chain is for such a connection: compare server name, protocol and addresses with filter_chain_match, or add a default_filter_chain.'
+        : explanation.result.virtual_host === undefined
+          ? `No virtual host is for '${request.authority}': was the right host asked for? Or add it to the domains of a virtual host (in a mesh: hosts of the VirtualService or Service).`
+          : 'The virtual host has routes, but none for this request: add one, or a last one with prefix /.',
     ],
     live: true,
   };

@@ -14,6 +14,7 @@ import {
 import { ResponseFlag, type StreamInfo } from '../../../../api/stream_info.ts';
 import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
 import { connectionLogContext } from '../../../../common/access_log/connection_log_context.ts';
+import { requestCapture } from '../../../../common/capture/request_capture.ts';
 import type { PoolFailureReason } from '../../../../common/conn_pool/http_conn_pool.ts';
 import { TcpActiveClient } from '../../../../common/conn_pool/tcp_conn_pool.ts';
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
@@ -159,6 +160,7 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     else if (connection.remoteReset) upstream.close('AbortReset');
     else this.flushUpstream(upstream);
     this.log('TcpConnectionEnd');
+    if (this.info.responseFlags !== 0) requestCapture.offerConnection(this.info);
   }
 
   /** The client has gone in an orderly way: what it sent is delivered all the same. */
