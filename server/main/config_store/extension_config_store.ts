@@ -4,11 +4,15 @@
 import type { ExtensionConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { typeNameOf } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { StatBlock } from '../../api/stats.ts';
 import { compiledResource } from '../../common/config/shared_memory_name.ts';
+import { EXTENSION_CONFIG_DISCOVERY_STATS } from '../../common/stats/families/subscription.ts';
 import { mainFactoryContext } from './main_factory_context.ts';
 import { TYPE_NAMES } from './resource.ts';
 import { type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import type { WatchedKind, WatchedResource } from './watched_resources.ts';
+
+const { config_fail, config_reload } = EXTENSION_CONFIG_DISCOVERY_STATS.offset;
 
 export class ExtensionConfigStore implements WatchedKind {
   readonly kind = 'extension';
@@ -16,6 +20,7 @@ export class ExtensionConfigStore implements WatchedKind {
   /** Allowed types by key. */
   readonly #types = new Map<string, readonly string[]>();
 
+  readonly #stats = new Map<string, StatBlock>();
   /** Memory of the current versions and of the default configurations, by key. */
   readonly #leases = new Map<string, readonly Lease[]>();
   readonly #defaultLeases = new Map<string, readonly Lease[]>();
@@ -46,7 +51,26 @@ export class ExtensionConfigStore implements WatchedKind {
     return `extension_config_discovery.http_filter.${name}.`;
   }
 
+  watched({ key }: WatchedResource, statPrefix: string): void {
+    this.#stats.set(key, this.#services.stats.block(EXTENSION_CONFIG_DISCOVERY_STATS, statPrefix));
+  }
+
   accept(resource: WatchedResource, bytes: Uint8Array, version: string): void {
+    try {
+      this.#accept(resource, bytes, version);
+    } catch (error) {
+      this.#count(resource, config_fail);
+      throw error;
+    }
+    this.#count(resource, config_reload);
+  }
+
+  #count({ key }: WatchedResource, offset: number): void {
+    const { values, base } = this.#stats.get(key)!;
+    values[base + offset] = (values[base + offset] as number) + 1;
+  }
+
+  #accept(resource: WatchedResource, bytes: Uint8Array, version: string): void {
     const { name, typed_config: config } = this.#services.decoder.decode(TYPE_NAMES.extension, bytes);
     if (config === undefined) throw new ConfigError('typed_config', 'value is required');
     const types = this.#types.get(resource.key) ?? [];
@@ -59,6 +83,9 @@ export class ExtensionConfigStore implements WatchedKind {
 
   dropped(resource: WatchedResource): void {
     this.#types.delete(resource.key);
+    const stats = this.#stats.get(resource.key);
+    if (stats !== undefined) this.#services.stats.release(stats);
+    this.#stats.delete(resource.key);
     this.#services.publisher.remove('extension', resource.key);
     for (const leases of [this.#leases, this.#defaultLeases]) {
       releaseAll(leases.get(resource.key) ?? []);

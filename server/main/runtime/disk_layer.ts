@@ -23,10 +23,11 @@ export class DiskLayer {
     this.#folder = path.join(...parts);
   }
 
-  /** The keys there are now; none when the folder does not exist. Throws Error when the tree cannot be read. */
-  read(): Map<string, RuntimeValue> {
+  /** The keys there are now; undefined when the folder does not exist. Throws Error when the tree cannot be read. */
+  read(): Map<string, RuntimeValue> | undefined {
+    if (statSync(this.#folder, { throwIfNoEntry: false })?.isDirectory() !== true) return undefined;
     const values = new Map<string, RuntimeValue>();
-    if (statSync(this.#folder, { throwIfNoEntry: false })?.isDirectory()) walk(this.#folder, '', values, 0);
+    walk(this.#folder, '', values, 0);
     return values;
   }
 

@@ -31,8 +31,11 @@ const RUNTIME_TYPE = 'envoy.service.runtime.v3.Runtime';
 interface Layer {
   readonly name: string;
   readonly config: RuntimeLayer;
-  values: Map<string, RuntimeValue>;
+  /** Undefined while a disk layer has no folder, or one that cannot be read: it is no layer then. */
+  values: Map<string, RuntimeValue> | undefined;
 }
+
+type PresentLayer = Layer & { readonly values: Map<string, RuntimeValue> };
 
 /** One key for /runtime: a value (or '') per layer, and the one in force. */
 export interface RuntimeEntry {
@@ -44,19 +47,26 @@ export interface RuntimeEntry {
 export class RuntimeLoader {
   /** What main's own code asks. */
   readonly snapshot = new RuntimeSnapshot();
-  readonly #layers: readonly Layer[];
+  readonly #configured: readonly Layer[];
   readonly #publish: (values: RuntimeValues) => void;
   readonly #stats;
   readonly #disks: DiskLayer[] = [];
+  /** Those that could not be read the last time. */
+  readonly #failed = new Set<Layer>();
   readonly #subscriptions: Subscription[] = [];
 
   /** `publish` gets all values after each change. Throws ConfigError. */
   constructor(bootstrap: Bootstrap, stats: StatStore, publish: (values: RuntimeValues) => void) {
     this.#publish = publish;
     this.#stats = stats.block(RUNTIME_STATS, 'runtime.');
-    this.#layers = compileLayers(bootstrap.layered_runtime?.layers ?? []);
-    for (const layer of this.#layers) this.#addDisk(layer, bootstrap.node?.cluster ?? '');
+    this.#configured = compileLayers(bootstrap.layered_runtime?.layers ?? []);
+    for (const layer of this.#configured) this.#addDisk(layer, bootstrap.node?.cluster ?? '');
     this.#merge();
+  }
+
+  /** Those that have values. */
+  get #layers(): readonly PresentLayer[] {
+    return this.#configured.filter((layer): layer is PresentLayer => layer.values !== undefined);
   }
 
   get layerNames(): readonly string[] {
@@ -98,7 +108,7 @@ export class RuntimeLoader {
     const done = (layer: Layer): void => {
       if (waiting.delete(layer) && waiting.size === 0) ready();
     };
-    this.#layers.forEach((layer, index) => {
+    this.#configured.forEach((layer, index) => {
       if (layer.config.rtds_layer === undefined) return;
       waiting.add(layer);
       this.#subscriptions.push(
@@ -169,8 +179,10 @@ export class RuntimeLoader {
   #load(layer: Layer, disk: DiskLayer): void {
     try {
       layer.values = disk.read();
+      this.#failed.delete(layer);
     } catch (error) {
-      this.#stats.values[this.#stats.base + AT.load_error]!++;
+      layer.values = undefined;
+      this.#failed.add(layer);
       log.error(
         `error loading runtime values for layer ${layer.name} from disk: ${(error as Error).message}`,
       );
@@ -178,14 +190,15 @@ export class RuntimeLoader {
   }
 
   #merge(): void {
-    const values = this.values;
+    const { values } = this;
+    const layers = this.#layers;
     this.snapshot.update(values);
     const { base } = this.#stats;
-    this.#stats.values[base + AT.load_success]!++;
+    this.#stats.values[base + (this.#failed.size === 0 ? AT.load_success : AT.load_error)]!++;
     // Envoy's word for a second directory over the first.
-    const overridden = this.#disks.length > 1;
+    const overridden = layers.filter(({ config }) => config.disk_layer !== undefined).length > 1;
     this.#stats.values[base + (overridden ? AT.override_dir_exists : AT.override_dir_not_exists)]!++;
-    this.#stats.values[base + AT.num_layers] = this.#layers.length;
+    this.#stats.values[base + AT.num_layers] = layers.length;
     this.#stats.values[base + AT.num_keys] = Object.keys(values).length;
     this.#publish(values);
   }

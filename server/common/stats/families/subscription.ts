@@ -26,3 +26,10 @@ export const SCOPED_RDS_STATS = statSchema('scoped_rds', {
 export const SDS_STATS = statSchema('sds', {
   key_rotation_failed: 'counter',
 });
+
+/** Below `extension_config_discovery.http_filter.<name>.`. Envoy: source/common/filter/config_discovery_impl.h. */
+export const EXTENSION_CONFIG_DISCOVERY_STATS = statSchema('extension_config_discovery', {
+  config_conflict: 'counter',
+  config_fail: 'counter',
+  config_reload: 'counter',
+});
