@@ -33,6 +33,8 @@ export type ResourceUpdate =
       readonly bytes: Uint8Array | undefined;
       readonly hostSlots: Int32Array;
     }
+  /** A cluster that was asked for (`discover_cluster`) does not exist. */
+  | { readonly kind: 'cluster_missing'; readonly name: string }
   /** The flags of the cluster's hosts in the shared table have changed. */
   | { readonly kind: 'host_health'; readonly name: string }
   | { readonly kind: 'route'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
@@ -163,6 +165,8 @@ export type MainToWorker =
 
 export type WorkerToMain =
   | { readonly type: 'ready' }
+  /** A request wants a cluster that is not there. `source` is the key of the config source to ask. */
+  | { readonly type: 'discover_cluster'; readonly source: string; readonly cluster: string }
   /** The updates of `sequence` are in force. `failures` names resources that could not be applied; their old version serves on. */
   | {
       readonly type: 'applied';

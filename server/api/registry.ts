@@ -17,6 +17,7 @@ import type { SharedCounter } from './shared_counter.ts';
 import type { StatStore } from './stats.ts';
 import type { Tracer, TracingProvider } from './tracing.ts';
 import type { ClusterManager } from './upstream/cluster.ts';
+import type { ClusterDiscovery } from './upstream/cluster_discovery.ts';
 import type { WorkloadMetadataProvider } from './workload_metadata.ts';
 
 /** A google.protobuf.Any as protobufjs decodes it. */
@@ -74,6 +75,8 @@ export interface FactoryContext {
   scopedRouteConfigurations(scopedRoutes: object, path: string): Provider<ReadonlyMap<string, RouteScope>>;
   /** A filter configuration by ECDS (`discovery`, an ExtensionConfigSource; `name`, the filter's). */
   httpFilterConfiguration(discovery: object, name: string, path: string): Provider<HttpFilterConfig>;
+  /** Clusters by on-demand CDS (`source`, a ConfigSource). */
+  clusterDiscovery(source: object, path: string): ClusterDiscovery;
   /** A counter that all workers have in common, as long as a configuration that asks for that name is in use. */
   sharedCounter(name: string): SharedCounter;
   /**

@@ -26,6 +26,7 @@ import type {
   WorkerQuestion,
   WorkerToMain,
 } from '../messages.ts';
+import { WorkerClusterDiscoveries } from './cluster_discoveries.ts';
 import { WorkerClusterManager } from './cluster_manager.ts';
 import { WorkerDnsCaches } from './dns_caches.ts';
 import { WorkerListenerManager } from './listener_manager.ts';
@@ -43,6 +44,9 @@ export class Worker {
   private readonly sharedCounters = new WorkerSharedCounters();
   private readonly dnsCaches = new WorkerDnsCaches((cache, key) =>
     this.post({ type: 'dns_host_used', cache, key }),
+  );
+  private readonly clusterDiscoveries = new WorkerClusterDiscoveries((source, cluster) =>
+    this.post({ type: 'discover_cluster', source, cluster }),
   );
   private readonly workloads = new WorkloadIndex();
   private readonly listeners: WorkerListenerManager;
@@ -77,6 +81,7 @@ export class Worker {
       workloads: this.workloads,
       sharedCounter: (name) => this.sharedCounters.get(name),
       dnsCaches: this.dnsCaches,
+      clusterDiscoveries: this.clusterDiscoveries,
       logFiles: this.logFiles,
     });
     this.clusters.setContext(this.resources.context, options.index);
@@ -144,6 +149,10 @@ export class Worker {
         failures.push({ kind: update.kind, name: update.name, reason: describe(error) });
       }
     }
+    // When all is applied: a cluster comes before its hosts.
+    for (const { kind, name } of updates) {
+      if (kind === 'cluster' || kind === 'cluster_missing') this.clusterDiscoveries.settle(name);
+    }
     this.post({ type: 'applied', sequence, failures, cpuMs: performance.now() - cpuBefore });
   }
 
@@ -181,6 +190,8 @@ export class Worker {
         break;
       case 'listener':
         this.listeners.apply(update);
+        break;
+      case 'cluster_missing':
         break;
       case 'workloads':
         for (const { addresses, bytes } of update.changed) {

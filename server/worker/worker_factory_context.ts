@@ -28,6 +28,7 @@ import { compiledResource, sharedMemoryName } from '../common/config/shared_memo
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import { compileSecret } from '../common/secret/secret_config.ts';
 import { TracerManager } from '../common/tracing/tracer_manager.ts';
+import type { WorkerClusterDiscoveries } from './cluster_discoveries.ts';
 import type { WorkerDnsCaches } from './dns_caches.ts';
 
 // Few connection managers have scopes: loaded with the first.
@@ -64,6 +65,7 @@ export interface WorkerEnvironment {
   readonly logFiles: LogFileManager;
   sharedCounter(name: string): SharedCounter;
   readonly dnsCaches: WorkerDnsCaches;
+  readonly clusterDiscoveries: WorkerClusterDiscoveries;
 }
 
 export class WorkerResources {
@@ -99,6 +101,8 @@ export class WorkerResources {
       tracer(provider = environment.server.defaultTracing, path) {
         return provider && resources.tracers.getOrCreateTracer(provider, resources.context, path);
       },
+      clusterDiscovery: (source) =>
+        environment.clusterDiscoveries.of(resourceKey(source as ConfigSource, 'odcds')),
       sharedMemory(path, bytes) {
         return resources.memory.get(sharedMemoryName(this.resource, path)) ?? new SharedArrayBuffer(bytes);
       },

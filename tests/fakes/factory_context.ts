@@ -140,6 +140,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       }
       return counter;
     },
+    clusterDiscovery: unavailable('cluster discovery'),
     sharedMemory: (_path, bytes) => new SharedArrayBuffer(bytes),
     resource: { path: '', id: () => '' },
     tracer: () => undefined,

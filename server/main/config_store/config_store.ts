@@ -26,6 +26,7 @@ import { ResourceHistory } from './history.ts';
 import { InitSequence } from './init_sequence.ts';
 import { ListenerStore } from './listener_store.ts';
 import { type CompileEnvironment, type Dependency, mainFactoryContext } from './main_factory_context.ts';
+import { OnDemandClusters } from './on_demand_clusters.ts';
 import { Publisher } from './publisher.ts';
 import { TYPE_NAMES } from './resource.ts';
 import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
@@ -73,6 +74,7 @@ export class ConfigStore {
   readonly assignments: WatchedResources;
   readonly routes: WatchedResources;
   readonly scopedRoutes: ScopedRouteStore;
+  readonly onDemandClusters: OnDemandClusters;
   readonly sdsSecrets: WatchedResources;
   readonly extensions: WatchedResources;
   readonly hostSlots: SlotAllocator;
@@ -121,6 +123,7 @@ export class ConfigStore {
     this.sdsSecrets = new WatchedResources(this.secrets, subscriptions, this.history);
     this.extensions = new WatchedResources(this.#extensionStore, subscriptions, this.history);
     this.clusters = new ClusterStore(services, this.assignments, () => this.#init.advance());
+    this.onDemandClusters = new OnDemandClusters(services, this.clusters);
     this.listeners = new ListenerStore(services, () => this.#init.advance());
     this.#init = new InitSequence(options.bootstrap, this.clusters, this.listeners);
   }
@@ -283,6 +286,7 @@ export class ConfigStore {
     if (dependency.kind === 'shared_counter') return this.#sharedCounters.lease(dependency.name);
     if (dependency.kind === 'shared_memory')
       return this.#sharedMemory.lease(dependency.name, dependency.bytes);
+    if (dependency.kind === 'cluster_discovery') return this.onDemandClusters.lease(dependency);
     if (dependency.kind === 'scoped_routes') return this.scopedRoutes.lease(dependency);
     const { kind, source, name, path } = dependency;
     const key = resourceKey(source, name);
@@ -307,7 +311,10 @@ function leaseOf(
     source,
     name,
     path,
-  }: Exclude<Dependency, { kind: 'shared_counter' | 'shared_memory' | 'scoped_routes' | 'dns_cache' }>,
+  }: Exclude<
+    Dependency,
+    { kind: 'shared_counter' | 'shared_memory' | 'scoped_routes' | 'cluster_discovery' | 'dns_cache' }
+  >,
 ): Lease {
   const target = resources.watch(source, name, path);
   return { target, release: () => resources.release(target) };

@@ -25,6 +25,7 @@ import type { Runtime } from '../../api/runtime.ts';
 import type { SecretKind } from '../../api/secret.ts';
 import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
+import type { ClusterDiscovery } from '../../api/upstream/cluster_discovery.ts';
 import { resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
 import { sharedMemoryName } from '../../common/config/shared_memory_name.ts';
 import { pendingRequestsOf } from '../../common/dynamic_forward_proxy/pending_requests.ts';
@@ -59,6 +60,12 @@ export type Dependency =
       readonly source: ConfigSource;
       readonly config: ScopedRoutes;
       readonly statPrefix: string;
+      readonly path: string;
+    }
+  | {
+      readonly kind: 'cluster_discovery';
+      readonly key: string;
+      readonly source: ConfigSource;
       readonly path: string;
     }
   | { readonly kind: 'shared_counter'; readonly name: string }
@@ -139,6 +146,11 @@ export function mainFactoryContext(
       dependencies.push({ kind: 'shared_counter', name });
       return SCRATCH_COUNTER;
     },
+    clusterDiscovery: (config, path) => {
+      const source = config as ConfigSource;
+      dependencies.push({ kind: 'cluster_discovery', key: resourceKey(source, 'odcds'), source, path });
+      return NO_DISCOVERY;
+    },
     sharedMemory(path, bytes) {
       dependencies.push({ kind: 'shared_memory', name: sharedMemoryName(this.resource, path), bytes });
       return new SharedArrayBuffer(bytes);
@@ -162,6 +174,8 @@ export function mainFactoryContext(
   };
   return { context, dependencies };
 }
+
+const NO_DISCOVERY: ClusterDiscovery = { request: () => undefined, cancel: () => undefined };
 
 /** Of what has no memory to share: clusters, the bootstrap. */
 const NAMELESS: CompiledResource = { path: '', id: () => '' };

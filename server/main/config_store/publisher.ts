@@ -3,7 +3,7 @@
 
 import type { ResourceUpdate } from '../../messages.ts';
 
-type Change = Exclude<ResourceUpdate, { kind: 'remove' | 'host_health' | 'workloads' }>;
+type Change = Exclude<ResourceUpdate, { kind: 'remove' | 'host_health' | 'cluster_missing' | 'workloads' }>;
 type Removal = Extract<ResourceUpdate, { kind: 'remove' }>;
 type Kind = Change['kind'];
 
@@ -29,6 +29,8 @@ export class Publisher {
   readonly #unseen = new Map<Kind, Set<string>>(ORDER.map((kind) => [kind, new Set()]));
   /** Clusters whose hosts' health has changed. */
   readonly #health = new Set<string>();
+  /** Clusters that were asked for and do not exist. */
+  readonly #missing = new Set<string>();
   readonly #send: (updates: readonly ResourceUpdate[]) => void;
   #scheduled: NodeJS.Immediate | undefined;
 
@@ -61,6 +63,12 @@ export class Publisher {
     this.#schedule();
   }
 
+  /** Who waits for the cluster need not any longer. */
+  putMissingCluster(cluster: string): void {
+    this.#missing.add(cluster);
+    this.#schedule();
+  }
+
   /** Everything current, in order. What is still to be flushed is in it. */
   snapshot(): ResourceUpdate[] {
     return ORDER.flatMap((kind) => [...this.#current.get(kind)!.values()]);
@@ -75,6 +83,8 @@ export class Publisher {
     for (const kind of ORDER) for (const change of this.#changes.get(kind)!.values()) updates.push(change);
     for (const name of this.#health) updates.push({ kind: 'host_health', name });
     this.#health.clear();
+    for (const name of this.#missing) updates.push({ kind: 'cluster_missing', name });
+    this.#missing.clear();
     for (const kind of [...ORDER].reverse()) {
       for (const removal of this.#removals.get(kind)!.values()) updates.push(removal);
     }

@@ -42,6 +42,8 @@ export interface SupervisorOptions {
   readonly stats: StatStore;
   /** Outlier detection or health checks have something to judge. */
   onHostEvent(cluster: string, slot: number, event: HostEvent): void;
+  /** A worker wants a cluster. */
+  onDiscoverCluster(source: string, cluster: string): void;
   /** A host of a DNS cache is asked for. */
   onDnsHostUsed(cache: string, key: string): void;
   /** A worker's log record. */
@@ -120,6 +122,9 @@ export class Supervisor {
         break;
       case 'dns_host_used':
         this.#options.onDnsHostUsed(message.cache, message.key);
+        break;
+      case 'discover_cluster':
+        this.#options.onDiscoverCluster(message.source, message.cluster);
         break;
       case 'host_event':
         this.#options.onHostEvent(message.cluster, message.slot, message.event);
