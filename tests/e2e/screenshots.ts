@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildDashboard } from '../../admin-ui/build.ts';
-import { launch, openPage, openScreen } from './browser.ts';
+import { launch, openPage, openScreen, type Scheme } from './browser.ts';
 import { DemoUnderTraffic } from './demo_under_traffic.ts';
 import { RecordedMesh } from './recorded_mesh.ts';
 import { WALKS } from './screens.ts';
@@ -16,6 +16,9 @@ const PAST_MS = Number(process.env['PAST_MS'] ?? 60_000);
 /** ms. */
 const RATES_MS = 2_500;
 
+/** `THEMES=light` is half of the pictures. */
+const THEMES = (process.env['THEMES'] ?? 'light,dark').split(',') as Scheme[];
+
 const [directory = 'docs/screenshots', ...only] = process.argv.slice(2);
 mkdirSync(directory, { recursive: true });
 await buildDashboard();
@@ -25,7 +28,7 @@ try {
   await sleep(PAST_MS);
   for (const { name, path: screen, mesh: ofMesh, waitMs = RATES_MS } of WALKS) {
     if (only.length > 0 && !only.includes(name)) continue;
-    for (const scheme of ['light', 'dark'] as const) {
+    for (const scheme of THEMES) {
       for (const size of ['desktop', 'phone'] as const) {
         const { url } = ofMesh ? mesh : demo;
         const watched = await openPage(browser, new URL(url).origin, size, scheme);
