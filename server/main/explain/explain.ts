@@ -29,6 +29,7 @@ import type {
   Outcome,
 } from './explanation.ts';
 import { chooseFilterChain, connectionOf, findListener, presentedTls } from './listener_steps.ts';
+import { passNetworkFilters, TCP_CLUSTER_KEY } from './network_filter_steps.ts';
 import { headersOf, percent, receiveRequest, routeRequest } from './request_steps.ts';
 import { ended, passed } from './steps.ts';
 
@@ -95,7 +96,13 @@ class Walk {
       return this.#refusedByTls('the chain speaks TLS, and the client does not: the handshake fails');
     if (secure) info.ssl = presentedTls(this.#wanted);
     const filter = chain.filters.at(-1)?.createFilter();
-    this.#networkFilters(chain);
+    const { filters, transport_socket: socket } = this.#configuration.filterChain(chain);
+    const through = passNetworkFilters(filters, socket?.name ?? '', info);
+    this.#steps.push(through.step);
+    if (through.denied !== '') {
+      this.#response = { status: 0, flags: [], details: through.denied };
+      return this.#end('rejected', through.step.reason);
+    }
     if (filter instanceof ConnectionManager) {
       if (!secure && this.#wanted.tls)
         return this.#refusedByTls('the client speaks TLS, and the chain does not: its bytes are no HTTP');
@@ -105,30 +112,13 @@ class Walk {
     }
     const last = chain.filters.at(-1);
     if (last instanceof TcpProxyConfig) return this.#tcp(last, info);
-    const name = this.#configuration.filterChain(chain).filters.at(-1)?.name ?? '';
+    const name = filters.at(-1)?.name ?? '';
     return this.#end('answered', `network filter '${name}' answers the connection itself`);
   }
 
   #refusedByTls(reason: string): Explanation {
     this.#steps.push(ended('network_filters', 'Transport socket', reason));
     return this.#end('rejected', reason);
-  }
-
-  #networkFilters(chain: FilterChainConfig): void {
-    const { filters, transport_socket: socket } = this.#configuration.filterChain(chain);
-    const items = filters.map(({ name, typed_config: config }) => ({
-      name,
-      note: config?.type_url.split('/').at(-1) ?? '',
-      ok: true,
-    }));
-    const by = socket === undefined ? 'plaintext' : `transport socket '${socket.name}'`;
-    const reason =
-      filters.length === 1
-        ? by
-        : `${by}; those before the last may close the connection: that is not followed here`;
-    this.#steps.push(
-      passed('network_filters', 'Network filters', items.at(-1)?.name ?? '', reason, { items }),
-    );
   }
 
   // ---- HTTP ------------------------------------------------------------------------------------------------------------
@@ -271,18 +261,26 @@ class Walk {
   #tcp(config: TcpProxyConfig, connection: ConnectionInfoRecord): Explanation {
     const info = connection.streamInfo;
     const total = config.weightSums.at(-1) ?? 1;
-    const shares = config.routes.map(({ clusterName, metadataMatch }, i) => ({
-      clusterName,
-      metadataMatch,
-      share:
-        config.routes.length === 1
-          ? 1
-          : ((config.weightSums[i] as number) - (config.weightSums[i - 1] ?? 0)) / total,
-    }));
+    const named = connection.filterState.get(TCP_CLUSTER_KEY)?.serializeAsString();
+    const shares =
+      named === undefined
+        ? config.routes.map(({ clusterName, metadataMatch }, i) => ({
+            clusterName,
+            metadataMatch,
+            share:
+              config.routes.length === 1
+                ? 1
+                : ((config.weightSums[i] as number) - (config.weightSums[i - 1] ?? 0)) / total,
+          }))
+        : [{ clusterName: named, metadataMatch: config.defaultMetadataMatch, share: 1 }];
     const best = shares.toSorted((a, b) => b.share - a.share)[0]!;
     this.#result.cluster = best.clusterName;
     const why = (share: number): string =>
-      shares.length === 1 ? 'the TCP proxy names it' : `${percent(share)} of connections go to it`;
+      named !== undefined
+        ? 'the server name chooses it (sni_cluster)'
+        : shares.length === 1
+          ? 'the TCP proxy names it'
+          : `${percent(share)} of connections go to it`;
     this.#clusters = shares.map(({ clusterName, share }) => ({
       name: clusterName,
       share,
