@@ -4,7 +4,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { Address } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { ClusterLoadAssignment } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
-import { HostSlot } from '../../api/upstream/host.ts';
+import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
 import { canonicalIpv6, ipv4Number } from '../../common/network/address.ts';
 import { endpointOf } from '../../common/upstream/load_assignment.ts';
 import { NumberTable } from '../../common/upstream/number_table.ts';
@@ -47,7 +47,7 @@ export class ClusterHosts {
 
   /**
    * Slots of the endpoints in the order of the message; health from EDS is written into them, and what checks say of the
-   * i-th endpoint (bits of ACTIVE_HC_FLAGS).
+   * i-th endpoint (bits of ACTIVE_HC_FLAGS), or that it is about to go (PendingDynamicRemoval).
    */
   update(
     endpoints: Endpoints,
@@ -167,7 +167,7 @@ class AddressKeys {
 }
 
 /** The rest of the bits is outlier detection's. */
-const FLAGS = EDS_HEALTH_FLAGS | ACTIVE_HC_FLAGS;
+const FLAGS = EDS_HEALTH_FLAGS | ACTIVE_HC_FLAGS | HostHealthFlag.PendingDynamicRemoval;
 
 function setHealth(table: SharedTable, slot: number, flags: number): void {
   const view = table.view(slot);

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import { HostHealthFlag } from '../../api/upstream/host.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_config.ts';
@@ -23,6 +24,7 @@ import { mainFactoryContext } from './main_factory_context.ts';
 import { MergedHealthUpdates } from './merged_health_updates.ts';
 import { type ResourceVersion, TYPE_NAMES } from './resource.ts';
 import { type ClusterShape, type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
+import { StabilizedEndpoints } from './stabilized_endpoints.ts';
 import type { WatchedResources } from './watched_resources.ts';
 
 const require = createRequire(import.meta.url);
@@ -208,7 +210,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     let next: ClusterVersion;
     let source: EndpointSource | undefined;
     try {
-      source = this.#endpointSource(cluster, version.bytes, path);
+      source = this.#stabilized(cluster, this.#endpointSource(cluster, version.bytes, path));
       next = {
         ...version,
         statName: statName(cluster),
@@ -283,13 +285,25 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   ): ClusterHealthChecks | undefined {
     if (healthCheck === undefined || source === undefined) return undefined;
     const { stats, logFiles, environment } = this.services;
-    return new ClusterHealthChecks(cluster.name, `cluster.${statName(cluster)}.`, healthCheck, source, {
+    const prefix = `cluster.${statName(cluster)}.`;
+    const checks = new ClusterHealthChecks(cluster.name, prefix, healthCheck, source, {
       stats,
       logFiles,
       runtime: environment.runtime,
       secrets: leases.map((lease) => lease.target),
       transport: healthCheck.secure ? loadProbeTransport()(cluster, environment, stats) : undefined,
     });
+    if (source instanceof StabilizedEndpoints)
+      source.checkedBy((priority, address) => checks.passes(priority, address));
+    return checks;
+  }
+
+  /** Hosts by discovery that go only when their checks fail, where they are checked. */
+  #stabilized(cluster: Cluster, source: EndpointSource | undefined): EndpointSource | undefined {
+    const { type, health_checks, ignore_health_on_host_removal: ignore } = cluster;
+    const discovered = type === 'EDS' || type === 'STRICT_DNS';
+    if (source === undefined || !discovered || health_checks.length === 0 || ignore) return source;
+    return new StabilizedEndpoints(source);
   }
 
   #outliers(record: ClusterRecord, { shape, statName, source }: ClusterVersion): ClusterOutliers | undefined {
@@ -301,13 +315,19 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   #publishEndpoints(record: ClusterRecord, { source, healthChecks }: ServingVersion): void {
     const endpoints = source.endpoints();
     const { bytes, version } = endpoints;
+    const stabilized = source instanceof StabilizedEndpoints ? source : undefined;
     record.hostSlots = record.hosts.update(
       endpoints,
       this.services.hostSlots,
-      (index) => healthChecks?.flagsOf(index) ?? 0,
+      (index) =>
+        (healthChecks?.flagsOf(index) ?? 0) |
+        (stabilized?.isKept(index) === true ? HostHealthFlag.PendingDynamicRemoval : 0),
     );
     healthChecks?.attach(this.services.hostSlots.table, record.hostSlots, {
-      onHealthChange: () => record.health?.changed(),
+      onHealthChange: () => {
+        record.health?.changed();
+        stabilized?.onHealthChange();
+      },
       onHealthy: (slot) => record.outliers?.detector.onHealthy(slot),
     });
     record.endpointBytes = bytes;

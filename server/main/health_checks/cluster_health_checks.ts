@@ -103,6 +103,12 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     return this.#order[index]?.flags ?? 0;
   }
 
+  /** Does the host pass its checks? False for one that is not checked. */
+  passes(priority: number, address: string): boolean {
+    const session = this.#sessions.get(`${priority} ${address}`);
+    return session !== undefined && (session.flags & HostHealthFlag.FailedActiveHc) === 0;
+  }
+
   /** The host in this slot asked to be left alone. */
   setUnhealthy(slot: number): void {
     for (const [session, each] of this.#slotOf) if (each === slot) session.setUnhealthy();

@@ -86,11 +86,14 @@ export class HashTableStats {
     }
     const order = maglevOrder(weights.hosts.map((host) => hostHashKey(host, config.useHostname)));
     const sorted = Float64Array.from(order, (i) => weights.weights[i] as number);
-    const entries = planMaglev(sorted, weights.max, config.tableSize);
+    // Envoy needs no table for one host.
+    const entries = sorted.length === 1 ? ONE_ENTRY : planMaglev(sorted, weights.max, config.tableSize);
     values[base + MAGLEV.min_entries_per_host] = least(entries);
     values[base + MAGLEV.max_entries_per_host] = most(entries);
   }
 }
+
+const ONE_ENTRY = Uint32Array.of(1);
 
 /** The cluster's hosts as its workers have them, without connections. */
 function hostsOf(record: ClusterRecord, table: SharedTable): Host[] {
