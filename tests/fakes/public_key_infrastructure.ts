@@ -18,6 +18,8 @@ export interface LeafOptions {
   readonly extensions?: readonly string[];
   readonly key?: 'ec' | 'rsa';
   readonly expired?: boolean;
+  /** Of its validity, by default ten years from now. */
+  readonly validity?: { readonly from: Date; readonly to: Date };
   /** Whether it is an authority itself; its path length, or undefined for none. */
   readonly authority?: { readonly pathLength?: number };
 }
@@ -29,9 +31,10 @@ export class PublicKeyInfrastructure {
   constructor() {
     writeFileSync(
       this.path('ca.cnf'),
-      `[ca]\ndefault_ca=d\n[d]\ndatabase=${this.path('index')}\ndefault_md=sha256\ncrl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n`,
+      `[ca]\ndefault_ca=d\n[d]\ndatabase=${this.path('index')}\nserial=${this.path('serial')}\ndefault_md=sha256\ncrl_extensions=e\n[e]\nauthorityKeyIdentifier=keyid\n[p]\norganizationName=optional\ncommonName=supplied\n`,
     );
     writeFileSync(this.path('index'), '');
+    writeFileSync(this.path('serial'), '1000');
   }
 
   path(file: string): string {
@@ -62,6 +65,7 @@ export class PublicKeyInfrastructure {
       extensions = [],
       key = 'ec',
       expired,
+      validity,
       authority,
     } = options;
     this.#makeKey(name, key);
@@ -78,6 +82,10 @@ export class PublicKeyInfrastructure {
       ['req', '-new', '-key', this.path(`${name}.key`), '-utf8', '-subj', subject],
       ['-out', this.path(`${name}.csr`)],
     );
+    if (validity !== undefined) {
+      this.#issueFor(name, issuer, validity);
+      return;
+    }
     this.#run(
       [
         'x509',
@@ -91,6 +99,24 @@ export class PublicKeyInfrastructure {
       ],
       ['-CA', this.path(`${issuer}.pem`), '-CAkey', this.path(`${issuer}.key`), '-CAcreateserial'],
       ['-extfile', this.path(`${name}.ext`)],
+    );
+  }
+
+  /** Only `openssl ca` takes dates; it wants a policy and a place for copies. */
+  #issueFor(name: string, issuer: string, { from, to }: Required<LeafOptions>['validity']): void {
+    writeFileSync(this.path('index'), '');
+    const sign = [
+      '-cert',
+      this.path(`${issuer}.pem`),
+      '-keyfile',
+      this.path(`${issuer}.key`),
+      '-policy',
+      'p',
+    ];
+    this.#run(
+      ['ca', '-batch', '-config', this.path('ca.cnf'), ...sign, '-notext', '-outdir', this.#directory],
+      ['-startdate', opensslTime(from), '-enddate', opensslTime(to), '-extfile', this.path(`${name}.ext`)],
+      ['-in', this.path(`${name}.csr`), '-out', this.path(`${name}.pem`)],
     );
   }
 
@@ -148,4 +174,9 @@ export class PublicKeyInfrastructure {
   #run(...args: readonly (readonly string[])[]): string {
     return execFileSync('openssl', args.flat(), { encoding: 'latin1', stdio: ['ignore', 'pipe', 'pipe'] });
   }
+}
+
+/** YYYYMMDDHHMMSSZ. */
+function opensslTime(date: Date): string {
+  return `${date.toISOString().slice(0, 19).replaceAll(/[-:T]/g, '')}Z`;
 }
