@@ -5,6 +5,8 @@
 export interface CachedDnsHost {
   /** Undefined: it has none, `failure` says why. */
   readonly ip: string | undefined;
+  /** The others of the answer, tried in turn with it. */
+  readonly otherIps: readonly string[];
   readonly port: number;
   /** The name that was looked up, without its port. */
   readonly name: string;

@@ -27,6 +27,7 @@ before(async () => {
     'broken.test': 'fail',
     'silent.test': 'silent',
     'refused.test': ['127.0.0.9'],
+    'turns.test': ['127.0.0.9', '127.0.0.1'],
   });
 });
 after(() => {
@@ -178,6 +179,7 @@ suite('Balancing: dynamic_forward_proxy', () => {
     ['/literal', to('nobody.test')],
     ['/header', to('nobody.test', { 'x-to': `a.test:${portOf(backend)}` })],
     ['/header', to('a.test')],
+    ['/turns', to('turns.test')],
     ['/4', { host: `127.0.0.1:${portOf(backend)}` }],
   ];
   compare('hosts that are there', (proxy) => answersTo(proxy, first()));

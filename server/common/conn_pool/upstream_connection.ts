@@ -68,6 +68,7 @@ export class UpstreamConnection implements TimerOwner {
     const raw = connectSocket(
       {
         ip: host.address.ip,
+        otherIps: host.otherIps,
         port: host.address.port,
         path: host.address.ip === '' ? host.address.text : '',
         localAddress: bind?.ip,
@@ -116,6 +117,17 @@ export class UpstreamConnection implements TimerOwner {
     this.timer = new Timer(this);
     this.timer.enable(config.connectTimeoutMs, this.connectStart);
     this.begin();
+    if (host.otherIps.length > 0) this.countAttempts(raw.socket);
+  }
+
+  /** Of several addresses each attempt counts as a connection, as in Envoy; the first is counted already. */
+  private countAttempts(socket: Socket): void {
+    let attempts = 0;
+    socket.on('connectionAttempt', () => {
+      if (++attempts === 1) return;
+      const { values, base } = this.cluster.stats;
+      values[base + STAT.upstream_cx_total]++;
+    });
   }
 
   private begin(): void {
@@ -145,6 +157,8 @@ export class UpstreamConnection implements TimerOwner {
       if (this.host.transportSocket === undefined) this.connectEnd = now;
       else this.handshakeEnd = now;
       const info = this.connection.info as ConnectionInfoRecord;
+      if (this.host.otherIps.length > 0 && socket.remoteAddress !== undefined)
+        info.remoteAddress = ipAddress(socket.remoteAddress, this.host.address.port);
       if (socket.localAddress !== undefined)
         info.localAddress = ipAddress(socket.localAddress, socket.localPort ?? 0);
       this.cluster.stats.record(STAT.upstream_cx_connect_ms, now - this.connectStart);

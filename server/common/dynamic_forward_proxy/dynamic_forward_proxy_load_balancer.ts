@@ -1,7 +1,7 @@
 // The hosts of a dynamic_forward_proxy cluster are those of its DNS cache: a request goes to the one that it names.
 // Envoy: source/extensions/clusters/dynamic_forward_proxy/cluster.cc (Cluster::LoadBalancer).
 
-import type { DnsCache } from '../../api/dns_cache.ts';
+import type { CachedDnsHost, DnsCache } from '../../api/dns_cache.ts';
 import type { LoadBalancer, LoadBalancerContext } from '../../api/upstream/cluster.ts';
 import { HOST_SLOTS } from '../../api/upstream/host.ts';
 import { ipAddress } from '../network/address.ts';
@@ -40,7 +40,7 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
       if (host.address.ip === known.ip) return host;
       host.drainPools();
     }
-    const made = this.createHost(known.ip, known.port, key);
+    const made = this.createHost(known.ip, known, key);
     this.hosts.set(key, made);
     this.cleaner ??= setInterval(() => this.clean(), CLEANUP_INTERVAL_MS).unref();
     return made;
@@ -64,9 +64,10 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
     return hostKey(host, port > 0 && port <= 65535 ? port : this.defaultPort);
   }
 
-  private createHost(ip: string, port: number, key: string): Host {
+  private createHost(ip: string, { otherIps, port }: CachedDnsHost, key: string): Host {
     return new Host({
       address: ipAddress(ip, port),
+      otherIps,
       hostname: key,
       locality: NO_LOCALITY,
       priority: 0,

@@ -24,7 +24,7 @@ function fixture(more: object = {}) {
     stats.block(DNS_CACHE_STATS, 'dns_cache.d.'),
   );
   const found = (key: string): void => {
-    const host = { ip: '10.0.0.1', port: 80, name: key, failure: '' };
+    const host = { ip: '10.0.0.1', otherIps: [], port: 80, name: key, failure: '' };
     known.set(key, host);
     cache.updated(key, host);
   };

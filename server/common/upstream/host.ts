@@ -33,6 +33,8 @@ export function coarseHealth(flags: number): HostHealth {
   return (flags & DEGRADED_FLAGS) !== 0 ? 'degraded' : 'healthy';
 }
 
+const NO_OTHER_IPS: readonly string[] = [];
+
 /** A pool that belongs to a host, as the host needs it. */
 export interface HostPool {
   /** The host left its cluster or changed: idle connections close, busy ones when they are done. */
@@ -41,6 +43,8 @@ export interface HostPool {
 
 export interface HostOptions {
   readonly address: Address;
+  /** Further IP addresses of it, on the same port. */
+  readonly otherIps?: readonly string[];
   readonly hostname: string;
   readonly locality: Locality;
   readonly priority: number;
@@ -60,6 +64,7 @@ export interface HostOptions {
 
 export class Host implements HostDescription {
   readonly address: Address;
+  readonly otherIps: readonly string[];
   readonly hostname: string;
   readonly locality: Locality;
   readonly priority: number;
@@ -88,6 +93,7 @@ export class Host implements HostDescription {
 
   constructor(options: HostOptions) {
     this.address = options.address;
+    this.otherIps = options.otherIps ?? NO_OTHER_IPS;
     this.hostname = options.hostname;
     this.locality = options.locality;
     this.priority = options.priority;

@@ -55,9 +55,10 @@ export class HostUpdate {
   }
 
   private addNew(endpoint: CompiledEndpoint, index: number, place: TableSlot): void {
-    const { address, hostname, locality, weight, metadata } = endpoint;
+    const { address, otherIps, hostname, locality, weight, metadata } = endpoint;
     const host = new Host({
       address,
+      otherIps,
       hostname,
       locality,
       priority: locality.priority,

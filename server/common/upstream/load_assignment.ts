@@ -3,6 +3,7 @@
 
 import type {
   ClusterLoadAssignment,
+  Endpoint,
   Endpoint_HealthCheckConfig,
   LbEndpoint,
 } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
@@ -40,11 +41,13 @@ const LB_ENDPOINT_FIELDS = new Set([
   'metadata',
   'load_balancing_weight',
 ]);
-const ENDPOINT_FIELDS = new Set(['address', 'hostname', 'health_check_config']);
+const ENDPOINT_FIELDS = new Set(['address', 'hostname', 'health_check_config', 'additional_addresses']);
 
 /** One endpoint as configured, before it is a Host of a worker. */
 export interface CompiledEndpoint {
   readonly address: Address;
+  /** More IP addresses of the same host and port, tried in turn with `address`. */
+  readonly otherIps: readonly string[];
   readonly hostname: string;
   readonly locality: CompiledLocality;
   readonly weight: number;
@@ -156,8 +159,10 @@ function compileEndpoint(
   const endpoint = endpointOf(assignment, lb);
   if (endpoint === undefined) throw new ConfigError(at(path, 'endpoint'), 'an endpoint is required');
   rejectOtherFields(endpoint, ENDPOINT_FIELDS, at(path, 'endpoint'));
+  const address = parse(endpoint.address, at(path, 'endpoint.address'));
   return {
-    address: parse(endpoint.address, at(path, 'endpoint.address')),
+    address,
+    otherIps: compileOtherIps(endpoint, address, at(path, 'endpoint.additional_addresses')),
     hostname: endpoint.hostname,
     locality,
     weight: wrapperValue(lb.load_balancing_weight) ?? 1,
@@ -167,6 +172,25 @@ function compileEndpoint(
       at(path, 'endpoint.health_check_config'),
     ),
   };
+}
+
+/** Of most endpoints. */
+export const NO_OTHER_IPS: readonly string[] = [];
+
+function compileOtherIps(
+  { additional_addresses: others }: Endpoint,
+  { port }: Address,
+  path: string,
+): readonly string[] {
+  if (others.length === 0) return NO_OTHER_IPS;
+  return others.map(({ address }, index) => {
+    const where = at(at(path, index), 'address');
+    const other = parseAddress(address, where);
+    if (other.ip === '') throw new ConfigError(where, 'additional addresses must be IP addresses');
+    if (other.port !== port)
+      throw new ConfigError(where, 'additional addresses on other ports are not supported');
+    return other.ip;
+  });
 }
 
 export const CHECKED_AS_ITSELF: EndpointHealthCheck = Object.freeze({

@@ -17,6 +17,7 @@ import {
   type CompiledLocality,
   compileLocalities,
   compilePolicy,
+  NO_OTHER_IPS,
 } from './load_assignment.ts';
 import { type FilterMetadata, filterMetadata } from './metadata.ts';
 
@@ -200,6 +201,7 @@ class CompiledPlainEndpoints implements CompiledEndpoints {
     const { plain } = this;
     return {
       address: ipAddress(plain.ip(index), plain.port(index)),
+      otherIps: NO_OTHER_IPS,
       hostname: plain.hostname(index),
       locality: this.localities[plain.locality(index)],
       weight: plain.weight(index),

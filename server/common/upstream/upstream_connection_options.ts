@@ -4,7 +4,7 @@
 import type { UpstreamConnectionOptions } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { BindConfig } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { wrapperValue } from '../../../xds-protos/well_known.ts';
-import { at } from '../../api/config_error.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { parseAddress } from '../network/address.ts';
@@ -17,7 +17,11 @@ export interface TcpKeepalive {
 }
 
 const BIND_FIELDS = new Set(['source_address', 'freebind']);
-const CONNECTION_FIELDS = new Set(['tcp_keepalive', 'set_local_interface_name_on_upstream_connections']);
+const CONNECTION_FIELDS = new Set([
+  'tcp_keepalive',
+  'set_local_interface_name_on_upstream_connections',
+  'happy_eyeballs_config',
+]);
 const KEEPALIVE_FIELDS = new Set(['keepalive_probes', 'keepalive_time', 'keepalive_interval']);
 
 /** The source address of connections, or undefined: the system chooses. */
@@ -28,12 +32,25 @@ export function compileBindConfig(config: BindConfig | undefined, path: string):
   return parseAddress({ socket_address: config.source_address }, at(path, 'source_address'));
 }
 
+/** Families take turns, beginning with that of the first address: that alone is what node does. Throws ConfigError. */
+function checkHappyEyeballs(
+  { happy_eyeballs_config: config }: UpstreamConnectionOptions,
+  path: string,
+): void {
+  if (config === undefined) return;
+  if (config.first_address_family_version !== 'DEFAULT')
+    throw new ConfigError(at(path, 'first_address_family_version'), 'only DEFAULT is supported');
+  if ((wrapperValue(config.first_address_family_count) ?? 1) !== 1)
+    throw new ConfigError(at(path, 'first_address_family_count'), 'only 1 is supported');
+}
+
 export function compileConnectionOptions(
   config: UpstreamConnectionOptions | undefined,
   path: string,
 ): TcpKeepalive | undefined {
   if (config === undefined) return undefined;
   rejectOtherFields(config, CONNECTION_FIELDS, path);
+  checkHappyEyeballs(config, at(path, 'happy_eyeballs_config'));
   const keepalive = config.tcp_keepalive;
   if (keepalive === undefined) return undefined;
   rejectOtherFields(keepalive, KEEPALIVE_FIELDS, at(path, 'tcp_keepalive'));

@@ -22,6 +22,7 @@ interface Entry {
   readonly port: number;
   usedAt: number;
   ip: string | undefined;
+  otherIps: readonly string[];
   failures: number;
   timer: NodeJS.Timeout | undefined;
   /** A lookup is under way; one that comes too late is not of this number any more. */
@@ -78,6 +79,7 @@ export class DnsCache {
       port,
       usedAt: performance.now(),
       ip: undefined,
+      otherIps: [],
       failures: 0,
       timer: undefined,
       query: 0,
@@ -122,6 +124,7 @@ export class DnsCache {
     entry.failures = 0;
     if (ip !== entry.ip) {
       entry.ip = ip;
+      entry.otherIps = addresses.slice(1);
       this.#count(STAT.host_address_changed);
       this.#publish(entry, '');
     }
@@ -150,11 +153,11 @@ export class DnsCache {
     this.#again(entry, pauseMs);
   }
 
-  #publish({ key, ip, name, port }: Entry, failure: string): void {
+  #publish({ key, ip, otherIps, name, port }: Entry, failure: string): void {
     this.#publisher.put({
       kind: 'dns_host',
       name: `${this.#settings.name} ${key}`,
-      host: { ip, port, name, failure },
+      host: { ip, otherIps, port, name, failure },
     });
   }
 

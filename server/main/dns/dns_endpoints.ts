@@ -121,10 +121,14 @@ export class DnsEndpoints extends Observable implements EndpointSource {
     if (socket === undefined) return [lbEndpoint];
     const addresses = this.#targets.get(socket.address)?.addresses ?? [];
     const hostname = endpoint!.hostname === '' ? socket.address : endpoint!.hostname;
-    return (this.#firstOnly ? addresses.slice(0, 1) : addresses).map((address) => ({
+    const at = (address: string): object => ({ address: { socket_address: { ...socket, address } } });
+    const host = (address: string, others: readonly string[]): object => ({
       ...lbEndpoint,
-      endpoint: { ...endpoint, hostname, address: { socket_address: { ...socket, address } } },
-    }));
+      endpoint: { ...endpoint, hostname, ...at(address), additional_addresses: others.map(at) },
+    });
+    if (!this.#firstOnly) return addresses.map((address) => host(address, []));
+    const [first, ...others] = addresses;
+    return first === undefined ? [] : [host(first, others)];
   }
 }
 
