@@ -22,6 +22,8 @@ const REPLACED_MS = 20_000;
 const LOST_MS = 2000;
 /** ms in which workers have what the proxy has taken, clusters with their hosts. */
 const TAKES_EFFECT_MS = 500;
+/** ms before a request that are told of with it. */
+const BEFORE_MS = 5000;
 const NAME_OF_STALL = 'the test itself stood still';
 
 /** Something that was so from one time of performance.now() to another. */
@@ -87,10 +89,10 @@ export class World {
     return this.#periods.some((one) => one.what.startsWith(what) && one.from <= to && one.to >= from);
   }
 
-  /** For people: what happened between the two, and how hosts were. */
+  /** For people: what happened between the two, and shortly before, and how hosts were. */
   describe(from: number, to: number): string[] {
     const periods = this.#periods
-      .filter((one) => one.from <= to && one.to >= from)
+      .filter((one) => one.from <= to && one.to >= from - BEFORE_MS)
       .map((one) => `${one.what} from ${(one.from - from).toFixed(0)} to ${(one.to - from).toFixed(0)} ms`);
     const hosts = Object.entries(this.pools).flatMap(([pool, all]) =>
       all.map((host) => `${pool} ${host.address}: ${[...host.history.during(from, to)].join(', ')}`),
