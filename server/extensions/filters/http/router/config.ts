@@ -10,11 +10,13 @@ import type { StatBlock } from '../../../../api/stats.ts';
 import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
 import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
 import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
+import { dataPath, loadOnWorker } from '../../../../common/data_path.ts';
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
-import { Router } from './router.ts';
+import type { Router } from './router.ts';
 import type { UpstreamLogs } from './upstream_log.ts';
 
 const require = createRequire(import.meta.url);
+const router = dataPath<typeof Router>(() => require('./router.ts').Router);
 
 const HANDLED = new Set([
   'dynamic_stats',
@@ -48,13 +50,14 @@ export class RouterConfig implements HttpFilterConfig {
   }
 
   createFilter(): HttpFilter {
-    return new Router(this);
+    return new (router())(this);
   }
 }
 
 export const routerFactory: HttpFilterFactory<RouterMessage> = {
   compile(config, context, path) {
     rejectOtherFields(config, HANDLED, path);
+    loadOnWorker(context, router);
     return new RouterConfig({
       stats: context.stats.block(ROUTER_STATS, context.httpStatPrefix),
       clusterManager: context.clusterManager,

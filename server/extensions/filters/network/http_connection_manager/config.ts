@@ -13,12 +13,13 @@ import type { RouteConfig } from '../../../../api/router.ts';
 import type { StatBlock } from '../../../../api/stats.ts';
 import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
 import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
-import { ConnectionManager } from '../../../../common/http/conn_manager.ts';
+import { dataPath, loadOnWorker } from '../../../../common/data_path.ts';
+import type { ConnectionManager } from '../../../../common/http/conn_manager.ts';
 import type { ConnectionManagerConfig } from '../../../../common/http/conn_manager_config.ts';
-import { Http1ServerConnection } from '../../../../common/http/http1/server_connection.ts';
+import type { Http1ServerConnection } from '../../../../common/http/http1/server_connection.ts';
 import { compileHttp1Settings } from '../../../../common/http/http1/settings.ts';
 import { statefulFormatterResolver } from '../../../../common/http/http1/stateful_formatter.ts';
-import { Http2ServerConnection } from '../../../../common/http/http2/server_connection.ts';
+import type { Http2ServerConnection } from '../../../../common/http/http2/server_connection.ts';
 import { compileHttp2Settings } from '../../../../common/http/http2/settings.ts';
 import type { PathNormalization } from '../../../../common/http/path_utility.ts';
 import { optionalMilliseconds } from '../../../../common/router/durations.ts';
@@ -36,8 +37,16 @@ import { compileClientCertDetails, compileInternalAddresses } from './identity.t
 import { compileLocalReply } from './local_reply.ts';
 import { compileTracing } from './tracing.ts';
 
-// Few connection managers have scopes: loaded with the first.
 const require = createRequire(import.meta.url);
+const connectionManager = dataPath<typeof ConnectionManager>(
+  () => require('../../../../common/http/conn_manager.ts').ConnectionManager,
+);
+const http1Server = dataPath<typeof Http1ServerConnection>(
+  () => require('../../../../common/http/http1/server_connection.ts').Http1ServerConnection,
+);
+const http2Server = dataPath<typeof Http2ServerConnection>(
+  () => require('../../../../common/http/http2/server_connection.ts').Http2ServerConnection,
+);
 
 /** Source of each: the field's documentation. */
 const DEFAULT_STREAM_IDLE_TIMEOUT_MS = 300_000;
@@ -62,7 +71,7 @@ class HttpConnectionManagerConfig implements NetworkFilterConfig {
   }
 
   createFilter(): NetworkFilter {
-    return new ConnectionManager(this.config);
+    return new (connectionManager())(this.config);
   }
 }
 
@@ -72,6 +81,7 @@ function compile(
   path: string,
 ): ConnectionManagerConfig {
   rejectOtherFields(config, HANDLED_FIELDS, path);
+  loadOnWorker(outer, connectionManager, http1Server, http2Server);
   const common = config.common_http_protocol_options;
   if (common !== undefined)
     rejectOtherFields(common, HANDLED_COMMON_FIELDS, at(path, 'common_http_protocol_options'));
@@ -139,12 +149,12 @@ function compile(
     codecType: config.codec_type === 'HTTP1' || config.codec_type === 'HTTP2' ? config.codec_type : 'AUTO',
     createHttp1Codec: (sink, callbacks) => {
       http1Stats ??= context.stats.block(HTTP1_CODEC_STATS, 'http1.');
-      return new Http1ServerConnection(sink, callbacks, http1, http1Stats);
+      return new (http1Server())(sink, callbacks, http1, http1Stats);
     },
     createHttp2Codec: (sink, callbacks) => {
       // Made with the first connection: most listeners never see one.
       http2Stats ??= context.stats.block(HTTP2_CODEC_STATS, 'http2.');
-      const codec = new Http2ServerConnection(sink, callbacks, http2, http2Stats);
+      const codec = new (http2Server())(sink, callbacks, http2, http2Stats);
       codec.flushTimeoutMs = streamIdleTimeoutMs;
       return codec;
     },

@@ -1,6 +1,7 @@
 // The TCP proxy's configuration: envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.
 // Follows Envoy's source/common/tcp_proxy/tcp_proxy.cc (Config).
 
+import { createRequire } from 'node:module';
 import type {
   TcpProxy_WeightedCluster,
   TcpProxy as TcpProxyMessage,
@@ -16,12 +17,16 @@ import type { StreamInfo } from '../../../../api/stream_info.ts';
 import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
 import { compileAccessLogs } from '../../../../common/access_log/access_log_config.ts';
 import { rejectOtherFields } from '../../../../common/config/handled_fields.ts';
+import { dataPath, loadOnWorker } from '../../../../common/data_path.ts';
 import { xxHash64 } from '../../../../common/hash/xx_hash_64.ts';
 import { latin1Of } from '../../../../common/matcher/latin1.ts';
 import { type PlainStruct, plainMetadata } from '../../../../common/router/metadata.ts';
 import { TCP_PROXY_STATS } from '../../../../common/stats/families/tcp_proxy.ts';
-import { TcpProxy } from './tcp_proxy.ts';
+import type { TcpProxy } from './tcp_proxy.ts';
 import { compileTunneling, type Tunneling } from './tunneling.ts';
+
+const require = createRequire(import.meta.url);
+const tcpProxy = dataPath<typeof TcpProxy>(() => require('./tcp_proxy.ts').TcpProxy);
 
 const HANDLED = new Set([
   'stat_prefix',
@@ -112,7 +117,7 @@ export class TcpProxyConfig implements NetworkFilterConfig {
   }
 
   createFilter(): NetworkFilter {
-    return new TcpProxy(this);
+    return new (tcpProxy())(this);
   }
 
   /** `random` in [0, 1). */
@@ -129,6 +134,7 @@ export class TcpProxyConfig implements NetworkFilterConfig {
 export const tcpProxyFactory: NetworkFilterFactory<TcpProxyMessage> = {
   compile(config, context, path) {
     rejectOtherFields(config, HANDLED, path);
+    loadOnWorker(context, tcpProxy);
     const defaultMetadataMatch = plainMetadata(config.metadata_match)?.[LB_METADATA];
     const routes = compileRoutes(config, defaultMetadataMatch);
     return Object.freeze(
