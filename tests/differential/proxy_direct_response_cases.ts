@@ -1,4 +1,5 @@
-// Direct responses: their bodies from files, variables and formats, and where they stand among the mutations of headers.
+// Direct responses: their bodies from files, variables and formats, and where they stand among the mutations of headers. And what
+// else of routes is a format: host_rewrite and path_rewrite.
 
 import path from 'node:path';
 import type { Scenario } from './proxy_scenario.ts';
@@ -52,4 +53,30 @@ export const DIRECT_RESPONSE_CASES: readonly Scenario[] = [
     status: 200,
     body_format: text('%REQ(x-none)%', { omit_empty_values: true, content_type: 'text/html' }),
   }),
+];
+
+const ASKED = [
+  [
+    get('/a/b?q=1', 'x-to: there'),
+    get('/a/b', 'x-to: elsewhere:80', 'x-path: p?r=2'),
+    get('/?q'),
+    get('/', 'x-to:', 'x-path: /%41'),
+  ],
+];
+const rewriting = (name: string, action: object): Scenario => ({
+  name: `rewrites by a format: ${name}`,
+  action: { ...action },
+  connections: ASKED,
+});
+
+export const FORMAT_REWRITE_CASES: readonly Scenario[] = [
+  rewriting('host', { host_rewrite: '%REQ(x-to)%.example' }),
+  rewriting('host that may be empty', { host_rewrite: '%REQ(x-to)%' }),
+  rewriting('host, appended', { host_rewrite: '%REQ(x-to)%', append_x_forwarded_host: true }),
+  rewriting('a literal host', { host_rewrite: 'literal' }),
+  rewriting('path', { path_rewrite: '/new/%REQ(x-path)%' }),
+  rewriting('path that may be empty', { path_rewrite: '%REQ(x-path)%' }),
+  rewriting('path of the old one', { path_rewrite: '/old%PATH(NQ)%' }),
+  rewriting('path with its query', { path_rewrite: '/old%REQ(:path)%' }),
+  rewriting('both', { host_rewrite: '%PROTOCOL%', path_rewrite: '/%REQ(:method)%' }),
 ];

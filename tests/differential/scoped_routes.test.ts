@@ -279,4 +279,9 @@ describe('scoped routes', { skip: SKIP }, () => {
     await compare((side) => side.dump('/config_dump?resource=dynamic_scoped_route_configs'));
     await compare((side) => side.dump('/config_dump?resource=dynamic_route_configs'));
   });
+
+  test('a scope on demand is refused here, by its field', async () => {
+    const words = await sides[1].plane.set('scope', { s6: { ...scope('s6', 'one', 'f'), on_demand: true } });
+    assert.match(words ?? '', /on_demand: scopes on demand are not supported/);
+  });
 });

@@ -92,6 +92,8 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'auto_host_rewrite',
     'host_rewrite_header',
     'host_rewrite_path_regex',
+    'host_rewrite',
+    'path_rewrite',
     'append_x_forwarded_host',
     'timeout',
     'idle_timeout',

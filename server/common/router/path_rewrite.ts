@@ -1,10 +1,14 @@
-// prefix_rewrite, regex_rewrite and path_rewrite_policy of routes and redirects, compiled. The query always stays.
+// prefix_rewrite, regex_rewrite, path_rewrite (a format) and path_rewrite_policy of routes and redirects, compiled. The query always stays.
 // Envoy: currentUrlPathAfterRewriteWithMatchedPath in source/common/router/config_impl.cc.
 
 import type { RedirectAction, RouteAction } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { RegexMatchAndSubstitute } from '../../../xds-protos/generated/envoy/type/matcher/v3.ts';
+import type { Formatter } from '../../api/access_log.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { FactoryContext } from '../../api/registry.ts';
+import type { StreamInfo } from '../../api/stream_info.ts';
+import { compileFormat } from '../formatter/substitution_formatter.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { PathKind, type PathMatcher, type PathTemplateMatcher, pathEnd } from '../matcher/path_matcher.ts';
 import { type CompiledRegex, compileRegex, Substitution } from '../matcher/regex.ts';
@@ -20,7 +24,7 @@ export interface PathTemplateRewriter {
 /** A rewrite of one route. */
 export interface PathRewrite {
   /** The new path with the old query; undefined: leave it as it is. */
-  rewrite(path: string): string | undefined;
+  rewrite(path: string, headers: RequestHeaderMap, info: StreamInfo | undefined): string | undefined;
 }
 
 class PrefixRewrite implements PathRewrite {
@@ -83,6 +87,34 @@ class TemplateRewrite implements PathRewrite {
   }
 }
 
+/** path_rewrite. */
+class FormatRewrite implements PathRewrite {
+  private readonly format: Formatter;
+  constructor(format: Formatter) {
+    this.format = format;
+  }
+  rewrite(path: string, headers: RequestHeaderMap, info: StreamInfo | undefined): string | undefined {
+    const formatted = formatOf(this.format, headers, info as StreamInfo);
+    return formatted === '' ? undefined : formatted + path.slice(pathEnd(path));
+  }
+}
+
+/** What a format makes of a request. */
+export function formatOf(
+  format: Formatter,
+  requestHeaders: RequestHeaderMap,
+  streamInfo: StreamInfo,
+): string {
+  return format.format({
+    requestHeaders,
+    responseHeaders: undefined,
+    responseTrailers: undefined,
+    streamInfo,
+    localReplyBody: '',
+    accessLogType: 'NotSet',
+  });
+}
+
 export function compileRoutePathRewrite(
   action: RouteAction,
   matcher: PathMatcher,
@@ -90,7 +122,9 @@ export function compileRoutePathRewrite(
   path: string,
 ): PathRewrite | undefined {
   const { prefix_rewrite: prefix, regex_rewrite: regex, path_rewrite_policy: policy } = action;
-  if (Number(prefix !== '') + Number(regex !== undefined) + Number(policy !== undefined) > 1) {
+  const format = action.path_rewrite;
+  const all = [prefix !== '', regex !== undefined, policy !== undefined, format !== ''];
+  if (all.filter((is) => is).length > 1) {
     throw new ConfigError(path, 'Specify only one of prefix_rewrite, regex_rewrite or path_rewrite_policy');
   }
   if (prefix !== '') {
@@ -100,6 +134,10 @@ export function compileRoutePathRewrite(
     return new PrefixRewrite(latin1Of(prefix), matcher);
   }
   if (regex !== undefined) return new RegexRewrite(regex, at(path, 'regex_rewrite'));
+  if (format !== '') {
+    const options = { omitEmptyValues: true };
+    return new FormatRewrite(compileFormat(format, context, at(path, 'path_rewrite'), options));
+  }
   if (policy === undefined) return undefined;
   const inside = at(path, 'path_rewrite_policy');
   const resolved = context.registry.resolve('envoy.path.rewrite', policy.name, policy.typed_config, inside);

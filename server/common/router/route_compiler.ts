@@ -210,7 +210,7 @@ function compileEntry(
       scope.global.requestParser,
       scope.global.mostSpecificWins,
     ),
-    hostRewrite: compileHostRewrite(action, path),
+    hostRewrite: compileHostRewrite(action, context, path),
     pathRewrite: compileRoutePathRewrite(action, match.path, context, path),
   };
 }

@@ -149,8 +149,8 @@ export class CompiledRouteEntry implements RouteEntry {
     const parsers = this.requestParsers;
     for (let i = 0; i < parsers.length; i++) parsers[i].evaluateRequestHeaders(headers, info);
     if (headers.method === 'CONNECT') restorePort(headers, info.filterState?.get(ORIGINAL_CONNECT_PORT));
-    this.hostRewrite?.rewrite(headers, insertEnvoyOriginalPath);
-    if (this.pathRewrite !== undefined) rewritePath(headers, this.pathRewrite, insertEnvoyOriginalPath);
+    this.hostRewrite?.rewrite(headers, info, insertEnvoyOriginalPath);
+    if (this.pathRewrite !== undefined) rewritePath(headers, this.pathRewrite, insertEnvoyOriginalPath, info);
   }
 }
 
@@ -159,8 +159,9 @@ export function rewritePath(
   headers: RequestHeaderMap,
   pathRewrite: PathRewrite,
   insertOriginal: boolean,
+  info?: StreamInfo,
 ): void {
-  const path = pathRewrite.rewrite(headers.path);
+  const path = pathRewrite.rewrite(headers.path, headers, info);
   if (path === undefined) return;
   if (insertOriginal) headers.set('x-envoy-original-path', headers.path);
   headers.path = path;

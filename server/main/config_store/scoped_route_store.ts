@@ -163,6 +163,7 @@ export class ScopedRouteCollection extends Observable implements Warmable {
   #dependenciesOf(config: ScopedRouteConfiguration): readonly Dependency[] {
     const { route_configuration: inline, route_configuration_name: name } = config;
     if (inline !== undefined) return this.#compile(inline, config);
+    if (config.on_demand) throw new ConfigError('on_demand', 'scopes on demand are not supported');
     if (name === '') throw new ConfigError('route_configuration_name', 'route_configuration_name is empty.');
     const { config: scopedRoutes, statPrefix, path } = this.#dependency;
     const source = scopedRoutes.rds_config_source;
