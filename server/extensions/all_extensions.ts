@@ -11,6 +11,7 @@ const require = createRequire(import.meta.url);
 export const ALL_EXTENSIONS: readonly Extension[] = [
   listed('envoy.access_loggers', 'envoy.access_loggers.file', ['envoy.extensions.access_loggers.file.v3.FileAccessLog'], () => require('./access_loggers/file/config.ts').fileAccessLogger),
   listed('envoy.access_loggers.extension_filters', 'envoy.access_loggers.extension_filters.cel', ['envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter'], () => require('./access_loggers/filters/cel/config.ts').celAccessLogFilter),
+  listed('envoy.access_loggers', 'envoy.access_loggers.open_telemetry', ['envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig'], () => require('./access_loggers/open_telemetry/config.ts').openTelemetryAccessLogger),
   listed('envoy.access_loggers', 'envoy.access_loggers.stderr', ['envoy.extensions.access_loggers.stream.v3.StderrAccessLog'], () => require('./access_loggers/stream/config.ts').stderrAccessLogger),
   listed('envoy.access_loggers', 'envoy.access_loggers.stdout', ['envoy.extensions.access_loggers.stream.v3.StdoutAccessLog'], () => require('./access_loggers/stream/config.ts').stdoutAccessLogger),
   listed('envoy.bootstrap', 'envoy.bootstrap.internal_listener', ['envoy.extensions.bootstrap.internal_listener.v3.InternalListener'], () => require('./bootstrap/internal_listener/config.ts').internalListenerFactory),

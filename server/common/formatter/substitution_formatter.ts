@@ -74,9 +74,7 @@ export function compileSubstitutionFormatString(
   context: FactoryContext,
   path: string,
 ): Formatter {
-  const parsers = config.formatters.map((extension, i) =>
-    compileParser(extension, context, at(at(path, 'formatters'), i)),
-  );
+  const parsers = compileCommandParsers(config.formatters, context, at(path, 'formatters'));
   const options = { omitEmptyValues: config.omit_empty_values, parsers };
   if (config.json_format !== undefined) {
     return compileJsonFormat(config.json_format, context, at(path, 'json_format'), options);
@@ -86,6 +84,15 @@ export function compileSubstitutionFormatString(
     return compileFormat(readText(config.text_format_source, source), context, source, options);
   }
   return compileFormat(config.text_format ?? '', context, at(path, 'text_format'), options);
+}
+
+/** The commands that `envoy.formatter` extensions bring. Throws ConfigError. */
+export function compileCommandParsers(
+  extensions: readonly core.TypedExtensionConfig[],
+  context: FactoryContext,
+  path: string,
+): readonly CommandParser[] {
+  return extensions.map((extension, i) => compileParser(extension, context, at(path, i)));
 }
 
 function compileParser(

@@ -1,13 +1,12 @@
 // Sends reports to the collector: as a POST of HTTP, or as a unary call of gRPC, which is a POST too.
 // Envoy: source/extensions/tracers/opentelemetry/http_trace_exporter.cc, grpc_trace_exporter.cc; https://opentelemetry.io/docs/specs/otlp.
 
-import type { FactoryContext } from '../../../api/registry.ts';
-import { type AsyncCallbacks, sendRequest } from '../../../common/http/async_client.ts';
-import { RequestHeaders } from '../../../common/http/header_map.ts';
-import type { ThreadLocalCluster } from '../../../common/upstream/thread_local_cluster.ts';
-import { VERSION } from '../../../common/version.ts';
+import type { FactoryContext } from '../../api/registry.ts';
+import { type AsyncCallbacks, sendRequest } from '../http/async_client.ts';
+import { RequestHeaders } from '../http/header_map.ts';
+import type { ThreadLocalCluster } from '../upstream/thread_local_cluster.ts';
+import { VERSION } from '../version.ts';
 
-const GRPC_PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 /** No compression, and four bytes of length. Source: gRPC over HTTP/2, Length-Prefixed-Message. */
 const GRPC_PREFIX = 5;
 // https://opentelemetry.io/docs/specs/otel/protocol/exporter/#user-agent
@@ -18,7 +17,7 @@ export interface Collector {
   readonly protocol: 'http' | 'grpc';
   readonly cluster: string;
   readonly authority: string;
-  /** Of HTTP. */
+  /** Of HTTP's resource, or of gRPC's method. */
   readonly path: string;
   /** Names (lower-case) and values. */
   readonly headers: readonly (readonly [string, string])[];
@@ -45,7 +44,7 @@ export class Exporter {
     const cluster = clusterManager.getCluster(name) as ThreadLocalCluster | undefined;
     if (cluster === undefined) return false;
     const isGrpc = protocol === 'grpc';
-    const head = new RequestHeaders('POST', isGrpc ? GRPC_PATH : path, authority, 'http', []);
+    const head = new RequestHeaders('POST', path, authority, 'http', []);
     if (isGrpc) head.set('te', 'trailers');
     head.set('content-type', isGrpc ? 'application/grpc' : 'application/x-protobuf');
     head.set('user-agent', USER_AGENT);
