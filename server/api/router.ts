@@ -214,6 +214,8 @@ export interface Route {
   /** Is the filter switched off for this route (`FilterConfig.disabled`)? undefined: not said. */
   filterDisabled(filterName: string): boolean | undefined;
   readonly metadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  /** Of the virtual host, by namespace. */
+  readonly virtualHostMetadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
   readonly decoratorOperation: string;
   /** decorator.propagate: say the operation to others in x-envoy-decorator-operation. */
   readonly decoratorPropagate: boolean;

@@ -69,10 +69,11 @@ export const OPERATOR_CASES: readonly Scenario[] = [
     connections: [[get('/'), get('/again')]],
   },
   {
-    name: 'metadata of routes and clusters in logs and headers',
+    name: 'metadata of routes, virtual hosts and clusters in logs and headers',
     manager: logging(
-      '%METADATA(ROUTE:my.space)%|%METADATA(ROUTE:my.space:a:b)%|%METADATA(CLUSTER:my.space:c)%|%DYNAMIC_METADATA(my.space)%',
+      '%METADATA(ROUTE:my.space)%|%METADATA(ROUTE:my.space:a:b)%|%METADATA(CLUSTER:my.space:c)%|%METADATA(VIRTUAL_HOST:my.space)%|%METADATA(VIRTUAL_HOST:my.space:v)%|%DYNAMIC_METADATA(my.space)%',
     ),
+    virtualHost: { metadata: { filter_metadata: { 'my.space': { v: ['of the virtual host', 1] } } } },
     route: {
       metadata: { filter_metadata: { 'my.space': { a: { b: 'of the route' }, n: 1.5, l: [1, 'x'] } } },
       request_headers_to_add: [

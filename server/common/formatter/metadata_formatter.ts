@@ -22,6 +22,9 @@ const clusterMetadata: Namespace = ({ streamInfo }, namespace) =>
 const hostMetadata: Namespace = ({ streamInfo }, namespace) => streamInfo.upstreamHost?.metadata?.[namespace];
 const routeMetadata: Namespace = ({ streamInfo }, namespace) => streamInfo.route?.metadata?.[namespace];
 
+const virtualHostMetadata: Namespace = ({ streamInfo }, namespace) =>
+  streamInfo.route?.virtualHostMetadata?.[namespace];
+
 /** `NAMESPACE:KEY:KEY...`; without keys the whole namespace. */
 function compileMetadata(
   source: Namespace,
@@ -60,6 +63,8 @@ function compileTypedMetadata({ argument, maxLength, context, path }: CommandCal
       return compileMetadata(hostMetadata, rest, maxLength);
     case 'ROUTE':
       return compileMetadata(routeMetadata, rest, maxLength);
+    case 'VIRTUAL_HOST':
+      return compileMetadata(virtualHostMetadata, rest, maxLength);
     case 'LISTENER': {
       const metadata = context.listener?.metadata;
       return compileMetadata((_, namespace) => metadata?.[namespace], rest, maxLength);

@@ -15,6 +15,7 @@ export interface RouteSettings {
   readonly virtualHostName: string;
   readonly routeConfigName: string;
   readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
+  readonly virtualHostMetadata: Readonly<Record<string, PlainStruct>> | undefined;
   readonly decoratorOperation: string;
   readonly decoratorPropagate: boolean;
   readonly tracing: RouteTracing | undefined;
@@ -30,6 +31,7 @@ export class CompiledRoute implements Route {
   readonly routeEntry: RouteEntry | undefined;
   readonly directResponseEntry: DirectResponseEntry | undefined;
   readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
+  readonly virtualHostMetadata: Readonly<Record<string, PlainStruct>> | undefined;
   readonly decoratorOperation: string;
   readonly decoratorPropagate: boolean;
   readonly tracing: RouteTracing | undefined;
@@ -43,6 +45,7 @@ export class CompiledRoute implements Route {
     this.routeEntry = 'clusterName' in action ? action : undefined;
     this.directResponseEntry = 'clusterName' in action ? undefined : action;
     this.metadata = settings.metadata;
+    this.virtualHostMetadata = settings.virtualHostMetadata;
     this.decoratorOperation = settings.decoratorOperation;
     this.decoratorPropagate = settings.decoratorPropagate;
     this.tracing = settings.tracing;

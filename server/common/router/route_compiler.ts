@@ -71,6 +71,7 @@ export function compileRoute(
     virtualHostName: scope.name,
     routeConfigName: global.routeConfigName,
     metadata: plainMetadata(config.metadata),
+    virtualHostMetadata: scope.metadata,
     decoratorOperation: config.decorator?.operation ?? '',
     decoratorPropagate: config.decorator?.propagate?.value ?? true,
     tracing: compileRouteTracing(config.tracing, context.runtime, at(path, 'tracing')),

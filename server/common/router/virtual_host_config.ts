@@ -20,6 +20,7 @@ import { checkFields } from './handled_fields.ts';
 import { compileHeaderParser, type HeaderParser } from './header_parser.ts';
 import { compileHedgePolicy } from './hedge_policy.ts';
 import { compileHttpMatchInput } from './http_match_inputs.ts';
+import { type PlainStruct, plainMetadata } from './metadata.ts';
 import { compilePerFilterConfigs, type PerFilterConfigs } from './per_filter_config.ts';
 import { compileRateLimits } from './rate_limits.ts';
 import { compileRetryPolicy } from './retry_policy.ts';
@@ -48,6 +49,7 @@ export interface GlobalScope {
 export interface VirtualHostScope {
   readonly global: GlobalScope;
   readonly name: string;
+  readonly metadata: Readonly<Record<string, PlainStruct>> | undefined;
   readonly requestParser: HeaderParser | undefined;
   readonly responseParser: HeaderParser | undefined;
   readonly perFilterConfigs: PerFilterConfigs | undefined;
@@ -122,6 +124,7 @@ export function compileVirtualHost(
       virtualHostName: config.name,
       routeConfigName: global.routeConfigName,
       metadata: undefined,
+      virtualHostMetadata: scope.metadata,
       decoratorOperation: '',
       decoratorPropagate: true,
       tracing: undefined,
@@ -154,6 +157,7 @@ function compileScope(
   return {
     global,
     name: config.name,
+    metadata: plainMetadata(config.metadata),
     ...compileHeaderParsers(config, context, path),
     perFilterConfigs: compilePerFilterConfigs(
       config.typed_per_filter_config,
