@@ -300,7 +300,8 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
 
   /** Hosts by discovery that go only when their checks fail, where they are checked. */
   #stabilized(cluster: Cluster, source: EndpointSource | undefined): EndpointSource | undefined {
-    const { type, health_checks, ignore_health_on_host_removal: ignore } = cluster;
+    const { health_checks, ignore_health_on_host_removal: ignore } = cluster;
+    const { type } = clusterDiscovery(cluster, '');
     const discovered = type === 'EDS' || type === 'STRICT_DNS';
     if (source === undefined || !discovered || health_checks.length === 0 || ignore) return source;
     return new StabilizedEndpoints(source);
