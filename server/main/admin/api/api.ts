@@ -74,7 +74,9 @@ export interface ApiRequest {
 /** The endpoints by their paths: one that is read and one that is posted to may have the same. */
 export function endpointsByPath(): ReadonlyMap<string, readonly ApiEndpoint[]> {
   const byPath = new Map<string, ApiEndpoint[]>();
-  for (const endpoint of API_ENDPOINTS) {
+  // What is named in full goes before what has a parameter in its place: /listeners/preview is no listener.
+  const parameters = (path: string): number => path.split('{').length;
+  for (const endpoint of [...API_ENDPOINTS].sort((a, b) => parameters(a.path) - parameters(b.path))) {
     const before = byPath.get(endpoint.path);
     if (before === undefined) byPath.set(endpoint.path, [endpoint]);
     else before.push(endpoint);
