@@ -133,7 +133,7 @@ suite('Balancing: aggregate clusters', () => {
   };
   const names = [
     ...['a-first', 'a-down', 'a-missing', 'a-nobody', 'a-empty', 'a-priorities', 'a-degraded'],
-    ...['a-all-down', 'a-no-panic', 'a-hash'],
+    ...['a-all-down', 'a-no-panic', 'a-hash', 'a-of-a'],
   ];
 
   compare(
