@@ -181,7 +181,7 @@ describe('with tokens', () => {
       '/uix',
       '/READY',
     ];
-    const open = new Set(['/ready', '/api/session', '/api/login', '/api/logout']);
+    const open = new Set(['/', '/ready', '/api/session', '/api/login', '/api/logout']);
     for (const target of targets.filter((each) => !open.has(each))) {
       for (const method of ['GET', 'POST', 'HEAD']) {
         for (const wrong of [{}, bearer(`${ADMIN_TOKEN}x`), bearer('')]) {

@@ -38,8 +38,8 @@ export interface Refusal {
 }
 
 const ANYONE: Caller = { role: 'none', by: 'nothing' };
-/** Liveness, the way to a role, and the dashboard's files, which hold no data. */
-const PUBLIC = /^\/(?:ready|api\/session|api\/login|api\/logout|ui|ui\/.*)$/;
+/** The list of endpoints, liveness, the way to a role, and the dashboard's files: they hold no data. */
+const PUBLIC = /^\/(?:|ready|api\/session|api\/login|api\/logout|ui|ui\/.*)$/;
 const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 /** https://www.rfc-editor.org/rfc/rfc6750#section-2.1 */
 const BEARER = /^Bearer +(\S+) *$/i;
