@@ -10,6 +10,7 @@ import { parseCommandLine } from '../../server/main/bootstrap/command_line.ts';
 import { buildControl } from '../../server/main/control.ts';
 import { ENVOY_BIN, validate } from './envoy_process.ts';
 import { accessLog, resourcesOf, type Scenario, TYPE } from './proxy_scenario.ts';
+import { ROUTE_VALIDATE_CASES } from './proxy_validate_route_cases.ts';
 
 setLogLevel(undefined, 'off');
 
@@ -204,7 +205,7 @@ function ours(bootstrap: object): string | undefined {
 }
 
 describe('--mode validate of HTTP listeners', () => {
-  for (const [name, part, reason] of CASES) {
+  for (const [name, part, reason] of [...CASES, ...ROUTE_VALIDATE_CASES]) {
     test(name, () => {
       const bootstrap = bootstrapOf(part);
       check(ours(bootstrap), reason);
