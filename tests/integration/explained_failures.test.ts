@@ -79,6 +79,21 @@ test('503 UF with a SAN mismatch: the names that were expected and presented', {
   assert.match(cause.advice.join(' '), /match_typed_subject_alt_names/);
 });
 
+test('503 UF with other failures of TLS: what to change', { skip: NO_OPENSSL }, async () => {
+  const cases = {
+    stranger: [/its certificate was refused, .*unable to get local issuer certificate/, /trusted_ca/],
+    expired: [/certificate has expired/, /renew it/],
+    plaintext: [/WRONG_VERSION_NUMBER/, /does not speak TLS on this port/],
+  } as const;
+  for (const [name, [reason, advice]] of Object.entries(cases)) {
+    await send(`/${name}`);
+    const cause = of(await explained(`/${name}`), 'UF');
+    assert.match(cause.reason, reason);
+    assert.match(cause.reason, new RegExp(`of cluster '${name}' failed`));
+    assert.match(cause.advice.join(' '), advice);
+  }
+});
+
 test('503 UF: nobody listens', async () => {
   await send('/closed');
   const request = await explained('/closed');
@@ -194,7 +209,7 @@ test('503 UC: the host closed a connection with a request on it', async () => {
   await send('/rude');
   assert.match(
     of(await explained('/rude'), 'UC').reason,
-    /of cluster 'rude' closed a new connection before it had answered/,
+    /of cluster 'rude' closed a new connection, before it had answered/,
   );
 });
 

@@ -91,7 +91,15 @@ export async function failingBootstrap(): Promise<object> {
     pki.root('root');
     pki.issue('other', 'root', { names: 'DNS:other.internal' });
     const secure = await listening(createTlsServer({ key: pki.key('other'), cert: pki.pem('other') }));
-    tls = [cluster('mismatch', [[secure]], upstreamTls(pki.pem('root'), 'shop.internal'))];
+    pki.root('stranger');
+    pki.issue('old', 'root', { names: 'DNS:shop.internal', expired: true });
+    const expired = await listening(createTlsServer({ key: pki.key('old'), cert: pki.pem('old') }));
+    tls = [
+      cluster('mismatch', [[secure]], upstreamTls(pki.pem('root'), 'shop.internal')),
+      cluster('stranger', [[secure]], upstreamTls(pki.pem('stranger'), 'other.internal')),
+      cluster('expired', [[expired]], upstreamTls(pki.pem('root'), 'shop.internal')),
+      cluster('plaintext', [[fine]], upstreamTls(pki.pem('root'), 'shop.internal')),
+    ];
   }
   const unhealthy = { health_status: 'UNHEALTHY' };
   return {
@@ -122,6 +130,9 @@ export async function failingBootstrap(): Promise<object> {
                           domains: ['shop.example.com', 'cart.example.com'],
                           routes: [
                             route('mismatch', {}),
+                            route('stranger', {}),
+                            route('expired', {}),
+                            route('plaintext', {}),
                             route('closed', {}),
                             route('uneven', {}),
                             route('sick', {}),

@@ -2,6 +2,7 @@
 // functions, hosts in the tables that all threads share. A resource is compiled when a question comes to it, kept while its bytes
 // stay the same, and forgotten when nobody has asked for a while.
 
+import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type {
   ExtensionConfigSource,
   TypedExtensionConfig,
@@ -140,6 +141,11 @@ export class CompiledConfiguration {
     const cluster = this.#compileCluster(update, endpoints);
     this.#clusters.set(name, { update, endpoints, cluster });
     return cluster;
+  }
+
+  clusterMessage(name: string): Cluster | undefined {
+    const update = this.#get('cluster', name) as Update<'cluster'> | undefined;
+    return update && decode(TYPE_NAMES.cluster, update.bytes);
   }
 
   /** All route configurations by RDS. */

@@ -81,7 +81,8 @@ export function endpointsByPath(): ReadonlyMap<string, readonly ApiEndpoint[]> {
     if (before === undefined) byPath.set(endpoint.path, [endpoint]);
     else before.push(endpoint);
   }
-  return byPath;
+  // Where a literal path is one of a parameter's, too, the literal one is meant.
+  return new Map([...byPath].sort(([a], [b]) => Number(a.includes('{')) - Number(b.includes('{'))));
 }
 
 /** Answers a request for one of the `endpoints` of a path; errors are `{"error": ...}`. */

@@ -3,11 +3,10 @@
 import type { Cluster } from '../../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { Route, VirtualHost } from '../../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { HttpConnectionManager } from '../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import { decode, decodeAny, typeNameOf } from '../../../../xds-protos/load.ts';
+import { decodeAny, typeNameOf } from '../../../../xds-protos/load.ts';
 import type { CapturedRequest } from '../../../common/capture/captured_request.ts';
 import type { ThreadLocalCluster } from '../../../common/upstream/thread_local_cluster.ts';
 import type { ResourceStatus } from '../../admin/context.ts';
-import { TYPE_NAMES } from '../../config_store/resource.ts';
 import type { CompiledConfiguration } from '../configuration.ts';
 import type { Explanation } from '../explanation.ts';
 
@@ -42,8 +41,7 @@ export class FlagEvidence {
   }
 
   get clusterMessage(): Cluster | undefined {
-    const status = this.resource('cluster', this.request.cluster);
-    return status?.active && decode(TYPE_NAMES.cluster, status.active.bytes);
+    return this.services.configuration.clusterMessage(this.request.cluster);
   }
 
   resource(kind: 'cluster' | 'route' | 'listener' | 'extension', name: string): ResourceStatus | undefined {

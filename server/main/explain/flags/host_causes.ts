@@ -250,7 +250,7 @@ export function connectionTermination(evidence: FlagEvidence): Cause {
   const age = connected ? 'a new connection' : 'a connection that had been used before';
   const idle = evidence.cluster?.features.idleTimeoutMs;
   return {
-    reason: `Host ${host} of cluster '${cluster}' closed ${age} ${where}${waited === undefined ? '' : `, ${waited} ms after the request was sent`}.`,
+    reason: `Host ${host} of cluster '${cluster}' closed ${age}, ${where}${waited === undefined ? '' : `, ${waited} ms after the request was sent`}.`,
     evidence: [
       { name: 'host', value: host, link: { kind: 'cluster', name: cluster } },
       { name: 'connection', value: `${request.upstream_connection_id} (${age})` },
