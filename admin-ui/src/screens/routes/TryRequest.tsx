@@ -3,12 +3,22 @@
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useState } from 'react';
 import { postJson } from '../../api/client.ts';
-import type { RouteExplanation } from '../../api/types.ts';
+import { useAnswer } from '../../api/queries.ts';
+import type { ListenerRow, Page, RouteExplanation } from '../../api/types.ts';
+import { ChoiceList } from '../../components/Choice.tsx';
 import { ScreenLink } from '../../components/ScreenLink.tsx';
 import { useUrlParam } from '../../url.ts';
 
+/** Of these one is chosen from a list; with more, the address of the request has to say. */
+const MAX_LISTENERS = 100;
+
 export function TryRequest() {
   const [tried, setTried] = useUrlParam('try');
+  const { data: listeners } = useAnswer<Page<ListenerRow>>('/api/listeners', { limit: MAX_LISTENERS });
+  const names = (listeners?.items ?? [])
+    .filter((each) => each.network_filters.includes('HttpConnectionManager'))
+    .map(({ name }) => name);
+  const [listener, setListener] = useUrlParam('on', names[0]);
   const [text, setText] = useState(tried);
   useEffect(() => setText(tried), [tried]);
   const submit = (event: FormEvent): void => {
@@ -27,19 +37,31 @@ export function TryRequest() {
         autoComplete="off"
         onChange={(event) => setText(event.target.value)}
       />
+      {names.length > 1 && (
+        <ChoiceList
+          label="on"
+          value={listener}
+          onChange={setListener}
+          options={names.map((name) => ({ value: name, title: name }))}
+        />
+      )}
       <button type="submit" className="button">
         Find
       </button>
-      {tried !== '' && <Answer request={tried} />}
+      {tried !== '' && listener !== '' && <Answer request={tried} listener={listener} />}
     </form>
   );
 }
 
-function Answer({ request }: { request: string }) {
+function Answer({ request, listener }: { request: string; listener: string }) {
   const url = /^[a-z]+:\/\//.test(request) ? request : `http://${request}`;
   const { data, error } = useQuery({
-    queryKey: ['/api/explain', url],
-    queryFn: () => postJson<RouteExplanation>('/api/explain', { request: { method: 'GET', url } }),
+    queryKey: ['/api/explain', url, listener],
+    queryFn: () =>
+      postJson<RouteExplanation>('/api/explain', {
+        request: { method: 'GET', url },
+        connection: { listener },
+      }),
     retry: false,
   });
   if (error !== null) return <p className="routes-answer bad">{error.message}</p>;
