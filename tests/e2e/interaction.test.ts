@@ -2,9 +2,13 @@
 // lost and comes back.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { buildDashboard } from '../../admin-ui/build.ts';
+import { ANY_ADMIN_PORT, ProxyProcess } from '../integration/proxy_process.ts';
 import { launch, openPage, skipWithoutChromium } from './browser.ts';
 import { DemoUnderTraffic } from './demo_under_traffic.ts';
 
@@ -138,6 +142,27 @@ describe('on the dashboard', { skip: skipWithoutChromium }, () => {
       await second.locator('.table', { hasText: 'brand-new' }).waitFor();
       assert.deepEqual(streams, []);
     }));
+
+  test('who has no credentials is asked for the token, and sees all with it', async (t) => {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'pilotfish-token-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = path.join(folder, 'token');
+    writeFileSync(file, 'a-token-of-the-admin-role');
+    const flags = ['--config-yaml', JSON.stringify(ANY_ADMIN_PORT), '--admin-token-file', file];
+    const proxy = await ProxyProcess.start(...flags, '--concurrency', '1');
+    t.after(() => proxy.stop());
+    const page = await browser.newPage();
+    t.after(() => page.close());
+    await page.goto(`http://${proxy.adminAddress}/`);
+    assert.equal(new URL(page.url()).pathname, '/ui/');
+    const token = page.getByLabel('This proxy wants a token.');
+    await token.fill('a-wrong-token');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByLabel('The proxy does not take this token.').fill('a-token-of-the-admin-role');
+    await page.getByRole('button', { name: 'Log in' }).click();
+    await page.getByText('LIVE', { exact: true }).waitFor();
+    await page.getByText('Nothing is wrong').waitFor();
+  });
 });
 
 const CLUSTER = `

@@ -21,6 +21,8 @@ interface Props {
   readonly lines: readonly Line[];
   readonly format: (value: number) => string;
   readonly height?: number;
+  /** Said while there is no value yet. */
+  readonly nothing?: string;
 }
 
 /** Rows of the table, at most: the latest. */
@@ -28,7 +30,14 @@ const TABLE_ROWS = 60;
 const HEIGHT = 132;
 const AXIS_FONT = '11px system-ui, sans-serif';
 
-export function TimeChart({ title, times, lines, format, height = HEIGHT }: Props) {
+export function TimeChart({
+  title,
+  times,
+  lines,
+  format,
+  height = HEIGHT,
+  nothing = 'No values yet',
+}: Props) {
   const [asTable, setAsTable] = useState(false);
   const [cursor, setCursor] = useState<number | null>(null);
   const at = cursor ?? times.length - 1;
@@ -52,6 +61,9 @@ export function TimeChart({ title, times, lines, format, height = HEIGHT }: Prop
           <span className="visually-hidden"> of {title}</span>
         </button>
       </figcaption>
+      {lines.every(({ values }) => values.every((value) => value === null)) && (
+        <p className="chart-nothing quiet">{nothing}</p>
+      )}
       {asTable ? (
         <ValuesTable title={title} times={times} lines={lines} format={format} />
       ) : (
@@ -68,7 +80,7 @@ export function TimeChart({ title, times, lines, format, height = HEIGHT }: Prop
   );
 }
 
-function ValuesTable({ title, times, lines, format }: Omit<Props, 'height'>) {
+function ValuesTable({ title, times, lines, format }: Omit<Props, 'height' | 'nothing'>) {
   const latest = [...times.keys()].reverse().slice(0, TABLE_ROWS);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
@@ -101,7 +113,7 @@ function ValuesTable({ title, times, lines, format }: Omit<Props, 'height'>) {
   );
 }
 
-interface CanvasProps extends Omit<Props, 'height'> {
+interface CanvasProps extends Omit<Props, 'height' | 'nothing'> {
   readonly height: number;
   readonly onCursor: (index: number | null) => void;
 }

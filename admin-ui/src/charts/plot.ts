@@ -39,7 +39,7 @@ export function makePlot(host: HTMLElement, data: uPlot.AlignedData, settings: P
           grid: { show: false },
           size: 22,
           space: 70,
-          values: (_plot, splits) => splits.map((at) => new Date(at * 1000).toTimeString().slice(0, 5)),
+          values: (_plot, splits) => splits.map((at) => clockText(at, (splits[1] ?? at) - splits[0]!)),
         },
         { ...common, size: 56, space: 28, values: (_plot, splits) => splits.map((value) => format(value)) },
       ],
@@ -48,4 +48,9 @@ export function makePlot(host: HTMLElement, data: uPlot.AlignedData, settings: P
     data,
     host,
   );
+}
+
+/** With seconds where marks are less than a minute apart. */
+function clockText(at: number, apart: number): string {
+  return new Date(at * 1000).toTimeString().slice(0, apart > 0 && apart < 60 ? 8 : 5);
 }

@@ -92,6 +92,7 @@ function Past({ name, failures }: { name: string; failures: boolean }) {
   return (
     <TimeChart
       title="Requests"
+      nothing="Remembered from the first look at this cluster on, for 15 minutes"
       times={times}
       format={rate}
       lines={[

@@ -29,6 +29,8 @@ const HEIGHT = { least: 160, most: 620 };
 /** Above, and below with the buttons. */
 const MARGINS = 72;
 
+const START = { x: 12, y: 12, zoom: 0.85 };
+
 type BoxNode = Node<{ readonly node: FlowNode }, 'box'>;
 
 const NODE_TYPES = { box: Box };
@@ -58,6 +60,8 @@ export function ChainGraph({ flow }: { flow: Flow }) {
       markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14 },
     })),
   );
+  // Where there is little room, it begins at the listener, and is pushed about.
+  const wide = !matchMedia('(max-width: 60rem)').matches;
   const height = Math.min(HEIGHT.most, Math.max(HEIGHT.least, layout.height + MARGINS));
   return (
     <div className="listeners-graph" style={{ height }}>
@@ -66,7 +70,8 @@ export function ChainGraph({ flow }: { flow: Flow }) {
         nodes={nodes}
         edges={edges}
         nodeTypes={NODE_TYPES}
-        fitView
+        fitView={wide}
+        defaultViewport={START}
         fitViewOptions={{ maxZoom: 1, padding: { x: '16px', top: '16px', bottom: '48px' } }}
         minZoom={0.3}
         maxZoom={1.5}

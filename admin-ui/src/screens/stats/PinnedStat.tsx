@@ -24,6 +24,7 @@ export function PinnedStat({ name, onUnpin }: { name: string; onUnpin: () => voi
           times={times}
           format={stat?.kind === 'gauge' ? short : rate}
           height={HEIGHT}
+          nothing="Remembered from now on"
           lines={[{ name: 'now', values, color: 1 }]}
         />
       ) : (

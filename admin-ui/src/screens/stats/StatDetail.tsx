@@ -48,13 +48,8 @@ export function StatDetail({ name }: { name: string }) {
             format={isGauge ? short : rate}
             height={HEIGHT}
             lines={[{ name: 'now', values, color: 1 }]}
+            nothing="Remembered from now on: the first points come within 10 seconds, 15 minutes are kept"
           />
-          {values.every((value) => value === null) && (
-            <p className="quiet">
-              The proxy remembers this stat from now on: the first points come within 10 seconds, 15 minutes
-              are kept.
-            </p>
-          )}
           {stat?.kind === 'histogram' && <Heat name={name} unit={stat.unit} />}
         </>
       )}
