@@ -68,6 +68,8 @@ export const READS: readonly AdminCall[] = [
   ...calls('GET', 'body', '/config_dump?resource=static_endpoint_configs', '/config_dump?include_eds&resource=static_endpoint_configs', '/config_dump?mask=static_clusters'),
   ...calls('GET', 'body', '/config_dump?mask=version_info', '/config_dump?resource=static_clusters&mask=cluster.name,last_updated'),
   ...calls('GET', 'shape', '/config_dump', '/config_dump?include_eds', '/config_dump?mask=&name_regex=', '/config_dump?resource='),
+  ...calls('GET', 'shape', '/config_dump?name_regex=.*h2.*'), ...calls('GET', 'body', '/stats?hidden=include&filter=zzz', '/stats?hidden=exclude&filter=zzz'),
+  ...calls('HEAD', 'body', '/stats?filter=zzz'),
   ...calls('POST', 'type', '/config_dump', '/stats'), ...calls('DELETE', 'type', '/stats'),
 ]; // biome-ignore format: a list
 
