@@ -325,6 +325,15 @@ describe('browsers', () => {
       assert.equal((await ask('/config_dump', { headers: { host } })).status, 200, host);
   });
 
+  test('Prometheus and readiness may ask by any name, but for nothing else', async (t) => {
+    const { ask } = await serve(t, {});
+    const asked = async (path: string) => (await ask(path, { headers: { host: 'reviews.default' } })).status;
+    for (const path of ['/stats/prometheus', '/stats/prometheus?usedonly', '/ready'])
+      assert.equal(await asked(path), 200, path);
+    for (const path of ['/stats', '/stats/prometheus/', '/ready/..', '/api/stats'])
+      assert.equal(await asked(path), 403, path);
+  });
+
   test('what changes something comes from the same origin, or from no browser', async (t) => {
     const { ask, context, port } = await serve(t, {});
     const post = (headers: OutgoingHttpHeaders): Promise<Answer> =>

@@ -38,6 +38,11 @@ export interface Refusal {
 }
 
 const ANYONE: Caller = { role: 'none', by: 'nothing' };
+/**
+ * Asked by the name of a service through a listener of the proxy, as Istio's bootstrap has one for Prometheus and one for readiness.
+ * Numbers are all that a page of another site could read there.
+ */
+const SCRAPED = /^\/(?:ready|stats\/prometheus)(?:\?|$)/;
 /** The list of endpoints, liveness, the way to a role, and the dashboard's files: they hold no data. */
 const PUBLIC = /^\/(?:|ready|api\/session|api\/login|api\/logout|ui|ui\/.*)$/;
 const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
@@ -68,7 +73,7 @@ export class AdminAccess {
   /** Why nobody gets an answer to this request, whatever their role. Undefined: they may. */
   refusal(request: IncomingMessage, target: string): Refusal | undefined {
     const { allowPaths } = this.#rules;
-    if (!this.#isHostAllowed(request)) {
+    if (!SCRAPED.test(target) && !this.#isHostAllowed(request)) {
       const reason = `host "${request.headers.host ?? ''}" is not allowed: --admin-host names hosts that are`;
       return { status: 403, reason };
     }
