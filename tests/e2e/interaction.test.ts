@@ -63,11 +63,13 @@ describe('on the dashboard', { skip: skipWithoutChromium }, () => {
   test('the palette finds a resource and a response flag', () =>
     on('/', async (page) => {
       await page.keyboard.press('/');
+      await page.locator('[cmdk-input]:focus').waitFor();
       await page.keyboard.type('hello-v2');
-      await page.locator('[cmdk-item]', { hasText: 'cluster' }).first().waitFor();
-      await page.locator('[cmdk-item]', { hasText: 'cluster' }).first().click();
+      // Not the first that says so: names of stats have the word, too, and may be there before.
+      await page.locator('[cmdk-item][data-value^="cluster hello-v2"]').click();
       await heading(page, 'hello-v2');
       await page.keyboard.press('/');
+      await page.locator('[cmdk-input]:focus').waitFor();
       await page.keyboard.type('NR');
       await page.locator('[cmdk-item]', { hasText: 'NoRouteFound' }).waitFor();
     }));

@@ -144,7 +144,7 @@ const BAD: readonly {
     good: { fine: edsCluster('fine') },
     name: 'bad-cluster',
     bad: () => edsCluster('bad-cluster', { lb_policy: 'CLUSTER_PROVIDED' }),
-    says: /bad-cluster.*CLUSTER_PROVIDED/s,
+    says: /bad-cluster.*cluster provided LB/s,
   },
   {
     kind: 'listener',

@@ -322,12 +322,15 @@ describe('two sidecars', { skip: impossible, timeout: 60_000 }, () => {
     assert.doesNotMatch(await headersOf(), /connection: close/);
     // As Istio's agent says it.
     const drain = 'http://127.0.0.1:15000/drain_listeners?inboundonly&graceful&skip_exit';
-    assert.equal((await server.application.ask('get', drain, 'x', 'POST')).body, 'OK\n');
+    assert.equal((await server.application.ask('get', drain, 'localhost', 'POST')).body, 'OK\n');
     await eventually(
       async () => /connection: close/.test(await headersOf()),
       'the answers close connections',
     );
     for (let i = 0; i < 3; i++) assert.equal((await get('reviews:9080')).url, '/reviews/0');
-    assert.equal((await server.application.ask('get', 'http://127.0.0.1:15000/ready', 'x')).status, 200);
+    assert.equal(
+      (await server.application.ask('get', 'http://127.0.0.1:15000/ready', 'localhost')).status,
+      200,
+    );
   });
 });

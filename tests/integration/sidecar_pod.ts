@@ -72,7 +72,7 @@ export class Pod {
   /** Numbers of the proxy whose names match, by name. */
   async stats(filter: string): Promise<ReadonlyMap<string, number>> {
     const url = `http://127.0.0.1:15000/stats?filter=${encodeURIComponent(filter)}`;
-    const { body } = await this.application.ask('get', url, 'x');
+    const { body } = await this.application.ask('get', url, 'localhost');
     return new Map(
       body.split('\n').flatMap((line) => {
         const [, name, value] = /^(.*): (\d+)$/.exec(line) ?? [];
@@ -83,7 +83,7 @@ export class Pod {
 
   async #isReady(): Promise<boolean> {
     const answer = await this.application
-      .ask('get', 'http://127.0.0.1:15000/ready', 'x')
+      .ask('get', 'http://127.0.0.1:15000/ready', 'localhost')
       .catch(() => undefined);
     return answer?.status === 200;
   }

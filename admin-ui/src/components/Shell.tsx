@@ -11,9 +11,8 @@ import { ThemeChoice } from './ThemeChoice.tsx';
 import { Toasts } from './Toasts.tsx';
 import { useGlobalKeys } from './useGlobalKeys.ts';
 
-const Palette = lazy(() =>
-  import('../screens/palette/Palette.tsx').then(({ Palette }) => ({ default: Palette })),
-);
+const loadPalette = () => import('../screens/palette/Palette.tsx');
+const Palette = lazy(() => loadPalette().then(({ Palette }) => ({ default: Palette })));
 const ShortcutsDialog = lazy(() =>
   import('./ShortcutsDialog.tsx').then(({ ShortcutsDialog }) => ({ default: ShortcutsDialog })),
 );
@@ -29,6 +28,8 @@ export function Shell() {
   const source = dump === undefined ? 'proxy' : dump.name;
   useEffect(() => {
     document.documentElement.dataset['ready'] = '';
+    // Before it is asked for: who types right after its key must not wait for it.
+    void loadPalette();
   }, []);
   return (
     <div className="shell">

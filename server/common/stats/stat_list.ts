@@ -61,7 +61,7 @@ export function* listStats(aggregator: StatAggregator, options: ListOptions): Ge
   for (const group of groupsOf(sorted)) {
     yield '';
     const families = group.filter(concerns);
-    if (families.length > 0) yield* listGroup(families, yield* places.of(families), options);
+    if (families.length > 0) yield* listGroup(families, yield* places.of(families, rootOf(group)), options);
   }
 }
 
@@ -74,6 +74,11 @@ export function* groupsOf(sorted: readonly StatFamily[]): Generator<readonly Sta
     yield sorted.slice(start, end);
     start = end;
   }
+}
+
+/** The length of the prefix that all of a group begin with: of its first, which a filter may leave out. */
+export function rootOf(group: readonly StatFamily[]): number {
+  return (group[0] as StatFamily).prefix.length;
 }
 
 /** Leaves out families that by their schema and prefix can have nothing to list. */
@@ -133,8 +138,8 @@ export class GroupPlaces {
     this.#keyOf = keyFor(order);
   }
 
-  *of(families: readonly StatFamily[]): Steps<readonly Place[]> {
-    const root = (families[0] as StatFamily).prefix.length;
+  /** `root`: of the whole group that `families` are some of. */
+  *of(families: readonly StatFamily[], root: number): Steps<readonly Place[]> {
     let signature = '';
     for (const { schemaId, prefix } of families) signature += `${schemaId} ${prefix.slice(root)}\n`;
     let places = this.#bySignature.get(signature);

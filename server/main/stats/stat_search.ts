@@ -10,6 +10,7 @@ import {
   groupsOf,
   type ListedStat,
   listGroup,
+  rootOf,
   type StatFilter,
 } from '../../common/stats/stat_list.ts';
 
@@ -51,7 +52,7 @@ export function* searchStats(aggregator: StatAggregator, query: StatSearchQuery)
     const families = worthListing(group, query, names, page);
     const count = names.countIn(families);
     if (count === 0 || (count !== undefined && page.skip(count))) continue;
-    for (const stat of listGroup(families, yield* places.of(families), filter)) page.add(stat);
+    for (const stat of listGroup(families, yield* places.of(families, rootOf(group)), filter)) page.add(stat);
   }
   return page.result();
 }

@@ -16,7 +16,7 @@ import { integerHex } from '../../common/tls/der.ts';
 import { type OcspResponse, parseOcspResponse } from '../../common/tls/ocsp_response.ts';
 import { type SubjectAltName, subjectAltNames } from '../../common/tls/subject_alt_name.ts';
 
-const DAY_MS = 86_400_000;
+const DAY_SECONDS = 86_400;
 
 export class SourcedCertificate {
   /** Part of the name of its stats. */
@@ -72,7 +72,7 @@ export class SourcedCertificate {
       path: this.path,
       serial_number: this.serialNumber,
       subject_alt_names: subjectAltNames(certificate).flatMap(nameOf),
-      days_until_expiration: BigInt(Math.max(0, Math.floor((this.expiresMs - Date.now()) / DAY_MS))),
+      days_until_expiration: BigInt(wholeDaysUntil(this.expiresMs)),
       valid_from: timestampOf(certificate.validFromDate.getTime()),
       expiration_time: timestampOf(this.expiresMs),
       ...(ocsp && {
@@ -110,6 +110,12 @@ export class CertificateSources {
     this.#leaves.set(config, leaf);
     return leaf;
   }
+}
+
+/** Not below 0. Certificates know whole seconds only: one of a day has a day left in the second that it was made in. */
+export function wholeDaysUntil(ms: number): number {
+  const seconds = Math.floor(ms / 1000) - Math.floor(Date.now() / 1000);
+  return Math.max(0, Math.floor(seconds / DAY_SECONDS));
 }
 
 /** Node puts each part on a line. */

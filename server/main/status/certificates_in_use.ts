@@ -17,9 +17,8 @@ import { trustDomainsOf } from '../../common/secret/secret_config.ts';
 import { statName } from '../../common/upstream/cluster_config.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
 import { TYPE_NAMES } from '../config_store/resource.ts';
-import { CertificateSources, type SourcedCertificate } from './certificate_sources.ts';
+import { CertificateSources, type SourcedCertificate, wholeDaysUntil } from './certificate_sources.ts';
 
-const DAY_MS = 86_400_000;
 const NO_CONTEXTS: readonly TlsContext[] = Object.freeze([]);
 /** In the type URL of every TLS context; most clusters have none, and need not be decoded to know it. */
 const TLS_CONTEXT = 'TlsContext';
@@ -103,7 +102,7 @@ export class CertificatesInUse {
     for (const { chain, roots } of this.#inUse()) {
       for (const { expiresMs } of [...chain, ...roots]) first = Math.min(first ?? expiresMs, expiresMs);
     }
-    return first === undefined ? undefined : Math.max(0, Math.floor((first - Date.now()) / DAY_MS));
+    return first === undefined ? undefined : wholeDaysUntil(first);
   }
 
   /** Whole seconds, not below 0; 0 also when there is none. */
