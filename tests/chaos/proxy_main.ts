@@ -1,5 +1,5 @@
 // Pilotfish as its users run it, in a process of its own, with what the chaos test needs beside: a worker that can be killed
-// (SIGUSR2), and what each thread holds after a garbage collection, as lines of JSON on its standard error (SIGWINCH).
+// (SIGPWR), and what each thread holds after a garbage collection, as lines of JSON on its standard error (SIGWINCH).
 
 import { run } from '../../server/main/run.ts';
 import { serve } from '../../server/main/serve.ts';
@@ -11,7 +11,7 @@ const exit = await run(process.argv.slice(2), (start) =>
     ...start,
     workerEntry,
     onServing: ({ supervisor }) => {
-      process.on('SIGUSR2', () => supervisor.setLogLevel('crash', 'info'));
+      process.on('SIGPWR', () => supervisor.setLogLevel('crash', 'info'));
       process.on('SIGWINCH', () => {
         supervisor.setLogLevel('measure', 'info');
         memoryReport('main');
