@@ -101,6 +101,8 @@ export interface WorkerOptions {
 
 /** What main asks the workers, and what each answers: by the question's kind. */
 export interface WorkerAnswers {
+  /** Only that it answers is of interest. */
+  readonly response_time: true;
   /** Requests that the worker has kept, as JSON of CapturedRequest each. */
   readonly captured_requests: readonly string[];
   readonly connections: ConnectionPage;
@@ -113,6 +115,7 @@ export type WorkerQuestion = keyof WorkerAnswers;
 
 /** What a question is about. */
 export interface WorkerQuestionSubjects {
+  readonly response_time: undefined;
   readonly captured_requests: undefined;
   readonly connections: ConnectionQuery;
   /** A listener's name. */

@@ -1,5 +1,7 @@
 // What the proxy answers when it explains where a request goes, as /api/openapi.json describes it.
 
+import type { NearestMiss } from './types.ts';
+
 export interface ExplainLink {
   readonly kind: string;
   readonly name: string;
@@ -11,15 +13,6 @@ export interface ExplainNode {
   readonly matched: boolean;
   readonly reason: string;
   readonly children: readonly ExplainNode[];
-}
-
-export interface NearestMiss {
-  readonly name: string;
-  readonly what: string;
-  readonly wanted: string;
-  readonly got: string;
-  readonly distance: number;
-  readonly hint: string;
 }
 
 export interface ExplainRejected {

@@ -142,7 +142,7 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
       className={compact ? 'table-scroll table-compact' : 'table-scroll'}
       ref={scroller}
       onKeyDown={onKeyDown}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
+      // What scrolls must be reached by keyboard.
       tabIndex={link === undefined ? 0 : undefined}
     >
       <table className="table" aria-label={label} aria-rowcount={rows.total + 1}>

@@ -20,6 +20,11 @@ export function Failed({ error }: { error: Error }) {
   );
 }
 
+/** Instead of an answer that is not there: it failed, or is still on its way. */
+export function NoAnswer({ error }: { error: Error | null }) {
+  return error === null ? <Waiting /> : <Failed error={error} />;
+}
+
 /** Nothing moves, and nothing is said in the first moments: most answers are there before. */
 export function Waiting() {
   return (

@@ -2,7 +2,6 @@
 
 import type { ResourceKind } from '../api/types.ts';
 import type { Target } from '../components/ScreenLink.tsx';
-import { SCREENS } from './screens.ts';
 
 const TARGETS: Readonly<Record<ResourceKind, (name: string) => Target>> = {
   cluster: (name) => ({ screen: '/clusters', params: { cluster: name } }),
@@ -15,6 +14,5 @@ const TARGETS: Readonly<Record<ResourceKind, (name: string) => Target>> = {
 
 /** Where a resource is looked at. */
 export function resourceTarget(kind: ResourceKind, name: string): Target {
-  const target = TARGETS[kind](name);
-  return SCREENS.some(({ path }) => path === target.screen) ? target : { screen: '/' };
+  return TARGETS[kind](name);
 }

@@ -1,20 +1,17 @@
 // The hosts of a dynamic_forward_proxy cluster are those of its DNS cache: a request goes to the one that it names.
 // Envoy: source/extensions/clusters/dynamic_forward_proxy/cluster.cc (Cluster::LoadBalancer).
 
-import type { CachedDnsHost, DnsCache } from '../../api/dns_cache.ts';
+import type { DnsCache } from '../../api/dns_cache.ts';
 import type { LoadBalancer, LoadBalancerContext } from '../../api/upstream/cluster.ts';
-import { HOST_SLOTS } from '../../api/upstream/host.ts';
 import { ipAddress } from '../network/address.ts';
 import type { ClusterConfig } from '../upstream/cluster_config.ts';
-import { Host } from '../upstream/host.ts';
+import type { Host } from '../upstream/host.ts';
+import { unsharedHost } from '../upstream/unshared_host.ts';
 import { defaultDfpPort } from './default_port.ts';
 import { hostKey } from './host_key.ts';
 
 const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
 const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';
-const NO_LOCALITY = { region: '', zone: '', subZone: '' };
-/** What this thread holds of its own table: it goes with the thread. */
-const NOBODY_ASKS = new Int32Array(HOST_SLOTS);
 /** ms between two looks for hosts that the cache has dropped. */
 const CLEANUP_INTERVAL_MS = 10_000;
 
@@ -40,7 +37,7 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
       if (host.address.ip === known.ip) return host;
       host.drainPools();
     }
-    const made = this.createHost(known.ip, known, key);
+    const made = unsharedHost(this.config, ipAddress(known.ip, known.port), key, known.otherIps);
     this.hosts.set(key, made);
     this.cleaner ??= setInterval(() => this.clean(), CLEANUP_INTERVAL_MS).unref();
     return made;
@@ -62,26 +59,6 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
     if (host === undefined || host === '') return undefined;
     const port = Number(state?.get(DYNAMIC_PORT)?.serializeAsString() ?? 0);
     return hostKey(host, port > 0 && port <= 65535 ? port : this.defaultPort);
-  }
-
-  private createHost(ip: string, { otherIps, port }: CachedDnsHost, key: string): Host {
-    return new Host({
-      address: ipAddress(ip, port),
-      otherIps,
-      hostname: key,
-      locality: NO_LOCALITY,
-      priority: 0,
-      weight: 1,
-      localityWeight: 0,
-      metadata: undefined,
-      clusterName: this.config.name,
-      transportSocket: this.config.transportSockets.resolve(undefined, undefined),
-      // A host of this worker alone: no other thread counts on it.
-      table: new Int32Array(HOST_SLOTS),
-      held: NOBODY_ASKS,
-      slot: 0,
-      slotNumber: -1,
-    });
   }
 
   private clean(): void {

@@ -4,18 +4,15 @@
 import { isIP } from 'node:net';
 import type { Address, StreamInfo } from '../../api/stream_info.ts';
 import type { LoadBalancer, LoadBalancerContext } from '../../api/upstream/cluster.ts';
-import { HOST_SLOTS } from '../../api/upstream/host.ts';
 import { formatAddress } from '../network/address.ts';
 import type { ClusterConfig, MetadataKey } from './cluster_config.ts';
-import { Host } from './host.ts';
+import type { Host } from './host.ts';
+import { unsharedHost } from './unshared_host.ts';
 
 /** What another filter has decided. Source: Network::DestinationAddress. */
 const ORIGINAL_DST_ADDRESS = 'envoy.network.transport_socket.original_dst_address';
 /** The longest interval node takes, ms; istiod asks for 292 years. */
 const MAX_TIMEOUT_MS = 2_147_483_647;
-/** What this thread holds of its own table: it goes with the thread. */
-const NOBODY_ASKS = new Int32Array(HOST_SLOTS);
-const NO_LOCALITY = { region: '', zone: '', subZone: '' };
 
 interface Known {
   readonly host: Host;
@@ -42,22 +39,7 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
       known.used = true;
       return known.host;
     }
-    const host = new Host({
-      address,
-      hostname: '',
-      locality: NO_LOCALITY,
-      priority: 0,
-      weight: 1,
-      localityWeight: 0,
-      metadata: undefined,
-      clusterName: this.config.name,
-      transportSocket: this.config.transportSockets.resolve(undefined, undefined),
-      // A host of this worker alone: no other thread can know of it.
-      table: new Int32Array(HOST_SLOTS),
-      held: NOBODY_ASKS,
-      slot: 0,
-      slotNumber: -1,
-    });
+    const host = unsharedHost(this.config, address, '');
     this.hosts.set(address.text, { host, used: true });
     this.cleaner ??= setInterval(
       () => this.clean(),

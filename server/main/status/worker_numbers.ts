@@ -20,22 +20,13 @@ export interface WorkerNumbers {
   readonly heapLimit: number;
 }
 
-const NO_CONNECTIONS = {
-  listener: '',
-  protocol: '',
-  search: '',
-  sort: 'name',
-  descending: false,
-  limit: 0,
-} as const;
-
 export async function workerNumbers(
   supervisor: Supervisor,
   stats: StatAggregator,
 ): Promise<readonly WorkerNumbers[]> {
   const asked = performance.now();
   const responses = new Map<number, number>();
-  await supervisor.ask('connections', NO_CONNECTIONS, (index) => {
+  await supervisor.ask('response_time', undefined, (index) => {
     responses.set(index, performance.now() - asked);
   });
   return Promise.all(

@@ -9,10 +9,10 @@ import { EmptyState } from '../../components/EmptyState.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { SearchBox } from '../../components/SearchBox.tsx';
 import { TimeAgo } from '../../components/TimeAgo.tsx';
+import { Verdict } from '../../components/Verdict.tsx';
 import { bytes } from '../../format.ts';
 import { useUrlParam, useUrlParams } from '../../url.ts';
 import { ResourceScreen } from './ResourceScreen.tsx';
-import { Verdict } from './Verdict.tsx';
 import { VersionScreen } from './VersionScreen.tsx';
 import './config.css';
 

@@ -4,17 +4,17 @@ import { useAnswer } from '../../api/queries.ts';
 import type { HistoryEntry, Page, ResourceDetail } from '../../api/types.ts';
 import { Badge } from '../../components/Badge.tsx';
 import { ListTable } from '../../components/DataTable.tsx';
-import { EmptyState, Failed, Waiting } from '../../components/EmptyState.tsx';
+import { EmptyState, NoAnswer } from '../../components/EmptyState.tsx';
 import { KeyValues } from '../../components/KeyValues.tsx';
 import { DownloadButton, FormatChoice, RawConfig } from '../../components/RawConfig.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { Section } from '../../components/Section.tsx';
 import { TimeAgo } from '../../components/TimeAgo.tsx';
+import { Verdict } from '../../components/Verdict.tsx';
 import { bytes } from '../../format.ts';
 import { FieldError } from '../xds/FieldError.tsx';
 import { Changes } from './Changes.tsx';
 import { semanticDiff } from './semanticDiff.ts';
-import { Verdict } from './Verdict.tsx';
 import './config.css';
 
 export function ResourceScreen({ kind, name }: { kind: string; name: string }) {
@@ -24,7 +24,7 @@ export function ResourceScreen({ kind, name }: { kind: string; name: string }) {
     return (
       <div className="screen">
         <ScreenHead title={name} parent={parent} />
-        {error === null ? <Waiting /> : <Failed error={error} />}
+        <NoAnswer error={error} />
       </div>
     );
   }

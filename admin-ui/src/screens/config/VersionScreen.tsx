@@ -3,20 +3,20 @@
 import { useAnswer } from '../../api/queries.ts';
 import type { HistoryDetail, HistoryEntry, Page } from '../../api/types.ts';
 import { Choice, ChoiceList } from '../../components/Choice.tsx';
-import { EmptyState, Failed, Waiting } from '../../components/EmptyState.tsx';
+import { EmptyState, Failed, NoAnswer, Waiting } from '../../components/EmptyState.tsx';
 import { KeyValues } from '../../components/KeyValues.tsx';
 import { DownloadButton, FormatChoice, RawConfig, RawConfigs } from '../../components/RawConfig.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { ScreenLink } from '../../components/ScreenLink.tsx';
 import { Section } from '../../components/Section.tsx';
 import { TimeAgo } from '../../components/TimeAgo.tsx';
+import { Verdict } from '../../components/Verdict.tsx';
 import { clock } from '../../format.ts';
 import { useUrlParam } from '../../url.ts';
 import { resourceTarget } from '../resourceTarget.ts';
 import { FieldError } from '../xds/FieldError.tsx';
 import { Changes } from './Changes.tsx';
 import { semanticDiff } from './semanticDiff.ts';
-import { Verdict } from './Verdict.tsx';
 import './config.css';
 
 /** Versions to choose from. */
@@ -40,7 +40,7 @@ export function VersionScreen({ id }: { id: number }) {
     return (
       <div className="screen">
         <ScreenHead title={`Version ${id}`} parent={parent} />
-        {error === null ? <Waiting /> : <Failed error={error} />}
+        <NoAnswer error={error} />
       </div>
     );
   }

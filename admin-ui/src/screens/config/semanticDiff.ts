@@ -37,6 +37,6 @@ function byName(list: readonly Json[]): ReadonlyMap<string, Json> {
   return new Map(list.map((element, place) => [named ? String(names[place]) : String(place), element]));
 }
 
-export function isObject(value: Json | undefined): value is JsonObject {
+function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

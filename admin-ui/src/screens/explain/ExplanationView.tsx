@@ -1,6 +1,7 @@
 // An explanation: what happens in one sentence, then step by step, then the hosts that may get the request.
 
-import type { ExplainedHost, Explanation, NearestMiss } from '../../api/explainTypes.ts';
+import type { ExplainedHost, Explanation } from '../../api/explainTypes.ts';
+import type { NearestMiss } from '../../api/types.ts';
 import { Badge, type Tone } from '../../components/Badge.tsx';
 import { type Column, ListTable } from '../../components/DataTable.tsx';
 import { Section } from '../../components/Section.tsx';

@@ -1,14 +1,10 @@
 // One step of an explanation: what was found and why; opened, what was passed over and what each of its conditions said.
 
 import type { ExplainNode, ExplainRejected, ExplainStep } from '../../api/explainTypes.ts';
-import type { ResourceKind } from '../../api/types.ts';
 import { Badge } from '../../components/Badge.tsx';
-import { ScreenLink } from '../../components/ScreenLink.tsx';
+import { ResourceLink } from '../../components/ResourceLink.tsx';
 import { count } from '../../format.ts';
-import { resourceTarget } from '../resourceTarget.ts';
 import { Miss } from './ExplanationView.tsx';
-
-const KINDS: readonly string[] = ['cluster', 'endpoints', 'listener', 'route', 'secret', 'extension'];
 
 export function Step({ step }: { step: ExplainStep }) {
   const { rejected = [], rejected_more: more = 0, items = [], tree, nearest_miss: miss, link } = step;
@@ -20,13 +16,7 @@ export function Step({ step }: { step: ExplainStep }) {
         {step.found !== '' && (
           <>
             {': '}
-            {link !== undefined && KINDS.includes(link.kind) ? (
-              <ScreenLink {...resourceTarget(link.kind as ResourceKind, link.name)} className="mono">
-                {step.found}
-              </ScreenLink>
-            ) : (
-              <span className="mono">{step.found}</span>
-            )}
+            <ResourceLink link={link}>{step.found}</ResourceLink>
           </>
         )}{' '}
         {!step.ok && <Badge tone="bad">ends here</Badge>}

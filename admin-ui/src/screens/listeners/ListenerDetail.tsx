@@ -6,7 +6,7 @@ import type { ListenerNumbers, ResourceDetail } from '../../api/types.ts';
 import { Badge } from '../../components/Badge.tsx';
 import { Choice, ChoiceList } from '../../components/Choice.tsx';
 import { type Column, ListTable } from '../../components/DataTable.tsx';
-import { EmptyState, Failed, Waiting } from '../../components/EmptyState.tsx';
+import { EmptyState, NoAnswer, Waiting } from '../../components/EmptyState.tsx';
 import { KeyValues } from '../../components/KeyValues.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { Section } from '../../components/Section.tsx';
@@ -32,8 +32,7 @@ export function ListenerDetail({ name }: { name: string }) {
   );
   const { data: detail, error } = useAnswer<ResourceDetail>(`/api/resources/listener/${path}`);
   const config = detail?.resource ?? detail?.warming_resource ?? detail?.rejected_resource;
-  if (detail === undefined || config === undefined)
-    return error === null ? <Waiting /> : <Failed error={error} />;
+  if (detail === undefined || config === undefined) return <NoAnswer error={error} />;
   const parts = listenerParts(config);
   return (
     <div className="screen">

@@ -1,15 +1,12 @@
 // What changed: the configuration lately, and the counters that grow most now.
 
 import type { HistoryEntry, Overview } from '../../api/types.ts';
-import { Badge } from '../../components/Badge.tsx';
 import { type Column, ListTable } from '../../components/DataTable.tsx';
 import { EmptyState } from '../../components/EmptyState.tsx';
-import type { Target } from '../../components/ScreenLink.tsx';
 import { Section } from '../../components/Section.tsx';
 import { TimeAgo } from '../../components/TimeAgo.tsx';
+import { Verdict } from '../../components/Verdict.tsx';
 import { rate } from '../../format.ts';
-import { resourceTarget } from '../resourceTarget.ts';
-import { SCREENS } from '../screens.ts';
 
 const UPDATE_COLUMNS: readonly Column<HistoryEntry>[] = [
   { id: 'name', title: 'Resource', width: 12, cell: ({ name }) => <span className="mono">{name}</span>, text: ({ name }) => name },
@@ -26,7 +23,7 @@ export function Updates({ updates }: { updates: readonly HistoryEntry[] }) {
         rows={updates}
         columns={UPDATE_COLUMNS}
         rowKey={({ id }) => `${id}`}
-        link={updateTarget}
+        link={({ id }) => ({ screen: '/config', params: { id: `${id}` } })}
         compact
         empty={
           <EmptyState title="No control plane has sent anything">
@@ -36,17 +33,6 @@ export function Updates({ updates }: { updates: readonly HistoryEntry[] }) {
       />
     </Section>
   );
-}
-
-function updateTarget({ id, kind, name }: HistoryEntry): Target {
-  if (SCREENS.some(({ path }) => path === '/config'))
-    return { screen: '/config', params: { kind, name, version: `${id}` } };
-  return resourceTarget(kind, name);
-}
-
-function Verdict({ verdict }: Pick<HistoryEntry, 'verdict'>) {
-  if (verdict === 'accepted') return <span className="quiet">accepted</span>;
-  return <Badge tone={verdict === 'rejected' ? 'bad' : 'plain'}>{verdict}</Badge>;
 }
 
 type Change = Overview['changing'][number];

@@ -8,7 +8,6 @@ import { TimeAgo } from '../../components/TimeAgo.tsx';
 import { count, percent, plural, rate } from '../../format.ts';
 import { LIMIT_NAMES } from '../limitNames.ts';
 import { resourceTarget } from '../resourceTarget.ts';
-import { SCREENS } from '../screens.ts';
 
 interface Finding {
   readonly id: string;
@@ -51,8 +50,9 @@ function findingsOf({ state, rates, hosts, open_breakers: breakers, rejected }: 
     downstream_rq_5xx: failed = 0,
     upstream_cx_connect_fail: noConnection = 0,
   } = rates;
-  const screen = (path: string, params: Record<string, string>): { target?: Target } =>
-    SCREENS.some((each) => each.path === path) ? { target: { screen: path, params } } : {};
+  const screen = (path: string, params: Record<string, string>): { target: Target } => ({
+    target: { screen: path, params },
+  });
   return [
     ...(state === 'LIVE' ? [] : [{ id: 'state', tone: 'warn' as const, kind: state, text: 'The proxy does not take traffic as usual' }]),
     ...(failed > 0 && failed >= requests * MANY_FAILURES
@@ -95,7 +95,7 @@ function findingsOf({ state, rates, hosts, open_breakers: breakers, rejected }: 
           {kind} <span className="mono">{name}</span>: <code>{rejection?.path}</code> {rejection?.reason} {rejection !== undefined && <TimeAgo at={rejection.at} />}
         </>
       ),
-      ...(SCREENS.some(({ path }) => path === '/config') ? { target: { screen: '/config', params: { kind, name } } } : { target: resourceTarget(kind, name) }),
+      ...screen('/config', { kind, name }),
     })),
     ...(rejected.total > MOST
       ? [{ id: 'rejected', tone: 'bad' as const, kind: 'Refused', text: `${count(rejected.total)} resources in all`, ...screen('/xds', {}) }]

@@ -5,12 +5,12 @@ import { postText } from '../../api/client.ts';
 import type { RuntimeAnswer } from '../../api/proxyTypes.ts';
 import { queryClient, useAnswer } from '../../api/queries.ts';
 import { ListTable } from '../../components/DataTable.tsx';
-import { EmptyState, Failed, Waiting } from '../../components/EmptyState.tsx';
+import { EmptyState, NoAnswer } from '../../components/EmptyState.tsx';
 import { toast } from '../../components/Toasts.tsx';
 
 export function RuntimeFlags({ canWrite }: { canWrite: boolean }) {
   const { data, error } = useAnswer<RuntimeAnswer>('/runtime');
-  if (data === undefined) return error === null ? <Waiting /> : <Failed error={error} />;
+  if (data === undefined) return <NoAnswer error={error} />;
   const rows = Object.entries(data.entries).map(([name, entry]) => ({ name, ...entry }));
   return (
     <>

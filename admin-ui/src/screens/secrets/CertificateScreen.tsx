@@ -3,7 +3,7 @@
 import type { CertificateUse } from '../../api/proxyTypes.ts';
 import { useAnswer } from '../../api/queries.ts';
 import type { Page } from '../../api/types.ts';
-import { EmptyState, Failed, Waiting } from '../../components/EmptyState.tsx';
+import { EmptyState, NoAnswer } from '../../components/EmptyState.tsx';
 import { KeyValues } from '../../components/KeyValues.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { ScreenLink } from '../../components/ScreenLink.tsx';
@@ -38,7 +38,7 @@ export function CertificateScreen({
           </ScreenLink>
         )}
       </ScreenHead>
-      {data === undefined && (error === null ? <Waiting /> : <Failed error={error} />)}
+      {data === undefined && <NoAnswer error={error} />}
       {found?.length === 0 && (
         <EmptyState title="No certificate of it is in use">
           It may hold another kind of secret, or nobody that serves uses it.

@@ -2,12 +2,8 @@
 
 import type { ReactNode } from 'react';
 import type { FlagExplanation } from '../../api/requestTypes.ts';
-import type { ResourceKind } from '../../api/types.ts';
 import { KeyValues } from '../../components/KeyValues.tsx';
-import { ScreenLink } from '../../components/ScreenLink.tsx';
-import { resourceTarget } from '../resourceTarget.ts';
-
-const KINDS: readonly string[] = ['cluster', 'endpoints', 'listener', 'route', 'secret', 'extension'];
+import { ResourceLink } from '../../components/ResourceLink.tsx';
 
 export function Explanations({ explanations }: { explanations: readonly FlagExplanation[] }) {
   return explanations.map((each) => (
@@ -37,6 +33,5 @@ export function Explanations({ explanations }: { explanations: readonly FlagExpl
 }
 
 function valueOfEvidence({ value, link }: FlagExplanation['evidence'][number]): ReactNode {
-  if (link === undefined || !KINDS.includes(link.kind)) return <span className="mono">{value}</span>;
-  return <ScreenLink {...resourceTarget(link.kind as ResourceKind, link.name)}>{value}</ScreenLink>;
+  return <ResourceLink link={link}>{value}</ResourceLink>;
 }

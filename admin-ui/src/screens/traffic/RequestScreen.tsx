@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { useAnswer } from '../../api/queries.ts';
 import type { Header, RequestDetail } from '../../api/requestTypes.ts';
 import type { ResourceKind } from '../../api/types.ts';
-import { Failed, Waiting } from '../../components/EmptyState.tsx';
+import { NoAnswer } from '../../components/EmptyState.tsx';
 import { KeyValues } from '../../components/KeyValues.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { ScreenLink } from '../../components/ScreenLink.tsx';
@@ -25,7 +25,7 @@ export function RequestScreen({ id }: { id: string }) {
     return (
       <div className="screen">
         <ScreenHead title={id} parent={parent} />
-        {error === null ? <Waiting /> : <Failed error={error} />}
+        <NoAnswer error={error} />
       </div>
     );
   }

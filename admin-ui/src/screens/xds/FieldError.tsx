@@ -1,16 +1,11 @@
 // An error put on the field that it is about: the lines of the resource around that field, with the reason under it.
 
-import type { Json, JsonObject } from '../../api/types.ts';
-import { isObject } from '../config/semanticDiff.ts';
+import type { JsonObject } from '../../api/types.ts';
+import { type YamlLine, yamlLines } from '../../components/yaml.ts';
 import './xds.css';
 
 /** Lines before and after the field. */
 const AROUND = 6;
-
-interface Line {
-  readonly text: string;
-  readonly path: string;
-}
 
 export function FieldError({
   path,
@@ -21,7 +16,7 @@ export function FieldError({
   reason: string;
   resource: JsonObject | undefined;
 }) {
-  const lines = resource === undefined ? [] : linesOf(resource);
+  const lines = resource === undefined ? [] : yamlLines(resource);
   const at = placeOf(lines, path);
   const shown = at < 0 ? [] : lines.slice(Math.max(0, at - AROUND), at + AROUND + 1);
   return (
@@ -55,31 +50,8 @@ export function FieldError({
   );
 }
 
-/** YAML, each line with the path of its field as the proxy writes paths: clusters[0].name. */
-export function linesOf(value: Json, path = '', indent = ''): Line[] {
-  const lines: Line[] = [];
-  if (Array.isArray(value)) {
-    value.forEach((each, place) => {
-      const inner = linesOf(each, `${path}[${place}]`, `${indent}  `);
-      const [first, ...rest] = inner;
-      if (first !== undefined)
-        lines.push({ ...first, text: `${indent}- ${first.text.trimStart()}` }, ...rest);
-    });
-  } else if (isObject(value)) {
-    for (const [name, each] of Object.entries(value)) {
-      const own = path === '' ? name : `${path}.${name}`;
-      const block = typeof each === 'object' && each !== null && Object.keys(each).length > 0;
-      lines.push({ path: own, text: `${indent}${name}:${block ? '' : ` ${JSON.stringify(each)}`}` });
-      if (block) lines.push(...linesOf(each, own, `${indent}  `));
-    }
-  } else {
-    lines.push({ path, text: `${indent}${JSON.stringify(value)}` });
-  }
-  return lines;
-}
-
 /** The line of the field, or of the nearest one around it: a field that is wrong because it is missing has no line. */
-export function placeOf(lines: readonly Line[], path: string): number {
+function placeOf(lines: readonly YamlLine[], path: string): number {
   for (
     let part = path;
     part !== '';

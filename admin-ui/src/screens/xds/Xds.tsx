@@ -5,7 +5,7 @@ import { LIVE_MS, useAnswer } from '../../api/queries.ts';
 import type { HistoryDetail, HistoryEntry, Page, ResourceSummary } from '../../api/types.ts';
 import type { XdsStream } from '../../api/xdsTypes.ts';
 import { type Column, ListTable } from '../../components/DataTable.tsx';
-import { EmptyState, Failed, Waiting } from '../../components/EmptyState.tsx';
+import { EmptyState, Failed, NoAnswer, Waiting } from '../../components/EmptyState.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { ScreenLink } from '../../components/ScreenLink.tsx';
 import { Section } from '../../components/Section.tsx';
@@ -93,7 +93,7 @@ function Rejection({ id }: { id: string }) {
     return (
       <div className="screen">
         <ScreenHead title={`Version ${id}`} parent={parent} />
-        {error === null ? <Waiting /> : <Failed error={error} />}
+        <NoAnswer error={error} />
       </div>
     );
   }
