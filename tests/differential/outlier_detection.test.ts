@@ -13,10 +13,10 @@ import { ENVOY_BIN, PILOTFISH } from './envoy_process.ts';
 
 const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
 const HOSTS = 6;
-/** Requests for rates to be judged: more than fit into one interval, so that one has enough whenever it begins. */
-const RATED = 250;
 /** Rates are judged once an interval, and hosts return at its end. */
 const INTERVAL_MS = 1000;
+/** For what takes a few intervals, on a busy machine too. */
+const PATIENCE_MS = 20_000;
 /** Ejections are carried out a moment after the error: on a busy machine a request more may have failed. A real difference stays. */
 const TRIES = 3;
 
@@ -30,8 +30,10 @@ interface Case {
   /** Of each request. */
   readonly headers?: Record<string, string>;
   readonly requests?: number;
-  /** Hosts come back after one more interval. */
+  /** Waits until all hosts came back. */
   readonly returns?: boolean;
+  /** Requests go on until these hosts are out by their rates, or for three intervals where none is. */
+  readonly rated?: readonly (number | 'closed')[];
   readonly cluster?: Json;
   /** `update_merge_window`. */
   readonly merge?: string;
@@ -39,9 +41,20 @@ interface Case {
   readonly priorities?: number;
 }
 
-const FAST = { interval: `${INTERVAL_MS / 1000}s`, base_ejection_time: '0.5s', max_ejection_percent: 100 };
-const SLOW = { ...FAST, base_ejection_time: '100s' };
+const SLOW = { interval: `${INTERVAL_MS / 1000}s`, base_ejection_time: '100s', max_ejection_percent: 100 };
+/** Longer than all requests of a case take, so that nobody returns and fails anew. */
+const FAST = { ...SLOW, base_ejection_time: '3s' };
 const NEVER = { enforcing_consecutive_5xx: 0, consecutive_5xx: 10_000, consecutive_gateway_failure: 10_000 };
+/**
+ * Rates are judged once all hosts have had five requests in an interval, wherever it begins and ends: with fewer hosts than
+ * all that is never so, and the requests of hosts differ by one at most.
+ */
+const judgedOf = (hosts: number, volume = 5): Json => ({
+  success_rate_minimum_hosts: hosts,
+  success_rate_request_volume: volume,
+  failure_percentage_minimum_hosts: hosts,
+  failure_percentage_request_volume: volume,
+});
 const fails = (hosts: string, status: number): Record<string, string> => ({
   'x-fail-hosts': hosts,
   'x-status': `${status}`,
@@ -100,29 +113,34 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'success_rate',
-    config: { ...SLOW, ...NEVER, success_rate_minimum_hosts: 5, success_rate_request_volume: 10 },
+    config: { ...SLOW, ...NEVER, ...judgedOf(HOSTS) },
     headers: fails('4', 500),
-    requests: RATED,
+    rated: [4],
   },
   {
     name: 'success_rate_too_few_requests',
-    config: { ...SLOW, ...NEVER, success_rate_minimum_hosts: 5, success_rate_request_volume: 1000 },
+    config: { ...SLOW, ...NEVER, ...judgedOf(HOSTS, 1_000_000) },
     headers: fails('4', 500),
-    requests: RATED,
+    rated: [],
+  },
+  {
+    name: 'success_rate_too_few_hosts',
+    config: { ...SLOW, ...NEVER, ...judgedOf(HOSTS + 1) },
+    headers: fails('4', 500),
+    rated: [],
   },
   {
     name: 'failure_percentage',
     config: {
       ...SLOW,
       ...NEVER,
+      ...judgedOf(HOSTS),
       enforcing_success_rate: 0,
       enforcing_failure_percentage: 100,
       failure_percentage_threshold: 60,
-      failure_percentage_request_volume: 10,
-      failure_percentage_minimum_hosts: 3,
     },
     headers: fails('2,5', 503),
-    requests: RATED,
+    rated: [2, 5],
   },
   { name: 'refused', config: { ...SLOW, consecutive_5xx: 3 }, hosts: [0, 1, 'closed'], requests: 20 },
   {
@@ -141,12 +159,24 @@ const CASES: readonly Case[] = [
     config: {
       ...SLOW,
       split_external_local_origin_errors: true,
-      consecutive_local_origin_failure: 1000,
-      success_rate_minimum_hosts: 3,
-      success_rate_request_volume: 10,
+      consecutive_local_origin_failure: 10_000,
+      ...judgedOf(5),
     },
     hosts: [0, 1, 2, 3, 'closed'],
-    requests: RATED,
+    rated: ['closed'],
+  },
+  {
+    name: 'local_failure_percentage',
+    config: {
+      ...SLOW,
+      split_external_local_origin_errors: true,
+      consecutive_local_origin_failure: 10_000,
+      ...judgedOf(5),
+      enforcing_local_origin_success_rate: 0,
+      enforcing_failure_percentage_local_origin: 100,
+    },
+    hosts: [0, 1, 2, 3, 'closed'],
+    rated: ['closed'],
   },
   {
     name: 'timeouts',
@@ -174,10 +204,11 @@ describe('outlier detection is that of Envoy', { skip: SKIP, concurrency: false 
   const directory = mkdtempSync(path.join(os.tmpdir(), 'outliers-'));
   const proxies: { proxy: BalancedProxy; log: string }[] = [];
   let upstreams: BalancedUpstreams;
+  let closed: number;
 
   before(async () => {
     upstreams = await BalancedUpstreams.start(HOSTS);
-    const closed = await closedPort();
+    closed = await closedPort();
     const endpoint = (host: number | 'closed'): Json =>
       host === 'closed'
         ? { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: closed } } } }
@@ -225,20 +256,63 @@ describe('outlier detection is that of Envoy', { skip: SKIP, concurrency: false 
 
   /** What can be seen of a cluster after its requests. */
   async function run({ proxy, log }: (typeof proxies)[number], one: Case): Promise<string> {
-    const rated = one.requests === RATED ? firstRates(proxy, one.name) : undefined;
+    const seen =
+      one.rated === undefined
+        ? await sendAll(proxy, one)
+        : await sendUntilRated(proxy, one, one.rated.map(address));
+    const sum = (names: RegExp): number =>
+      [...seen.matchAll(names)].reduce((total, [, value]) => total + Number(value), 0);
+    const ejections = sum(/ejections_detected_\w+: (\d+)/g) - sum(/ejections_overflow: (\d+)/g);
+    return `${seen}\n---\n${await events(log, one.name, ejections)}`;
+  }
+
+  async function sendAll(proxy: BalancedProxy, one: Case): Promise<string> {
     for (let i = 0; i < (one.requests ?? 36); i++) {
       await proxy.get(one.name, '/', one.headers);
       // Errors are judged on another thread.
       await sleep(2);
     }
-    // Ejected for half a second, looked at once an interval.
-    if (one.returns) await sleep(2 * INTERVAL_MS + 500);
-    const seen = (await rated) ?? (await state(proxy, one.name));
     upstreams.release();
-    const sum = (names: RegExp): number =>
-      [...seen.matchAll(names)].reduce((total, [, value]) => total + Number(value), 0);
-    const ejections = sum(/ejections_detected_\w+: (\d+)/g) - sum(/ejections_overflow: (\d+)/g);
-    return `${seen}\n---\n${await events(log, one.name, ejections)}`;
+    if (one.returns) {
+      const active = async (): Promise<number | undefined> =>
+        (await proxy.stats(one.name, /ejections_active/))['outlier_detection.ejections_active'];
+      await until(async () => (await active()) === 0);
+    }
+    return await settled(proxy, one.name);
+  }
+
+  /** Until an interval has passed in which those hosts were out all the time, and all others had requests enough. */
+  async function sendUntilRated(
+    proxy: BalancedProxy,
+    { name, headers }: Case,
+    out: readonly string[],
+  ): Promise<string> {
+    let sending = true;
+    const requests = (async () => {
+      while (sending) await proxy.get(name, '/', headers);
+    })();
+    try {
+      if (out.length === 0) {
+        await sleep(3 * INTERVAL_MS);
+        return await state(proxy, name);
+      }
+      let seen = '';
+      await until(async () => {
+        seen = await state(proxy, name);
+        return [...seen.matchAll(/::([\d.:]+)::health_flags::/g)].every(
+          ([, host]) =>
+            new RegExp(`::${host}::(local_origin_)?success_rate::\\d`).test(seen) !== out.includes(host),
+        );
+      });
+      return seen;
+    } finally {
+      sending = false;
+      await requests;
+    }
+  }
+
+  function address(host: number | 'closed'): string {
+    return `127.0.0.1:${host === 'closed' ? closed : upstreams.ports[host]}`;
   }
 
   for (const one of CASES) {
@@ -262,21 +336,29 @@ describe('outlier detection is that of Envoy', { skip: SKIP, concurrency: false 
   }
 });
 
-/** The state at the end of the first interval that had requests enough, or of the last. */
-async function firstRates(proxy: BalancedProxy, cluster: string): Promise<string> {
-  const end = performance.now() + 3 * INTERVAL_MS;
-  for (;;) {
-    const seen = await state(proxy, cluster);
-    if (performance.now() > end) return seen;
-    // Stats and hosts are two requests: once more, so that both are of after the end of the interval.
-    if (/::(?:local_origin_)?success_rate::\d/.test(seen)) return await state(proxy, cluster);
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadline, 'it never came to that');
     await sleep(20);
   }
 }
 
+/** The state once nothing is under way between threads any more. */
+async function settled(proxy: BalancedProxy, cluster: string): Promise<string> {
+  let seen = '';
+  await until(async () => {
+    const before = seen;
+    seen = await state(proxy, cluster);
+    return seen === before;
+  });
+  return seen;
+}
+
+/** Stats are of after the hosts, so that they have counted what the hosts show. */
 async function state(proxy: BalancedProxy, cluster: string): Promise<string> {
-  const stats = await proxy.stats(cluster, /^outlier_detection\.|^membership_healthy$|^membership_degraded$/);
   const text = await (await fetch(`${proxy.process.admin}/clusters`)).text();
+  const stats = await proxy.stats(cluster, /^outlier_detection\.|^membership_healthy$|^membership_degraded$/);
   const lines = text
     .split('\n')
     .filter(

@@ -176,6 +176,22 @@ describe('OutlierDetector', () => {
     assert.deepEqual(scene.ejected, [3, 4]);
   });
 
+  test('both rates name one host: it is ejected once, and what is not enforced is told', () => {
+    const rates = { ...ALL, consecutive_5xx: 1000, failure_percentage_request_volume: 50 };
+    const fail = (config: object): Scene => {
+      const scene = new Scene(5, { ...rates, success_rate_request_volume: 50, ...config });
+      for (let n = 0; n < 5; n++) scene.respond(n, n === 4 ? 500 : 200, 50);
+      scene.interval(10_000);
+      return scene;
+    };
+    const told = fail({});
+    assert.deepEqual(told.events, ['4 SUCCESS_RATE 1', '4 FAILURE_PERCENTAGE not enforced']);
+    const both = fail({ enforcing_failure_percentage: 100 });
+    assert.deepEqual(both.events, ['4 SUCCESS_RATE 1']);
+    assert.equal(both.stats.value('ejections_active'), 1);
+    assert.equal(both.stats.value('ejections_detected_failure_percentage'), 1);
+  });
+
   test('failures to connect count as answers, or apart', () => {
     const together = new Scene(2, ALL);
     for (let i = 0; i < 4; i++) together.monitor.putConnectFailed(together.hosts[0]);

@@ -204,8 +204,6 @@ export class OutlierDetector {
   // ---- ejections -----------------------------------------------------------------------------------------------------
 
   #eject(slot: number, monitor: HostMonitor, type: EjectionType, rates: SuccessRates): void {
-    // Both judgements of one interval may name the host. Envoy ejects it once as well.
-    if (monitor.ejected) return;
     const { config, events, runtime } = this.#options;
     const percent = (100 * (this.#ejected + 1)) / this.#monitors.size;
     const allowed = percent <= Math.min(100, this.#setting('max_ejection_percent'));
@@ -220,6 +218,8 @@ export class OutlierDetector {
       events.onEject(slot, monitor, type, false, rates);
       return;
     }
+    // Both judgements of one interval may name the host: it is out already. Envoy counts it twice, and takes it back once.
+    if (monitor.ejected) return;
     this.#ejected++;
     this.#updateGauge();
     this.#count(STAT.ejections_enforced_total);
