@@ -126,6 +126,8 @@ export interface RouteEntry {
   readonly timeoutMs: number;
   /** ms; undefined = the connection manager's stream_idle_timeout; 0 = none. */
   readonly idleTimeoutMs: number | undefined;
+  /** ms; undefined = the connection manager's; 0 = none. */
+  readonly flushTimeoutMs: number | undefined;
   /** max_stream_duration.max_stream_duration, ms; undefined = the connection manager's. */
   readonly maxStreamDurationMs: number | undefined;
   /** grpc_timeout_header_max, ms; undefined = not configured. */
@@ -154,8 +156,8 @@ export interface RouteEntry {
   readonly autoHostRewrite: boolean;
   /** A host rewrite appends the old host to x-forwarded-host. `finalizeRequestHeaders` does; the router does for `autoHostRewrite`. */
   readonly appendXForwardedHost: boolean;
-  /** per_request_buffer_limit_bytes of the route or virtual host; undefined = the connection's limit alone. */
-  readonly perRequestBufferLimitBytes: number | undefined;
+  /** Bytes of a request that are kept for a retry or a mirror; undefined = as much as the connection may hold. */
+  readonly requestBodyBufferLimit: number | undefined;
   /** Undefined where neither the route nor its virtual host has any. */
   readonly rateLimits: RouteRateLimits | undefined;
   /** Pushes the `set-cookie` values of cookies that the policy generates to `setCookies`; without it none is generated. */

@@ -105,6 +105,8 @@ export interface ResponseEncoder extends Stream {
   /** `bytes[start, end)` may be reused after the call. */
   encodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): void;
   encodeTrailers(trailers: TrailerMap): void;
+  /** HTTP/2: ms that the end of the message may wait for the peer's windows; 0 = for ever. In place of the connection's. */
+  setFlushTimeout?(ms: number): void;
 }
 
 /** Sends one request. */

@@ -200,9 +200,13 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.requestTimer?.disable();
   }
 
-  /** The client is gone, or reset the stream. */
+  /** The client is gone, or reset the stream. A local reset: it did not take the rest of the answer in time. */
   onResetStream(reason: StreamResetReason, details: string): void {
     if (this.destroyed) return;
+    if (reason === 'LocalReset') {
+      this.finish();
+      return;
+    }
     const { stats } = this.manager.config;
     stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
     const info = this.streamInfo;
@@ -334,13 +338,13 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   }
 
   private endStream(now: number): void {
-    this.streamInfo.downstreamTxLastByte = now;
     if (!this.requestComplete) {
       // Whatever is left of the request is refused, which counts as its reset.
       const { stats } = this.manager.config;
       stats.values[stats.base + STAT.downstream_rq_rx_reset]++;
     }
     if (!this.manager.isHttp2 || this.encoding === 'complete') {
+      this.streamInfo.downstreamTxLastByte = now;
       this.finish();
       return;
     }
@@ -409,6 +413,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     info.virtualHostName = route.virtualHostName;
     const entry = route.routeEntry;
     if (entry?.idleTimeoutMs !== undefined) this.idleTimeoutMs = entry.idleTimeoutMs;
+    if (entry?.flushTimeoutMs !== undefined) this.encoder.setFlushTimeout?.(entry.flushTimeoutMs);
     const duration =
       entry?.grpcTimeoutHeaderMaxMs === undefined
         ? entry?.maxStreamDurationMs

@@ -42,6 +42,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'retry_policy',
     'hedge_policy',
     'per_request_buffer_limit_bytes',
+    'request_body_buffer_limit',
     'request_mirror_policies',
     'rate_limits',
     'metadata',
@@ -60,6 +61,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     ...HEADER_MUTATIONS,
     'typed_per_filter_config',
     'per_request_buffer_limit_bytes',
+    'request_body_buffer_limit',
     'stat_prefix',
   ]),
   RouteMatch: new Set([
@@ -97,6 +99,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
     'append_x_forwarded_host',
     'timeout',
     'idle_timeout',
+    'flush_timeout',
     'retry_policy',
     'hedge_policy',
     'internal_redirect_policy',

@@ -191,8 +191,7 @@ function compileEntry(
     metadataMatch,
     autoHostRewrite: action.auto_host_rewrite?.value ?? false,
     appendXForwardedHost: action.append_x_forwarded_host,
-    perRequestBufferLimitBytes:
-      route.per_request_buffer_limit_bytes?.value ?? scope.perRequestBufferLimitBytes,
+    requestBodyBufferLimit: requestBodyBufferLimit(route, scope),
     rateLimits: routeRateLimits(
       compileRateLimits(action.rate_limits, context, at(path, 'rate_limits')),
       scope.rateLimits,
@@ -214,6 +213,13 @@ function compileEntry(
     hostRewrite: compileHostRewrite(action, context, path),
     pathRewrite: compileRoutePathRewrite(action, match.path, context, path),
   };
+}
+
+/** The newer field of the virtual host comes before the older one of the route, as in Envoy. */
+function requestBodyBufferLimit(route: RouteProto, scope: VirtualHostScope): number | undefined {
+  const limit = route.request_body_buffer_limit?.value ?? scope.requestBodyBufferLimit;
+  if (limit !== undefined) return Number(limit);
+  return route.per_request_buffer_limit_bytes?.value ?? scope.perRequestBufferLimitBytes;
 }
 
 /** By place of the virtual cluster; one entry where there are none. */

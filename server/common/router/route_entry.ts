@@ -52,6 +52,7 @@ export class CompiledRouteEntry implements RouteEntry {
   readonly priority: Priority;
   readonly timeoutMs: number;
   readonly idleTimeoutMs: number | undefined;
+  readonly flushTimeoutMs: number | undefined;
   readonly maxStreamDurationMs: number | undefined;
   readonly grpcTimeoutHeaderMaxMs: number | undefined;
   readonly grpcTimeoutHeaderOffsetMs: number;
@@ -68,7 +69,7 @@ export class CompiledRouteEntry implements RouteEntry {
   readonly metadataMatch: Readonly<Record<string, unknown>> | undefined;
   readonly autoHostRewrite: boolean;
   readonly appendXForwardedHost: boolean;
-  readonly perRequestBufferLimitBytes: number | undefined;
+  readonly requestBodyBufferLimit: number | undefined;
   readonly rateLimits: RouteRateLimits | undefined;
   private readonly cluster: string;
   private readonly clusterHeader: string;
@@ -88,6 +89,7 @@ export class CompiledRouteEntry implements RouteEntry {
     this.priority = settings.priority;
     this.timeoutMs = settings.timeoutMs;
     this.idleTimeoutMs = settings.idleTimeoutMs;
+    this.flushTimeoutMs = settings.flushTimeoutMs;
     this.maxStreamDurationMs = settings.maxStreamDurationMs;
     this.grpcTimeoutHeaderMaxMs = settings.grpcTimeoutHeaderMaxMs;
     this.grpcTimeoutHeaderOffsetMs = settings.grpcTimeoutHeaderOffsetMs;
@@ -104,7 +106,7 @@ export class CompiledRouteEntry implements RouteEntry {
     this.metadataMatch = settings.metadataMatch;
     this.autoHostRewrite = settings.autoHostRewrite;
     this.appendXForwardedHost = settings.appendXForwardedHost;
-    this.perRequestBufferLimitBytes = settings.perRequestBufferLimitBytes;
+    this.requestBodyBufferLimit = settings.requestBodyBufferLimit;
     this.rateLimits = settings.rateLimits;
     this.cluster = settings.cluster;
     this.clusterHeader = settings.clusterHeader;

@@ -12,6 +12,7 @@ type Timeouts = Pick<
   RouteEntry,
   | 'timeoutMs'
   | 'idleTimeoutMs'
+  | 'flushTimeoutMs'
   | 'maxStreamDurationMs'
   | 'grpcTimeoutHeaderMaxMs'
   | 'grpcTimeoutHeaderOffsetMs'
@@ -29,6 +30,7 @@ export function compileTimeouts(action: RouteAction, path: string): Timeouts {
   return {
     timeoutMs: action.timeout ? milliseconds(action.timeout, at(path, 'timeout')) : DEFAULT_TIMEOUT_MS,
     idleTimeoutMs: optionalMilliseconds(action.idle_timeout, at(path, 'idle_timeout')),
+    flushTimeoutMs: optionalMilliseconds(action.flush_timeout, at(path, 'flush_timeout')),
     maxStreamDurationMs: optionalMilliseconds(
       duration?.max_stream_duration,
       at(inside, 'max_stream_duration'),

@@ -57,6 +57,7 @@ export interface VirtualHostScope {
   readonly retryPolicy: RetryPolicy | undefined;
   readonly virtualClusters: VirtualClusters;
   readonly perRequestBufferLimitBytes: number | undefined;
+  readonly requestBodyBufferLimit: bigint | undefined;
   readonly includeAttemptCountInRequest: boolean;
   readonly includeAttemptCountInResponse: boolean;
   readonly includeTimeoutRetryHeader: boolean;
@@ -174,6 +175,7 @@ function compileScope(
     retryPolicy: retry && compileRetryPolicy(retry, context, at(path, 'retry_policy')),
     virtualClusters: new VirtualClusters(config, context.stats, path),
     perRequestBufferLimitBytes: config.per_request_buffer_limit_bytes?.value,
+    requestBodyBufferLimit: config.request_body_buffer_limit?.value,
     includeAttemptCountInRequest: config.include_request_attempt_count,
     includeAttemptCountInResponse: config.include_attempt_count_in_response,
     includeTimeoutRetryHeader: config.include_is_timeout_retry_header,

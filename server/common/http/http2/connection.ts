@@ -3,8 +3,6 @@
 
 import type { ByteSink, CodecError, StreamResetReason } from '../../../api/http/codec.ts';
 import type { StatBlock } from '../../../api/stats.ts';
-import { monotonicNow } from '../../event/dispatcher.ts';
-import type { Timer } from '../../event/timer.ts';
 import { HTTP2_CODEC_STATS } from '../../stats/families/codec.ts';
 import {
   connectionError,
@@ -16,7 +14,6 @@ import {
 } from './errors.ts';
 import { ReceiveWindow, SendWindow } from './flow_control.ts';
 import {
-  CANCEL,
   COMPRESSION_ERROR,
   DEFAULT_MAX_FRAME_SIZE,
   DEFAULT_WINDOW_SIZE,
@@ -79,7 +76,7 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
   readonly stats: StatBlock;
   readonly writer: FrameWriter;
   readonly streamBufferLimit: number;
-  /** ms that the rest of a message may wait for the peer's windows; 0 = for ever. */
+  /** ms that the rest of a message may wait for the peer's windows, unless its stream says otherwise; 0 = for ever. */
   flushTimeoutMs = DEFAULT_FLUSH_TIMEOUT_MS;
   /** Of new streams, by the peer's SETTINGS. */
   peerInitialWindowSize = DEFAULT_WINDOW_SIZE;
@@ -454,15 +451,10 @@ export abstract class Http2Connection<S extends Http2Stream = Http2Stream>
     this.owner.closeConnection?.();
   }
 
-  /** For the stream. */
-  startFlushTimer(timer: Timer): void {
-    if (this.flushTimeoutMs > 0) timer.enable(this.flushTimeoutMs, monotonicNow());
-  }
-
   /** For the stream: the peer did not take the end of a message. */
   onFlushTimeout(stream: Http2Stream): void {
     this.count(STAT.tx_flush_timeout, 1);
-    this.sendReset(stream.id, CANCEL);
+    this.sendReset(stream.id, resetCode('LocalReset', this.isServer));
     stream.close();
     stream.raiseReset('LocalReset', '');
   }

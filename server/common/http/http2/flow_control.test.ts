@@ -165,7 +165,7 @@ describe('sending', () => {
     peer.requests[0].encoder.encodeHeaders(new ResponseHeaders(200), false);
     peer.requests[0].encoder.encodeData(Buffer.alloc(100_000), 0, 100_000, true);
     await new Promise((resolve) => setTimeout(resolve, 60));
-    assert.equal(peer.answersSent.at(-1), 'RST_STREAM 1 CANCEL');
+    assert.equal(peer.answersSent.at(-1), 'RST_STREAM 1 INTERNAL_ERROR');
     assert.equal(peer.stat('tx_flush_timeout'), 1);
     assert.equal(peer.codec.activeStreams, 0);
   });

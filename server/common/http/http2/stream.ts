@@ -9,6 +9,7 @@ import type {
   StreamResetReason,
 } from '../../../api/http/codec.ts';
 import type { TrailerMap } from '../../../api/http/header_map.ts';
+import { monotonicNow } from '../../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../event/timer.ts';
 import type { Http2Connection } from './connection.ts';
 import { FRAME_HEADER_BYTES } from './frame.ts';
@@ -44,6 +45,8 @@ export abstract class Http2Stream implements Stream, BytesMeter, TimerOwner {
   private pendingTrailers: TrailerMap | undefined = undefined;
   private aboveHighWatermark = false;
   private flushTimer: Timer | undefined = undefined;
+  /** -1: that of the connection. */
+  private flushTimeoutMs = -1;
   private readDisables = 0;
   /** Received while reading was disabled: not given back to the windows yet. */
   private unconsumed = 0;
@@ -242,6 +245,10 @@ export abstract class Http2Stream implements Stream, BytesMeter, TimerOwner {
     return false;
   }
 
+  setFlushTimeout(ms: number): void {
+    this.flushTimeoutMs = ms;
+  }
+
   get hasPendingData(): boolean {
     return this.pending !== undefined;
   }
@@ -274,8 +281,8 @@ export abstract class Http2Stream implements Stream, BytesMeter, TimerOwner {
 
   /** The owner is done, but the peer does not take the rest: it gets only so long. Envoy: onPendingFlushTimer. */
   private startFlushTimer(): void {
-    this.flushTimer ??= new Timer(this);
-    this.connection.startFlushTimer(this.flushTimer);
+    const ms = this.flushTimeoutMs < 0 ? this.connection.flushTimeoutMs : this.flushTimeoutMs;
+    if (ms > 0) (this.flushTimer ??= new Timer(this)).enable(ms, monotonicNow());
   }
 
   onTimeout(): void {

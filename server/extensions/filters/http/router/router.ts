@@ -156,8 +156,8 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   private keepBody(bytes: Uint8Array, start: number, end: number): void {
     const body = (this.body ??= new BodyBuffer());
     body.add(bytes, start, end);
-    const limit = this.callbacks.decoderBufferLimit();
-    if (limit === 0 || body.length <= Math.min(limit, this.entry.perRequestBufferLimitBytes ?? limit)) return;
+    const limit = this.entry.requestBodyBufferLimit ?? (this.callbacks.decoderBufferLimit() || Infinity);
+    if (body.length <= limit) return;
     if (this.retain) {
       // Too much to keep for a second try: from here on there is only the first.
       const { stats } = this.cluster;

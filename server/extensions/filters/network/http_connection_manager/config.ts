@@ -125,6 +125,7 @@ function compile(
   let http2Stats: StatBlock | undefined;
   const streamIdleTimeoutMs =
     time(config.stream_idle_timeout, 'stream_idle_timeout') ?? DEFAULT_STREAM_IDLE_TIMEOUT_MS;
+  const flushTimeoutMs = time(config.stream_flush_timeout, 'stream_flush_timeout') ?? streamIdleTimeoutMs;
   const requestId = requestIdSettings(config, context, path);
   const filters = compileHttpFilters(config.http_filters, context, at(path, 'http_filters'));
   return Object.freeze({
@@ -155,7 +156,7 @@ function compile(
       // Made with the first connection: most listeners never see one.
       http2Stats ??= context.stats.block(HTTP2_CODEC_STATS, 'http2.');
       const codec = new (http2Server())(sink, callbacks, http2, http2Stats);
-      codec.flushTimeoutMs = streamIdleTimeoutMs;
+      codec.flushTimeoutMs = flushTimeoutMs;
       return codec;
     },
     runtime: context.runtime,

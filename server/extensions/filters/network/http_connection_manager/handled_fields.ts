@@ -16,6 +16,7 @@ export const HANDLED_FIELDS: ReadonlySet<string> = new Set([
   'server_header_transformation',
   'max_request_headers_kb',
   'stream_idle_timeout',
+  'stream_flush_timeout',
   'request_timeout',
   'request_headers_timeout',
   'drain_timeout',
