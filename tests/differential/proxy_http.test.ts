@@ -1,5 +1,6 @@
 // HTTP/1.1 through Envoy and Pilotfish: see proxy_comparison.ts for what is compared.
 
+import { BREAKER_CASES } from './proxy_breaker_cases.ts';
 import { CLUSTER_CASES } from './proxy_cluster_cases.ts';
 import { compareProxies } from './proxy_comparison.ts';
 import { DIFFERENCE_CASES } from './proxy_difference_cases.ts';
@@ -17,6 +18,7 @@ compareProxies('messages and upgrades', MESSAGE_CASES);
 compareProxies('upstreams', [...UPSTREAM_CASES, ...MIRROR_CASES]);
 compareProxies('limits of request bodies', LIMIT_CASES);
 compareProxies('answers of the proxy and access logs', REPLY_CASES);
+compareProxies('circuit breakers', BREAKER_CASES);
 compareProxies('clusters and other listeners', CLUSTER_CASES);
 compareProxies('virtual clusters and routes', VIRTUAL_HOST_CASES);
 compareProxies('known differences', DIFFERENCE_CASES, false);

@@ -1,6 +1,7 @@
 // What is compared over HTTP/1, compared once more over the other pairs of protocols.
 
 import { fromHttp2, toHttp2 } from './over_http2.ts';
+import { BREAKER_CASES } from './proxy_breaker_cases.ts';
 import { CLUSTER_CASES } from './proxy_cluster_cases.ts';
 import { compareProxies } from './proxy_comparison.ts';
 import { HEADER_CASES } from './proxy_header_cases.ts';
@@ -16,6 +17,7 @@ const ALL = [
   ...PATH_CASES,
   ...MESSAGE_CASES,
   ...UPSTREAM_CASES,
+  ...BREAKER_CASES,
   ...MIRROR_CASES,
   ...REPLY_CASES,
   ...CLUSTER_CASES,

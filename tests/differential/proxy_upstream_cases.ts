@@ -1,7 +1,6 @@
 // Upstreams that fail, are slow or are not there: what clients are told, and what is tried again.
 
 import type { Scenario } from './proxy_scenario.ts';
-import type { Step } from './raw_client.ts';
 import { answer, get, post } from './raw_requests.ts';
 import { OK } from './scripted_upstream.ts';
 
@@ -15,13 +14,7 @@ const retry = (retry_on: string, more: object = {}): Scenario['action'] => ({
   },
 });
 const COUNTED = { include_request_attempt_count: true, include_attempt_count_in_response: true };
-const thresholds = (more: object): Scenario['cluster'] => ({ circuit_breakers: { thresholds: [more] } });
-/** Envoy looks at a breaker when something is counted, and nothing ever is. */
-const BREAKER_OF_ZERO = { _open: 'open from the start here' };
-/** What Envoy has left of so many as there may be. */
-const POOLS_NOT_COUNTED = { remaining_cx_pools: 'connection pools are not counted here' };
 const slow = (ms: number): Scenario['upstreams'] => [{ answers: [[ms, OK]] }];
-const twice: readonly (readonly Step[])[] = [[get('/1')], [get('/2')]];
 const options = (more: object): Scenario['cluster'] => ({
   typed_extension_protocol_options: {
     'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
@@ -371,71 +364,6 @@ export const UPSTREAM_CASES: readonly Scenario[] = [
     connections: [[{ send: post('/', 'x'.repeat(50_000)), await: 1 }]],
   },
 
-  {
-    name: 'too many pending requests',
-    statExceptions: BREAKER_OF_ZERO,
-    cluster: thresholds({ max_pending_requests: 0 }),
-    connections: [[get('/')]],
-  },
-  {
-    name: 'too many requests',
-    cluster: thresholds({ max_requests: 1 }),
-    upstreams: slow(300),
-    staggerMs: 80,
-    connections: twice,
-  },
-  {
-    name: 'too many connections',
-    cluster: thresholds({ max_connections: 1, max_pending_requests: 1 }),
-    upstreams: slow(300),
-    staggerMs: 80,
-    connections: [...twice, [get('/3')]],
-  },
-  {
-    name: 'too many retries',
-    statExceptions: BREAKER_OF_ZERO,
-    cluster: thresholds({ max_retries: 0 }),
-    action: retry('5xx'),
-    upstreams: [{ answers: [answer(500)] }],
-    connections: [[get('/')]],
-  },
-  {
-    name: 'a retry budget',
-    statExceptions: BREAKER_OF_ZERO,
-    cluster: thresholds({ retry_budget: { budget_percent: { value: 0 }, min_retry_concurrency: 0 } }),
-    action: retry('5xx'),
-    upstreams: [{ answers: [answer(500)] }],
-    connections: [[get('/')]],
-  },
-
-  {
-    name: 'breakers of a priority',
-    statExceptions: POOLS_NOT_COUNTED,
-    cluster: {
-      circuit_breakers: { thresholds: [{}, { priority: 'HIGH', max_requests: 1, track_remaining: true }] },
-    },
-    virtualHost: {
-      routes: [
-        { match: { prefix: '/high' }, route: { cluster: '$C', priority: 'HIGH' } },
-        { match: { prefix: '/' }, route: { cluster: '$C' } },
-      ],
-    },
-    upstreams: slow(300),
-    staggerMs: 80,
-    connections: [[get('/high/1')], [get('/high/2')], [get('/default')]],
-  },
-  {
-    name: 'what circuit breakers have left',
-    statExceptions: POOLS_NOT_COUNTED,
-    cluster: thresholds({
-      max_connections: 5,
-      max_pending_requests: 6,
-      max_requests: 7,
-      max_retries: 8,
-      track_remaining: true,
-    }),
-    connections: [[get('/')]],
-  },
   {
     name: 'connections that are made ahead',
     cluster: { preconnect_policy: { per_upstream_preconnect_ratio: 2 } },

@@ -76,7 +76,12 @@ export interface ServerInfo {
 
 export interface Breaker {
   readonly priority: 'default' | 'high';
-  readonly limit: 'max_connections' | 'max_pending_requests' | 'max_requests' | 'max_retries';
+  readonly limit:
+    | 'max_connections'
+    | 'max_pending_requests'
+    | 'max_requests'
+    | 'max_retries'
+    | 'max_connection_pools';
   readonly used: number;
   readonly max: number;
 }

@@ -7,4 +7,5 @@ export const LIMIT_NAMES: Readonly<Record<Breaker['limit'], string>> = {
   max_pending_requests: 'Pending requests',
   max_requests: 'Requests',
   max_retries: 'Retries',
+  max_connection_pools: 'Connection pools',
 };

@@ -8,6 +8,7 @@ import { CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
 import type { Host } from '../upstream/host.ts';
 import type { ThreadLocalCluster } from '../upstream/thread_local_cluster.ts';
 import type { ActiveClient } from './active_client.ts';
+import { removeConnPool } from './conn_pool_map.ts';
 import type {
   Cancellable,
   HttpConnPool,
@@ -41,6 +42,8 @@ export abstract class ConnPoolBase implements HttpConnPool {
   host: Host;
   readonly options: PoolOptions;
   draining = false;
+  /** Its host has forgotten it. */
+  private removed = false;
   /** Connections with room, the newest last: its congestion window is warm. */
   private readonly ready: ActiveClient[] = [];
   private pending: PendingStream[] = [];
@@ -54,6 +57,11 @@ export abstract class ConnPoolBase implements HttpConnPool {
     this.cluster = cluster;
     this.host = host;
     this.options = options;
+  }
+
+  /** Is somebody served, or waiting? Connections alone do not count. Envoy: hasActiveConnections. */
+  get hasActiveStreams(): boolean {
+    return this.activeStreams > 0 || this.pending.length > 0;
   }
 
   /** Begins to connect. `onConnected` or `onConnectFailed` follows. Returns how many streams the connection will have room for. */
@@ -220,12 +228,25 @@ export abstract class ConnPoolBase implements HttpConnPool {
   }
 
   private checkEmpty(): void {
-    if (this.clients === 0 && this.pending.length === 0) this.options.onEmpty?.();
+    if (this.clients === 0 && this.pending.length === 0) this.remove();
+  }
+
+  private remove(): void {
+    if (this.removed) return;
+    this.removed = true;
+    removeConnPool(this);
+  }
+
+  /** Makes room for another pool, at once. Only while there are no active streams. */
+  discard(): void {
+    this.remove();
+    this.drain();
   }
 
   drain(): void {
     this.draining = true;
     if (this.pending.length > 0) return;
     for (const client of [...this.ready]) if (client.activeStreams === 0) client.close();
+    this.checkEmpty();
   }
 }

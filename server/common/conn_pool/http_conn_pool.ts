@@ -46,6 +46,6 @@ export interface HttpConnPool extends GenericConnPool {
 export interface PoolOptions {
   readonly priority: Priority;
   readonly transportSocket: UpstreamTransportSocketOptions | undefined;
-  /** Called when the last connection is gone and nobody waits: pools for one client's connection must not pile up. */
-  readonly onEmpty?: () => void;
+  /** Its name among the other pools of its host; '' for those that have a place of their own. */
+  readonly key: string;
 }

@@ -33,18 +33,18 @@ export function sendRequest(
   headers.set('x-forwarded-for', localIp);
   if (timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(timeoutMs));
   const host = cluster.chooseHost(undefined) as Host | undefined;
-  if (host === undefined) {
-    cluster.chargeLocalResponse(503, headers);
-    callbacks.onFailure();
-    return;
-  }
   const address = ipAddress(localIp, 0);
   const info = new StreamInfoRecord(
     new ConnectionInfoRecord(0, address, address, ''),
     Date.now(),
     monotonicNow(),
   );
-  const pool = cluster.httpPool(host, DEFAULT_PRIORITY, info, headers);
+  const pool = host && cluster.httpPool(host, DEFAULT_PRIORITY, info, headers);
+  if (pool === undefined) {
+    cluster.chargeLocalResponse(503, headers);
+    callbacks.onFailure();
+    return;
+  }
   new ReportedRequest(cluster, headers, body, callbacks).start(pool, timeoutMs);
 }
 

@@ -108,6 +108,7 @@ const THRESHOLD_FIELDS = new Set([
   'max_pending_requests',
   'max_requests',
   'max_retries',
+  'max_connection_pools',
   'track_remaining',
   'retry_budget',
 ]);
@@ -385,8 +386,11 @@ function compileThresholds(
       wrapperValue(thresholds?.max_pending_requests) ?? DEFAULT_THRESHOLDS.maxPendingRequests,
     maxRequests: wrapperValue(thresholds?.max_requests) ?? DEFAULT_THRESHOLDS.maxRequests,
     maxRetries: wrapperValue(thresholds?.max_retries) ?? DEFAULT_THRESHOLDS.maxRetries,
+    maxConnectionPools:
+      wrapperValue(thresholds?.max_connection_pools) ?? DEFAULT_THRESHOLDS.maxConnectionPools,
     // Source: RetryBudget.budget_percent, 20 %.
     retryBudgetPercent: budget === undefined ? undefined : (budget.budget_percent?.value ?? 20),
+    budgetIntervalMs: durationMs(budget?.budget_interval) ?? DEFAULT_THRESHOLDS.budgetIntervalMs,
     minRetryConcurrency:
       wrapperValue(budget?.min_retry_concurrency) ?? DEFAULT_THRESHOLDS.minRetryConcurrency,
     trackRemaining: thresholds?.track_remaining === true,

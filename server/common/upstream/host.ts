@@ -34,9 +34,12 @@ export function coarseHealth(flags: number): HostHealth {
 }
 
 const NO_OTHER_IPS: readonly string[] = [];
+const NO_POOLS: readonly HostPool[] = [];
 
 /** A pool that belongs to a host, as the host needs it. */
 export interface HostPool {
+  /** The object that stands for the host now. */
+  host: Host;
   /** The host left its cluster or changed: idle connections close, busy ones when they are done. */
   drain(): void;
 }
@@ -88,7 +91,6 @@ export class Host implements HostDescription {
   http1Pool: HostPool | undefined = undefined;
   /** Of HTTP/2, or of whichever of the two the host agrees to. */
   http2Pool: HostPool | undefined = undefined;
-  tcpPool: HostPool | undefined = undefined;
   otherPools: Map<string, HostPool> | undefined = undefined;
 
   constructor(options: HostOptions) {
@@ -163,22 +165,22 @@ export class Host implements HostDescription {
     this.load = from.load;
     this.http1Pool = from.http1Pool;
     this.http2Pool = from.http2Pool;
-    this.tcpPool = from.tcpPool;
     this.otherPools = from.otherPools;
     from.http1Pool = undefined;
     from.http2Pool = undefined;
-    from.tcpPool = undefined;
     from.otherPools = undefined;
+    if (this.http1Pool !== undefined) this.http1Pool.host = this;
+    if (this.http2Pool !== undefined) this.http2Pool.host = this;
+    for (const pool of this.otherPools?.values() ?? NO_POOLS) pool.host = this;
   }
 
   drainPools(): void {
-    this.http1Pool?.drain();
-    this.http2Pool?.drain();
-    this.tcpPool?.drain();
-    if (this.otherPools !== undefined) for (const pool of this.otherPools.values()) pool.drain();
+    const { http1Pool, http2Pool, otherPools } = this;
     this.http1Pool = undefined;
     this.http2Pool = undefined;
-    this.tcpPool = undefined;
     this.otherPools = undefined;
+    http1Pool?.drain();
+    http2Pool?.drain();
+    for (const pool of otherPools?.values() ?? NO_POOLS) pool.drain();
   }
 }

@@ -1,5 +1,5 @@
-// Circuit breakers: how many connections, pending requests, requests and retries a cluster may have at a time, counted in
-// memory that all workers share, so the limits are exact for the process. Envoy: source/common/upstream/resource_manager_impl.h.
+// Circuit breakers: how many connections, pending requests, requests, retries and connection pools a cluster may have at a
+// time, counted in memory that all workers share, so the limits are exact for the process. Envoy: source/common/upstream/resource_manager_impl.h.
 
 import type { ResourceManager } from '../../api/upstream/cluster.ts';
 import type { Host } from './host.ts';
@@ -12,6 +12,9 @@ const CONNECTIONS = 0;
 const PENDING = 1;
 const REQUESTS = 2;
 const RETRIES = 3;
+const CONNECTION_POOLS = 4;
+/** Requests that began within `budget_interval`. */
+const RECENT_REQUESTS = 5;
 
 /** Limits of one priority. Source of the defaults: config.cluster.v3.CircuitBreakers.Thresholds. */
 export interface Thresholds {
@@ -19,8 +22,11 @@ export interface Thresholds {
   readonly maxPendingRequests: number;
   readonly maxRequests: number;
   readonly maxRetries: number;
+  readonly maxConnectionPools: number;
   /** Percent of active and pending requests that may be retries; undefined: `maxRetries` counts. */
   readonly retryBudgetPercent: number | undefined;
+  /** ms; the percents are of the requests that began in the last so many; 0 = of those that are under way. */
+  readonly budgetIntervalMs: number;
   readonly minRetryConcurrency: number;
   readonly trackRemaining: boolean;
   /** Of one host. */
@@ -32,21 +38,23 @@ export const DEFAULT_THRESHOLDS: Thresholds = Object.freeze({
   maxPendingRequests: 1024,
   maxRequests: 1024,
   maxRetries: 3,
+  maxConnectionPools: Number.POSITIVE_INFINITY,
   retryBudgetPercent: undefined,
+  budgetIntervalMs: 0,
   minRetryConcurrency: 3,
   trackRemaining: false,
   maxConnectionsPerHost: Number.POSITIVE_INFINITY,
 });
 
 export type BreakerUse = Readonly<
-  Record<'cx' | 'pending' | 'rq' | 'retries', { readonly used: number; readonly limit: number }>
+  Record<'cx' | 'pending' | 'rq' | 'retries' | 'cx_pools', { readonly used: number; readonly limit: number }>
 >;
 
 export class SharedResourceManager implements ResourceManager {
   readonly maxConnections: number;
   readonly maxPendingRequests: number;
   readonly maxRequests: number;
-  private readonly thresholds: Thresholds;
+  protected readonly thresholds: Thresholds;
   private readonly table: Int32Array;
   private readonly held: Int32Array;
   private readonly slot: number;
@@ -66,9 +74,13 @@ export class SharedResourceManager implements ResourceManager {
   get maxRetries(): number {
     const { retryBudgetPercent, minRetryConcurrency, maxRetries } = this.thresholds;
     if (retryBudgetPercent === undefined) return maxRetries;
-    const active =
-      Atomics.load(this.table, this.slot + REQUESTS) + Atomics.load(this.table, this.slot + PENDING);
-    return Math.max(minRetryConcurrency, Math.floor((active * retryBudgetPercent) / 100));
+    return Math.max(minRetryConcurrency, Math.floor((this.budgetedRequests * retryBudgetPercent) / 100));
+  }
+
+  /** Requests that a retry budget is a part of. */
+  private get budgetedRequests(): number {
+    if (this.thresholds.budgetIntervalMs > 0) return Atomics.load(this.table, this.slot + RECENT_REQUESTS);
+    return Atomics.load(this.table, this.slot + REQUESTS) + Atomics.load(this.table, this.slot + PENDING);
   }
 
   /** Of all workers together. */
@@ -112,6 +124,19 @@ export class SharedResourceManager implements ResourceManager {
   releaseRetry(): void {
     this.add(RETRIES, -1);
   }
+  tryAcquireConnectionPool(): boolean {
+    return this.tryAcquire(CONNECTION_POOLS, this.thresholds.maxConnectionPools);
+  }
+  releaseConnectionPool(): void {
+    this.add(CONNECTION_POOLS, -1);
+  }
+  /** Requests that a retry budget counts for a while, or counts no longer. */
+  protected addRecentRequests(n: number): void {
+    this.add(RECENT_REQUESTS, n);
+  }
+
+  /** Nobody will ask any more. */
+  close(): void {}
 
   /** For stats: how much is in use of all workers together, and the limit now. */
   use(): BreakerUse {
@@ -121,6 +146,7 @@ export class SharedResourceManager implements ResourceManager {
       pending: { used: used(PENDING), limit: this.maxPendingRequests },
       rq: { used: used(REQUESTS), limit: this.maxRequests },
       retries: { used: used(RETRIES), limit: this.maxRetries },
+      cx_pools: { used: used(CONNECTION_POOLS), limit: this.thresholds.maxConnectionPools },
     };
   }
 

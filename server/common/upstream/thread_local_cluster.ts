@@ -16,10 +16,8 @@ import {
   type Priority,
 } from '../../api/upstream/cluster.ts';
 import type { ConnPoolBase } from '../conn_pool/conn_pool_base.ts';
+import { createConnPool, type PoolProtocol } from '../conn_pool/conn_pool_map.ts';
 import type { HttpConnPool, PoolOptions } from '../conn_pool/http_conn_pool.ts';
-import { Http1ConnPool } from '../conn_pool/http1_conn_pool.ts';
-import { Http2ConnPool } from '../conn_pool/http2_conn_pool.ts';
-import { MixedConnPool } from '../conn_pool/mixed_conn_pool.ts';
 import type { Http1CodecStats } from '../http/http1/message_head.ts';
 import type { Http1Settings } from '../http/http1/settings.ts';
 import type { Http2Settings } from '../http/http2/settings.ts';
@@ -31,6 +29,7 @@ import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/clust
 import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../stats/families/codec.ts';
 import { ResponseCodeStats } from '../stats/response_code_stats.ts';
 import type { ClusterConfig } from './cluster_config.ts';
+import { createResourceManager } from './create_resource_manager.ts';
 import type { Host } from './host.ts';
 import type { OnHostEvent } from './host_event.ts';
 import type { HostSetOptions } from './host_set.ts';
@@ -41,14 +40,11 @@ import { OutlierMonitor } from './outlier_monitor.ts';
 import { selectOverrideHost } from './override_host.ts';
 import { DEFAULT_HOST_SET_OPTIONS, PrioritySet } from './priority_set.ts';
 import { createProvidedLoadBalancer } from './provided_load_balancer.ts';
-import { BREAKER_SLOTS_PER_PRIORITY, SharedResourceManager } from './resource_manager.ts';
+import { BREAKER_SLOTS_PER_PRIORITY, type SharedResourceManager } from './resource_manager.ts';
 import { transportSocketOptions } from './transport_socket_options.ts';
 
 const NO_ALPN: readonly string[] = [];
 
-/** `auto`: the handshake decides. */
-type PoolProtocol = 'http1' | 'http2' | 'auto';
-const POOLS = { http1: Http1ConnPool, http2: Http2ConnPool, auto: MixedConnPool };
 /** What a connection offers where neither configuration nor a filter says it. Envoy: wrapTransportSocketOptions. */
 const ALPN: Readonly<Record<PoolProtocol, readonly string[]>> = {
   http1: ['http/1.1'],
@@ -117,9 +113,10 @@ export class ThreadLocalCluster implements Cluster {
     this.http2Settings = config.http.http2;
     this.preconnectRatio = config.preconnectRatio;
     const { table, held, slot } = breakerSlot;
+    const high = slot + BREAKER_SLOTS_PER_PRIORITY;
     this.breakers = [
-      new SharedResourceManager(config.circuitBreakers[0], table, held, slot),
-      new SharedResourceManager(config.circuitBreakers[1], table, held, slot + BREAKER_SLOTS_PER_PRIORITY),
+      createResourceManager(config.circuitBreakers[0], table, held, slot),
+      createResourceManager(config.circuitBreakers[1], table, held, high),
     ];
     this.outlierMonitor =
       config.outlierDetection && new OutlierMonitor(config.outlierDetection, context.runtime, onHostEvent);
@@ -218,13 +215,16 @@ export class ThreadLocalCluster implements Cluster {
     part.charge(status);
   }
 
-  /** The pool for a request to `host`. Connections made with different handshakes (ALPN, SNI) are in different pools. */
+  /**
+   * The pool for a request to `host`; undefined when it would be one more than the circuit breaker allows. Connections made
+   * with different handshakes (ALPN, SNI) are in different pools.
+   */
   httpPool(
     host: Host,
     priority: Priority,
     info: StreamInfo,
     request: RequestHeaderMap | undefined,
-  ): HttpConnPool {
+  ): HttpConnPool | undefined {
     const protocol = this.upstreamProtocol(info);
     const transportSocket =
       host.transportSocket === undefined
@@ -237,15 +237,13 @@ export class ThreadLocalCluster implements Cluster {
       (transportSocket !== undefined && transportSocket.hashKey !== '')
     ) {
       const client = poolPerDownstreamConnection ? String(info.connection.id) : '';
-      return this.otherPool(host, protocol, { priority, transportSocket }, client);
+      const key = `${protocol}|${priority}|${client}|${transportSocket?.hashKey ?? ''}`;
+      return this.otherPool(host, protocol, { priority, transportSocket, key });
     }
     const pool = (protocol === 'http1' ? host.http1Pool : host.http2Pool) as ConnPoolBase | undefined;
-    if (pool !== undefined && pool.cluster === this) {
-      pool.host = host;
-      return pool;
-    }
+    if (pool !== undefined && pool.cluster === this) return pool;
     pool?.drain();
-    const made = this.createPool(host, protocol, { priority, transportSocket });
+    const made = this.createPool(host, protocol, { priority, transportSocket, key: '' });
     if (protocol === 'http1') host.http1Pool = made;
     else host.http2Pool = made;
     return made;
@@ -257,23 +255,14 @@ export class ThreadLocalCluster implements Cluster {
     return transportSocketOptions(this.config, host, info, undefined, NO_ALPN);
   }
 
-  /** `client`: the connection that it is for alone, or ''. */
-  private otherPool(host: Host, protocol: PoolProtocol, options: PoolOptions, client: string): HttpConnPool {
-    const key = `${protocol}|${options.priority}|${client}|${options.transportSocket?.hashKey ?? ''}`;
+  private otherPool(host: Host, protocol: PoolProtocol, options: PoolOptions): HttpConnPool | undefined {
     const pools = (host.otherPools ??= new Map());
-    let pool = pools.get(key) as ConnPoolBase | undefined;
-    if (pool === undefined || pool.cluster !== this) {
-      pool?.drain();
-      const made = this.createPool(host, protocol, {
-        ...options,
-        onEmpty: () => {
-          if (pools.get(key) === made) pools.delete(key);
-        },
-      });
-      pools.set(key, (pool = made));
-    }
-    pool.host = host;
-    return pool;
+    const pool = pools.get(options.key) as ConnPoolBase | undefined;
+    if (pool?.cluster === this) return pool;
+    pool?.drain();
+    const made = this.createPool(host, protocol, options);
+    if (made !== undefined) pools.set(options.key, made);
+    return made;
   }
 
   /** Envoy: ClusterInfo::upstreamHttpProtocol. */
@@ -283,11 +272,10 @@ export class ThreadLocalCluster implements Cluster {
     return protocol === 'HTTP/2' ? 'http2' : 'http1';
   }
 
-  private createPool(host: Host, protocol: PoolProtocol, options: PoolOptions): ConnPoolBase {
-    const Pool = POOLS[protocol];
-    const pool = new Pool(this, host, options);
+  private createPool(host: Host, protocol: PoolProtocol, options: PoolOptions): ConnPoolBase | undefined {
+    const pool = createConnPool(this, host, protocol, options);
     // A stream that began before the cluster went tries again: nobody would use its connection after it.
-    if (this.draining) pool.drain();
+    if (this.draining && pool !== undefined) pool.draining = true;
     return pool;
   }
 
@@ -403,6 +391,7 @@ export class ThreadLocalCluster implements Cluster {
     if (this.http1CodecStats !== undefined) this.context.stats.release(this.http1CodecStats);
     if (this.http2CodecStats !== undefined) this.context.stats.release(this.http2CodecStats);
     if (this.lbStats !== undefined) this.context.stats.release(this.lbStats);
+    for (const resources of this.breakers) resources.close();
     this.codes?.release();
     this.externalCodes?.release();
     this.internalCodes?.release();

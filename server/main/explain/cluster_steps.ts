@@ -98,9 +98,11 @@ function breakers(cluster: ThreadLocalCluster, priority: Priority): StepItem[] {
     pending: 'max_pending_requests',
     rq: 'max_requests',
     retries: 'max_retries',
+    cx_pools: 'max_connection_pools',
   };
-  return Object.entries(names).map(([resource, name]) => {
+  return Object.entries(names).flatMap(([resource, name]) => {
     const { used, limit } = use[resource as keyof typeof use];
+    if (limit === Number.POSITIVE_INFINITY) return [];
     const open = used >= limit;
     return {
       name: `circuit breaker ${name}`,

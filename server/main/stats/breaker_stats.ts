@@ -12,7 +12,7 @@ import {
   type Thresholds,
 } from '../../common/upstream/resource_manager.ts';
 
-/** What Envoy shows of a limit that is not configured: the largest number. max_connection_pools never is. */
+/** What Envoy shows of a limit that is not configured: the largest number. */
 const UNLIMITED = 2 ** 64;
 const OPEN = CLUSTER_CIRCUIT_BREAKER_STATS.offset;
 const LEFT = CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS.offset;
@@ -22,6 +22,9 @@ export class BreakerStats {
   readonly #prefix: string;
   readonly #breakers: SharedResourceManager;
   readonly #remaining: StatBlock | undefined;
+  /** Envoy's stats of retries go by it where a budget is what counts, too; what a budget leaves has none. */
+  readonly #maxRetries: number;
+  readonly #hasRetryBudget: boolean;
   /** Made when a limit is reached for the first time: most never are. */
   #open: StatBlock | undefined;
 
@@ -29,6 +32,8 @@ export class BreakerStats {
   constructor(stats: StatStore, prefix: string, thresholds: Thresholds, table: Int32Array, slot: number) {
     this.#stats = stats;
     this.#prefix = prefix;
+    this.#maxRetries = thresholds.maxRetries;
+    this.#hasRetryBudget = thresholds.retryBudgetPercent !== undefined;
     // Main only reads: nothing is held here.
     this.#breakers = new SharedResourceManager(thresholds, table, table, slot);
     if (thresholds.trackRemaining)
@@ -37,7 +42,7 @@ export class BreakerStats {
 
   refresh(): void {
     const use = this.#breakers.use();
-    if (this.#remaining !== undefined) writeRemaining(this.#remaining, use);
+    if (this.#remaining !== undefined) writeRemaining(this.#remaining, use, this.#hasRetryBudget);
     if (this.#open === undefined) {
       if (!Object.values(use).some(isOpen)) return;
       this.#open = this.#stats.block(CLUSTER_CIRCUIT_BREAKER_STATS, this.#prefix);
@@ -46,7 +51,8 @@ export class BreakerStats {
     values[base + OPEN.cx_open] = Number(isOpen(use.cx));
     values[base + OPEN.rq_pending_open] = Number(isOpen(use.pending));
     values[base + OPEN.rq_open] = Number(isOpen(use.rq));
-    values[base + OPEN.rq_retry_open] = Number(isOpen(use.retries));
+    values[base + OPEN.rq_retry_open] = Number(isOpen({ used: use.retries.used, limit: this.#maxRetries }));
+    values[base + OPEN.cx_pool_open] = Number(isOpen(use.cx_pools));
   }
 
   release(): void {
@@ -60,10 +66,14 @@ function isOpen({ used, limit }: BreakerUse[keyof BreakerUse]): boolean {
   return used > 0 && used >= limit;
 }
 
-function writeRemaining({ values, base }: StatBlock, { cx, pending, rq, retries }: BreakerUse): void {
-  values[base + LEFT.remaining_cx_pools] = UNLIMITED;
+function writeRemaining(
+  { values, base }: StatBlock,
+  { cx, pending, rq, retries, cx_pools }: BreakerUse,
+  hasRetryBudget: boolean,
+): void {
+  values[base + LEFT.remaining_cx_pools] = Math.min(UNLIMITED, Math.max(0, cx_pools.limit - cx_pools.used));
   values[base + LEFT.remaining_cx] = Math.max(0, cx.limit - cx.used);
   values[base + LEFT.remaining_pending] = Math.max(0, pending.limit - pending.used);
   values[base + LEFT.remaining_rq] = Math.max(0, rq.limit - rq.used);
-  values[base + LEFT.remaining_retries] = Math.max(0, retries.limit - retries.used);
+  values[base + LEFT.remaining_retries] = hasRetryBudget ? 0 : Math.max(0, retries.limit - retries.used);
 }

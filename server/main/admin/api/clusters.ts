@@ -15,6 +15,7 @@ const LIMITS = [
   ['max_pending_requests', 'pending'],
   ['max_requests', 'rq'],
   ['max_retries', 'retries'],
+  ['max_connection_pools', 'cx_pools'],
 ] as const satisfies readonly (readonly [string, keyof BreakerUse])[];
 
 const BREAKER: Schema = {
@@ -164,7 +165,7 @@ interface Breaker {
 
 function breakersOf(cluster: ClusterNumbers): Breaker[] {
   return cluster.breakers().flatMap((use, index) =>
-    LIMITS.map(([limit, key]) => ({
+    LIMITS.filter(([, key]) => use[key].limit !== Number.POSITIVE_INFINITY).map(([limit, key]) => ({
       priority: PRIORITIES[index] as string,
       limit,
       used: use[key].used,

@@ -33,6 +33,7 @@ export function noHealthyUpstream(evidence: FlagEvidence): Cause {
     evidence: [
       { name: 'hosts', value: `${hosts.length}`, link },
       ...list,
+      ...connectionPools(evidence),
       ...healthChecks(evidence.clusterMessage),
       ...(step?.items ?? []).map(({ note }) => ({ name: 'load balancing', value: note })),
     ],
@@ -69,6 +70,19 @@ function adviceForHosts(
       `The hosts are well, but the subset that the route of '${request.authority}' asks for has none: compare metadata_match with the labels of the hosts.`,
     );
   return advice;
+}
+
+/** A request that would need one pool more than there may be is answered like one for which there is no host. */
+function connectionPools(evidence: FlagEvidence): Evidence[] {
+  const refused = evidence.clusterStat('upstream_cx_pool_overflow');
+  const { used, limit } = evidence.cluster?.resourceManager(0).use().cx_pools ?? { used: 0, limit: 0 };
+  if (refused === 0) return [];
+  return [
+    {
+      name: 'max_connection_pools',
+      value: `${refused} requests refused so far for want of a connection pool; now ${used} of ${limit}`,
+    },
+  ];
 }
 
 function healthChecks(message: Cluster | undefined): Evidence[] {

@@ -125,21 +125,22 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   private attempt(): void {
     const { callbacks, cluster } = this;
     const host = cluster.chooseHost(this.balancing) as Host | undefined;
-    if (host === undefined) {
-      const { values, base } = cluster.stats;
-      values[base + CLUSTER_STAT.upstream_cx_none_healthy]++;
-      const flag = ResponseFlag.NoHealthyUpstream;
+    const info = callbacks.streamInfo;
+    const pool = host && genericConnPool(cluster, host, this.entry, this.headers, info);
+    if (host === undefined || pool === undefined) {
+      if (host === undefined)
+        cluster.stats.values[cluster.stats.base + CLUSTER_STAT.upstream_cx_none_healthy]++;
       const code = statusWithoutHost(cluster.prioritySet, this.balancing.overrideHost);
+      const flag = ResponseFlag.NoHealthyUpstream;
       this.respondLocally(code, 'no healthy upstream', flag, 'no_healthy_upstream', false);
       return;
     }
-    const info = callbacks.streamInfo;
     info.upstreamRequestAttemptCount = this.attempts;
     const upstream = new UpstreamRequest(this, host, info, this.headers, cluster, this.config.upstreamLogs);
     this.upstream = upstream;
     if (this.responsePaused) upstream.readDisable(true);
     const maxDurationMs = this.timeouts.upstreamStreamDuration ?? cluster.features.maxStreamDurationMs;
-    upstream.start(genericConnPool(cluster, host, this.entry, this.headers, info), maxDurationMs);
+    upstream.start(pool, maxDurationMs);
   }
 
   decodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): FilterDataStatus {

@@ -51,7 +51,8 @@ export function shadowRequest(
     return;
   }
   const pool = cluster.httpPool(host, DEFAULT_PRIORITY, callbacks.streamInfo, headers);
-  new AsyncRequest(cluster, copy, bytes, trailers).start(pool, timeoutMs);
+  if (pool === undefined) cluster.chargeLocalResponse(503, copy);
+  else new AsyncRequest(cluster, copy, bytes, trailers).start(pool, timeoutMs);
 }
 
 /** `example.com:80` becomes `example.com-shadow:80`. */

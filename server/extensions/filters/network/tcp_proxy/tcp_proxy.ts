@@ -253,9 +253,14 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     if (config.tunneling !== undefined) {
       // The pool counts its connections itself.
       owner.resourceManager(DEFAULT_PRIORITY).releaseConnection();
+      const pool = owner.httpPool(host, DEFAULT_PRIORITY, info, undefined);
+      if (pool === undefined) {
+        this.fail(ResponseFlag.NoHealthyUpstream, UpstreamFailureReason.NoHealthyUpstream);
+        return;
+      }
       const upstream = new HttpUpstream(this, config.tunneling);
       this.client = upstream;
-      upstream.connect(owner.httpPool(host, DEFAULT_PRIORITY, info, undefined));
+      upstream.connect(pool);
       return;
     }
     this.upstreamCallbacks = new UpstreamCallbacks(this);

@@ -9,14 +9,14 @@ import type { Host } from '../../../../common/upstream/host.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
 import { TcpConnPool } from '../tcp/tcp_upstream.ts';
 
-/** `cluster` is the one that chose the host, which may be of another. */
+/** `cluster` is the one that chose the host, which may be of another. Undefined: see ThreadLocalCluster.httpPool. */
 export function genericConnPool(
   cluster: ThreadLocalCluster,
   host: Host,
   { connectConfig, priority }: RouteEntry,
   headers: RequestHeaderMap,
   info: StreamInfo,
-): GenericConnPool {
+): GenericConnPool | undefined {
   const tcp =
     connectConfig !== undefined &&
     (headers.method === 'CONNECT' || (connectConfig.allowPost && headers.method === 'POST'));
