@@ -14,8 +14,8 @@ const PATIENCE_MS = 10_000;
 
 interface Question {
   readonly name: string;
-  /** What is clicked on, one after the other: links and buttons by what they say. */
-  readonly clicks: readonly string[];
+  /** What is clicked on, one after the other: first a screen of the navigation, then links and buttons of it by what they say. */
+  readonly clicks: readonly [screen: string, ...inIt: readonly string[]];
   /** What is to be read then, all of it. */
   readonly answer: readonly (string | RegExp)[];
 }
@@ -87,13 +87,18 @@ describe('questions', { skip: skipWithoutChromium || NO_OPENSSL }, () => {
       const { page } = watched;
       try {
         await openScreen(watched, `${troubles.url}/`);
-        for (const what of clicks) {
-          const links = page.getByRole('link', { name: what, exact: true });
-          const target = links.or(page.getByRole('button', { name: what, exact: true })).first();
-          await target.click({ timeout: PATIENCE_MS });
+        const [screen, ...inIt] = clicks;
+        const named = (name: string) => ({ name, exact: true });
+        const navigation = page.getByRole('navigation', { name: 'Screens' });
+        await navigation.getByRole('link', named(screen)).click({ timeout: PATIENCE_MS });
+        const main = page.locator('main');
+        // Overview stays until the screen is loaded, and has links of the same names, to elsewhere.
+        await main.getByRole('heading', { ...named(screen), level: 1 }).waitFor({ timeout: PATIENCE_MS });
+        for (const what of inIt) {
+          const link = main.getByRole('link', named(what)).or(main.getByRole('button', named(what)));
+          await link.first().click({ timeout: PATIENCE_MS });
         }
-        for (const text of answer)
-          await page.locator('main').getByText(text).first().waitFor({ timeout: PATIENCE_MS });
+        for (const text of answer) await main.getByText(text).first().waitFor({ timeout: PATIENCE_MS });
         assert.deepEqual(watched.wrongs, []);
       } catch (error) {
         const read = (await page.locator('main').allInnerTexts()).join('\n');

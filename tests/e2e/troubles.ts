@@ -2,6 +2,7 @@
 // that no virtual host knows, a refused listener, an open circuit breaker, a certificate about to expire, uneven hosts, a storm of
 // retries, a route that is never reached, a listener that waits for its secret, a connection that an update drains.
 
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
@@ -18,6 +19,8 @@ const SILENT_SERVER = 'silent-server';
 const TYPE = 'type.googleapis.com/envoy.extensions';
 const CONFIG = 'type.googleapis.com/envoy.config';
 const HOUR_MS = 3_600_000;
+/** Of the circuit breaker that opens. */
+const ACTIVE = 'cluster.limited.upstream_rq_active';
 /** Of the heavy one of two hosts; the other has 1. */
 const HEAVY = 20;
 
@@ -72,7 +75,10 @@ export class Troubles {
     const proxy = await ProxyProcess.start(
       ...['--resources', folder, '--config-yaml', JSON.stringify(bootstrap(ports.silent))],
       ...['--concurrency', '1', '--drain-time-s', '600'],
-    );
+    ).catch((error) => {
+      for (const server of servers) server.close();
+      throw error;
+    });
     const troubles = new Troubles(proxy, folder, pki, servers);
     try {
       await troubles.#happen();
@@ -91,12 +97,16 @@ export class Troubles {
     await get('/cart', 'unheard-of.example.com');
     for (let i = 0; i < 40; i++) await get('/uneven');
     for (let i = 0; i < 5; i++) await get('/retried');
-    // The first is never answered; what comes beside it finds the limit reached.
+    // The first is never answered; what comes beside it finds the limit reached. Of two at once, either may be the first.
     const held = net.connect(port, '127.0.0.1');
     held.on('error', () => undefined);
     held.write('GET /limited HTTP/1.1\r\nhost: shop.example.com\r\n\r\n');
     this.#clients.push(held);
-    await eventually(async () => (await get('/limited')).status === 503, 'the limit is reached');
+    await eventually(
+      async () => (await this.proxy.admin(`/stats?filter=${ACTIVE}$`)).body.startsWith(`${ACTIVE}: 1`),
+      'the request is on its way',
+    );
+    assert.equal((await get('/limited')).status, 503);
     // Somebody is connected while the listener changes.
     const client = net.connect(await this.proxy.port('echo'), '127.0.0.1');
     client.on('error', () => undefined);
