@@ -1,6 +1,7 @@
 // One listening socket. Which listener gets its connections is a field, so that a listener is replaced without a moment in
 // which nobody accepts. Envoy: source/common/network/tcp_listener_impl.cc.
 
+import { createRequire } from 'node:module';
 import { createServer, type Server } from 'node:net';
 import type { Address } from '../api/stream_info.ts';
 import { enter, leave } from '../common/event/dispatcher.ts';
@@ -8,10 +9,12 @@ import { chooseWorker } from '../common/listener/exact_balance.ts';
 import { logger } from '../common/log.ts';
 import { acceptHandles, type SocketHandle } from '../common/network/socket.ts';
 import { HANDSHAKE_SETTLE_MS, stopHandshakes } from '../common/network/stop_handshakes.ts';
+import type { TcpKeepalive } from '../common/network/tcp_keepalive.ts';
 import type { ActiveListener } from './active_listener.ts';
 import type { ConnectionExchange } from './connection_exchange.ts';
 
 const log = logger('conn_handler');
+const require = createRequire(import.meta.url);
 
 /** Bound by main, listened on here: node's net.BoundSocket (the typings do not know it yet) or a descriptor. */
 export type BoundSocket = object | number;
@@ -22,6 +25,7 @@ export class ListenSocket {
   readonly address: Address;
   private readonly server: Server;
   private readonly exchange: ConnectionExchange;
+  private keepalive: TcpKeepalive | undefined = undefined;
 
   /** `key` as main knows it. */
   constructor(
@@ -43,6 +47,15 @@ export class ListenSocket {
     if (typeof bound === 'number') this.server.listen({ fd: bound, backlog });
     else this.server.listen(bound, backlog);
     acceptHandles(this.server, (handle) => this.onConnection(handle));
+  }
+
+  /** What connections from now on have. */
+  setKeepalive(keepalive: TcpKeepalive | undefined): void {
+    if (keepalive === this.keepalive) return;
+    this.keepalive = keepalive;
+    const { setListenKeepalive } =
+      require('../common/network/tcp_keepalive.ts') as typeof import('../common/network/tcp_keepalive.ts');
+    setListenKeepalive(this.server, keepalive);
   }
 
   private onConnection(handle: SocketHandle): void {

@@ -13,6 +13,7 @@ import {
 } from '../common/listener/listener_config.ts';
 import { formatAddress } from '../common/network/address.ts';
 import type { SocketHandle } from '../common/network/socket.ts';
+import type { TcpKeepalive } from '../common/network/tcp_keepalive.ts';
 import { LISTENER_MANAGER_STATS } from '../common/stats/families/managers.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import { ActiveListener, type ListenerLookup } from './active_listener.ts';
@@ -108,10 +109,10 @@ export class WorkerListenerManager implements ListenerLookup {
     this.listeners.set(name, listener);
     const used = new Set<string>();
     if (config.bindToPort && !this.stopped) {
-      for (const address of config.addresses) {
+      for (const [index, address] of config.addresses.entries()) {
         const key = listenSocketKey(name, address);
         used.add(key);
-        this.listen(key, address, listener);
+        this.listen(key, address, listener, config.tcpKeepalives[index]);
       }
     }
     if (config.exactBalance !== undefined) this.exchange.open();
@@ -124,16 +125,22 @@ export class WorkerListenerManager implements ListenerLookup {
     this.drainListener(before);
   }
 
-  private listen(key: string, address: Address, listener: ActiveListener): void {
-    const existing = this.sockets.get(key);
-    if (existing !== undefined) {
-      existing.listener = listener;
-      return;
+  private listen(
+    key: string,
+    address: Address,
+    listener: ActiveListener,
+    keepalive: TcpKeepalive | undefined,
+  ): void {
+    let socket = this.sockets.get(key);
+    if (socket === undefined) {
+      const bound = this.bound.get(key);
+      if (bound === undefined) return;
+      this.bound.delete(key);
+      socket = new ListenSocket(listener, bound, key, address, this.exchange);
+      this.sockets.set(key, socket);
     }
-    const bound = this.bound.get(key);
-    if (bound === undefined) return;
-    this.bound.delete(key);
-    this.sockets.set(key, new ListenSocket(listener, bound, key, address, this.exchange));
+    socket.listener = listener;
+    socket.setKeepalive(keepalive);
   }
 
   private closeSocket(key: string, owner: ActiveListener): void {

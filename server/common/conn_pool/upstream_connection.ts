@@ -111,8 +111,8 @@ export class UpstreamConnection implements TimerOwner {
     };
     this.connection.addConnectionCallbacks({ onEvent: (event) => this.onEvent(event) });
     if (config.tcpKeepalive !== undefined && host.address.ip !== '') {
-      const { timeMs, intervalMs, probes } = config.tcpKeepalive;
-      raw.socket.setKeepAlive(true, timeMs, intervalMs, probes);
+      const { time, interval, probes } = config.tcpKeepalive;
+      raw.socket.setKeepAlive(true, time * 1000, interval * 1000, probes);
     }
     this.timer = new Timer(this);
     this.timer.enable(config.connectTimeoutMs, this.connectStart);

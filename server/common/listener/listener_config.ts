@@ -1,6 +1,8 @@
 // Compiles a Listener: its addresses, listener filters, filter chains and how a connection finds its chain.
 // Envoy: source/common/listener_manager/listener_impl.cc; document: config.listener.v3.Listener.
 
+import { createRequire } from 'node:module';
+import type { TcpKeepalive as TcpKeepaliveMessage } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { FilterChain, Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { encode } from '../../../xds-protos/load.ts';
 import { durationMs, structToJson, wrapperValue } from '../../../xds-protos/well_known.ts';
@@ -16,9 +18,12 @@ import { xxHash64All } from '../hash/xx_hash_64.ts';
 import { parseAddress } from '../network/address.ts';
 import { compileFilterChainMatch, type FilterChainMatcher } from '../network/filter_chain_match.ts';
 import { compileFilterChainMatcher } from '../network/filter_chain_matcher.ts';
+import type { TcpKeepalive } from '../network/tcp_keepalive.ts';
 import { DrainState } from './drain_state.ts';
 import { compileExactBalance, type ExactBalance } from './exact_balance.ts';
 import { compileListenerFilters, type ListenerFilterEntry } from './listener_filters.ts';
+
+const require = createRequire(import.meta.url);
 
 /** Sources: the fields' documentation. */
 const DEFAULT_LISTENER_FILTERS_TIMEOUT_MS = 15_000;
@@ -48,11 +53,13 @@ const HANDLED = new Set([
   'enable_reuse_port',
   'access_log',
   'tcp_backlog_size',
+  'tcp_keepalive',
   'bind_to_port',
   'max_connections_to_accept_per_socket_event',
   'ignore_global_conn_limit',
   'bypass_overload_manager',
 ]);
+const ADDITIONAL_ADDRESS_FIELDS = new Set(['address', 'tcp_keepalive']);
 const CHAIN_FIELDS = new Set([
   'filter_chain_match',
   'filters',
@@ -80,6 +87,8 @@ export interface FilterChainConfig {
 export interface ListenerConfig {
   readonly name: string;
   readonly addresses: readonly Address[];
+  /** Of connections to each of the addresses. */
+  readonly tcpKeepalives: readonly (TcpKeepalive | undefined)[];
   readonly statName: string;
   readonly bindToPort: boolean;
   readonly useOriginalDst: boolean;
@@ -133,6 +142,7 @@ export function compileListener(
   return Object.freeze({
     name: listener.name,
     addresses,
+    tcpKeepalives: compileKeepalives(listener, path),
     statName,
     bindToPort: (listener.bind_to_port ?? listener.deprecated_v1?.bind_to_port)?.value ?? true,
     useOriginalDst: listener.use_original_dst?.value ?? false,
@@ -163,6 +173,27 @@ function compileAddresses(listener: Listener, path: string): Address[] {
       parseAddress(one.address, at(at(at(path, 'additional_addresses'), index), 'address')),
     ),
   ];
+}
+
+function compileKeepalives(
+  { tcp_keepalive: own, additional_addresses: additional }: Listener,
+  path: string,
+): (TcpKeepalive | undefined)[] {
+  return [
+    compileKeepalive(own, at(path, 'tcp_keepalive')),
+    ...additional.map((one, index) => {
+      const where = at(at(path, 'additional_addresses'), index);
+      rejectOtherFields(one, ADDITIONAL_ADDRESS_FIELDS, where);
+      return compileKeepalive(one.tcp_keepalive ?? own, at(where, 'tcp_keepalive'));
+    }),
+  ];
+}
+
+function compileKeepalive(message: TcpKeepaliveMessage | undefined, path: string): TcpKeepalive | undefined {
+  if (message === undefined) return undefined;
+  const { compileTcpKeepalive } =
+    require('../network/tcp_keepalive.ts') as typeof import('../network/tcp_keepalive.ts');
+  return compileTcpKeepalive(message, path);
 }
 
 interface Chains {

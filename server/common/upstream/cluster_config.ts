@@ -16,6 +16,7 @@ import { rejectOtherFields } from '../config/handled_fields.ts';
 import { compileHttp1Settings, type Http1Settings } from '../http/http1/settings.ts';
 import { statefulFormatterResolver } from '../http/http1/stateful_formatter.ts';
 import { compileLoadBalancer, type LoadBalancerConfig } from '../load_balancing/load_balancer_config.ts';
+import type { TcpKeepalive } from '../network/tcp_keepalive.ts';
 import { type ClusterDiscovery, type ClusterType, clusterDiscovery } from './cluster_discovery.ts';
 import { compileHealthCheck, type HealthCheckConfig } from './health_check_config.ts';
 import { compileHttpOptions, type HttpOptions } from './http_protocol_options.ts';
@@ -24,11 +25,7 @@ import { compileOutlierDetection, type OutlierDetectionConfig } from './outlier_
 import { overrideHostStatuses } from './override_host.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './resource_manager.ts';
 import { compileTransportSockets, type TransportSocketMatcher } from './transport_socket_matcher.ts';
-import {
-  compileBindConfig,
-  compileConnectionOptions,
-  type TcpKeepalive,
-} from './upstream_connection_options.ts';
+import { compileBindConfig, compileConnectionOptions } from './upstream_connection_options.ts';
 
 /** Source: Cluster.connect_timeout, 5 s. */
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;

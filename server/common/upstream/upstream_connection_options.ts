@@ -1,6 +1,7 @@
 // How connections to a cluster's hosts are made: source address, keep-alive. Follows core.v3.BindConfig and
 // cluster.v3.UpstreamConnectionOptions; Envoy: source/common/upstream/upstream_impl.cc (UpstreamLocalAddressSelector).
 
+import { createRequire } from 'node:module';
 import type { UpstreamConnectionOptions } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { BindConfig } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { wrapperValue } from '../../../xds-protos/well_known.ts';
@@ -8,13 +9,9 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { parseAddress } from '../network/address.ts';
+import type { TcpKeepalive } from '../network/tcp_keepalive.ts';
 
-/** TCP keep-alive, ms; undefined where not configured (no keep-alive). Source of defaults: the operating system's. */
-export interface TcpKeepalive {
-  readonly probes: number | undefined;
-  readonly timeMs: number | undefined;
-  readonly intervalMs: number | undefined;
-}
+const require = createRequire(import.meta.url);
 
 const BIND_FIELDS = new Set(['source_address', 'freebind']);
 const CONNECTION_FIELDS = new Set([
@@ -22,7 +19,6 @@ const CONNECTION_FIELDS = new Set([
   'set_local_interface_name_on_upstream_connections',
   'happy_eyeballs_config',
 ]);
-const KEEPALIVE_FIELDS = new Set(['keepalive_probes', 'keepalive_time', 'keepalive_interval']);
 
 /** The source address of connections, or undefined: the system chooses. */
 export function compileBindConfig(config: BindConfig | undefined, path: string): Address | undefined {
@@ -53,12 +49,7 @@ export function compileConnectionOptions(
   checkHappyEyeballs(config, at(path, 'happy_eyeballs_config'));
   const keepalive = config.tcp_keepalive;
   if (keepalive === undefined) return undefined;
-  rejectOtherFields(keepalive, KEEPALIVE_FIELDS, at(path, 'tcp_keepalive'));
-  const time = wrapperValue(keepalive.keepalive_time);
-  const interval = wrapperValue(keepalive.keepalive_interval);
-  return {
-    probes: wrapperValue(keepalive.keepalive_probes),
-    timeMs: time === undefined ? undefined : time * 1000,
-    intervalMs: interval === undefined ? undefined : interval * 1000,
-  };
+  const { compileTcpKeepalive } =
+    require('../network/tcp_keepalive.ts') as typeof import('../network/tcp_keepalive.ts');
+  return compileTcpKeepalive(keepalive, at(path, 'tcp_keepalive'));
 }

@@ -10,10 +10,14 @@ export function listeners({ query }: AdminRequest, context: AdminContext): Admin
     return text(all.map(({ name, localAddress }) => `${name}::${localAddress.text}\n`).join(''));
   }
   if (all.length === 0) return json({});
+  const byName = Map.groupBy(all, ({ name }) => name);
   return json({
-    listener_statuses: all.map(({ name, localAddress }) => ({
+    listener_statuses: [...byName].map(([name, [first, ...others]]) => ({
       name,
-      local_address: addressJson(localAddress),
+      local_address: addressJson(first!.localAddress),
+      ...(others.length > 0 && {
+        additional_local_addresses: others.map(({ localAddress }) => addressJson(localAddress)),
+      }),
     })),
   });
 }
