@@ -30,6 +30,8 @@ export class StatAggregator {
   readonly #orders = { name: new FamilyOrder('name'), token: new FamilyOrder('token') };
   /** Another one whenever a family has come or gone. */
   #version = 0;
+  /** As `performance.now()`. */
+  #refreshedAt = Number.NEGATIVE_INFINITY;
 
   /** Takes in what `thread` published, in the order it did. */
   apply(thread: string, message: StatsMessage): void {
@@ -83,13 +85,16 @@ export class StatAggregator {
     return this.#orders[order].sorted(this.#all(), this.#version);
   }
 
-  /** All `beforeRead`, once per answer. */
-  *refresh(): Steps {
+  /** All `beforeRead`, once per answer, unless that was done not more than `maxAgeMs` ago. */
+  *refresh(maxAgeMs = 0): Steps {
+    const now = performance.now();
+    if (maxAgeMs > 0 && now - this.#refreshedAt < maxAgeMs) return;
     for (const refresh of this.#beforeRead) {
       const steps = refresh();
       if (steps !== undefined) yield* steps;
       yield '';
     }
+    this.#refreshedAt = now;
   }
 
   /** Of stats that were made with tags. */

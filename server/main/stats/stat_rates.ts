@@ -18,10 +18,17 @@ interface Look {
   readonly values: ReadonlyMap<StatFamily, Float64Array>;
 }
 
+/** What happened between two looks. */
+interface Growth {
+  readonly seconds: number;
+  /** By offset, of families of which anything has changed: of ten thousand clusters few have. */
+  readonly grown: ReadonlyMap<StatFamily, Float64Array>;
+}
+
 export class StatRates {
   readonly #aggregator: StatAggregator;
-  #before: Look | undefined;
   #latest: Look | undefined;
+  #growth: Growth | undefined;
   #forget: NodeJS.Timeout | undefined;
 
   constructor(aggregator: StatAggregator) {
@@ -32,40 +39,52 @@ export class StatRates {
   *look(): Steps {
     clearTimeout(this.#forget);
     this.#forget = setTimeout(() => {
-      this.#before = undefined;
       this.#latest = undefined;
+      this.#growth = undefined;
     }, KEPT_MS).unref();
-    if (this.#latest !== undefined && performance.now() - this.#latest.at < MIN_APART_MS) return;
+    const before = this.#latest;
     const at = performance.now();
+    if (before !== undefined && at - before.at < MIN_APART_MS) return;
     const values = new Map<StatFamily, Float64Array>();
+    const grown = new Map<StatFamily, Float64Array>();
     let count = 0;
     for (const family of yield* this.#aggregator.sortedFamilies('name')) {
       if (++count % FAMILIES_PER_STEP === 0) yield '';
-      if (family.hasValues) values.set(family, valuesOf(family));
+      if (!family.hasValues) continue;
+      const earlier = before?.values.get(family);
+      const now = valuesOf(family, earlier);
+      values.set(family, now);
+      if (now !== earlier)
+        grown.set(
+          family,
+          now.map((value, offset) => value - (earlier?.[offset] ?? 0)),
+        );
     }
-    this.#before = this.#latest;
     this.#latest = { at, values };
+    this.#growth = before && { seconds: (at - before.at) / 1000, grown };
   }
 
   /** Between the two looks; undefined while there was only one. */
   get seconds(): number | undefined {
-    if (this.#before === undefined || this.#latest === undefined) return undefined;
-    return (this.#latest.at - this.#before.at) / 1000;
+    return this.#growth?.seconds;
   }
 
   /** Growth per second between the last two looks, below 0 after a reset; undefined while it is not known. */
   of(family: StatFamily, offset: number): number | undefined {
-    const { seconds } = this;
-    if (seconds === undefined) return undefined;
-    const latest = this.#latest?.values.get(family);
-    if (latest === undefined) return 0;
-    const before = this.#before?.values.get(family)?.[offset] ?? 0;
-    return ((latest[offset] as number) - before) / seconds;
+    if (this.#growth === undefined) return undefined;
+    const { grown, seconds } = this.#growth;
+    const growth = grown.get(family);
+    return growth === undefined ? 0 : (growth[offset] as number) / seconds;
   }
 
-  /** Families that had values at the last look. */
+  /** Did anything of it change between the last two looks? */
+  changed(family: StatFamily): boolean {
+    return this.#growth?.grown.has(family) === true;
+  }
+
+  /** Families of which anything changed between the last two looks. */
   get families(): Iterable<StatFamily> {
-    return this.#latest?.values.keys() ?? [];
+    return this.#growth?.grown.keys() ?? [];
   }
 }
 
@@ -78,6 +97,11 @@ export function ratesOf(aggregator: StatAggregator): StatRates {
   return rates;
 }
 
-function valuesOf(family: StatFamily): Float64Array {
+/** `earlier` itself where they are the same. */
+function valuesOf(family: StatFamily, earlier: Float64Array | undefined): Float64Array {
+  const { length } = family.definitions;
+  let offset = 0;
+  if (earlier !== undefined) while (offset < length && family.number(offset) === earlier[offset]) offset++;
+  if (offset === length && earlier !== undefined) return earlier;
   return Float64Array.from(family.definitions, (_definition, offset) => family.number(offset));
 }

@@ -7,7 +7,7 @@ import { StatAggregator } from '../../common/stats/aggregator.ts';
 import { statSchema } from '../../common/stats/schema.ts';
 import { ThreadStatStore } from '../../common/stats/store.ts';
 import { StatRates } from './stat_rates.ts';
-import { type StatSearchQuery, searchStats } from './stat_search.ts';
+import { type StatNumber, type StatSearchQuery, searchStats } from './stat_search.ts';
 
 const TRAFFIC: StatSchema = statSchema('search_traffic', {
   'cx.total': 'counter',
@@ -25,6 +25,8 @@ const ALL: StatSearchQuery = {
   sortBy: undefined,
   descending: false,
 };
+
+const VALUE: StatNumber = { of: ({ value }) => value, isZero: ({ hasValues }) => !hasValues };
 
 interface Block {
   readonly prefix: string;
@@ -106,11 +108,12 @@ describe('searchStats', () => {
         texts,
         fc.integer({ min: 1, max: 8 }),
         fc.boolean(),
-        (all, text, limit, descending) => {
+        fc.boolean(),
+        (all, text, limit, descending, usedOnly) => {
           const aggregator = filled(all);
-          const sortBy = ({ value }: { readonly value: number }): number => value;
-          const found = finish(searchStats(aggregator, { ...ALL, text, limit, sortBy, descending }));
-          const values = [...listed(aggregator, false)].flatMap(([name, value]) =>
+          const query = { ...ALL, text, limit, descending, usedOnly };
+          const found = finish(searchStats(aggregator, { ...query, sortBy: VALUE }));
+          const values = [...listed(aggregator, usedOnly)].flatMap(([name, value]) =>
             name.includes(text) ? [value + 0] : [],
           );
           values.sort((a, b) => (descending ? b - a : a - b));

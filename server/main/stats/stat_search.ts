@@ -16,6 +16,13 @@ import {
 
 const FAMILIES_PER_STEP = 64;
 
+/** A number to sort by. */
+export interface StatNumber {
+  readonly of: (stat: ListedStat) => number;
+  /** Is it 0 for all stats of the family? True is said only of those of which that is known at once. */
+  readonly isZero: (family: StatFamily) => boolean;
+}
+
 export interface StatSearchQuery {
   /** In lower case; '' is in every name. */
   readonly text: string;
@@ -26,7 +33,7 @@ export interface StatSearchQuery {
   readonly offset: number;
   readonly limit: number;
   /** Undefined: by name. */
-  readonly sortBy: ((stat: ListedStat) => number) | undefined;
+  readonly sortBy: StatNumber | undefined;
   readonly descending: boolean;
 }
 
@@ -43,7 +50,7 @@ export function* searchStats(aggregator: StatAggregator, query: StatSearchQuery)
   const places = new GroupPlaces({ ...filter, order: 'name' });
   const page = sortBy === undefined ? new PageByName(query) : new PageByNumber(query, sortBy);
   let seen = 0;
-  for (const group of groupsOf(yield* aggregator.sortedFamilies('name'))) {
+  for (const group of allGroups(yield* aggregator.sortedFamilies('name'))) {
     seen += group.length;
     if (seen >= FAMILIES_PER_STEP) {
       seen = 0;
@@ -57,14 +64,25 @@ export function* searchStats(aggregator: StatAggregator, query: StatSearchQuery)
   return page.result();
 }
 
+/** Of each order of families, while it is the one that is kept: who types asks again and again. */
+const groupsByOrder = new WeakMap<readonly StatFamily[], readonly (readonly StatFamily[])[]>();
+
+function allGroups(sorted: readonly StatFamily[]): readonly (readonly StatFamily[])[] {
+  let groups = groupsByOrder.get(sorted);
+  if (groups === undefined) groupsByOrder.set(sorted, (groups = [...groupsOf(sorted)]));
+  return groups;
+}
+
 /** What a schema has of the wanted kinds. */
 interface SchemaTails {
-  /** Undefined where some are only listed once they are used. */
-  readonly count: number | undefined;
-  /** With the text in the tail, where all are listed. */
-  readonly matching: number;
-  /** Tails in lower case, for a text that begins in the prefix. */
-  readonly tails: readonly string[];
+  /** Some are only listed once they are used, and may then be another family's, too. */
+  readonly hasUnlisted: boolean;
+  /** Offsets of all. */
+  readonly all: readonly number[];
+  /** Offsets of those with the text in the tail. */
+  readonly matching: readonly number[];
+  /** Beginnings of the text, in the prefix of a stat, after which it goes on in a tail. */
+  readonly heads: readonly string[];
 }
 
 class NameSearch {
@@ -81,68 +99,67 @@ class NameSearch {
         : (name) => name.toLowerCase().includes(text) && (accepts === undefined || accepts(name));
   }
 
-  /** How many stats of the families are asked for; undefined where only their names or values tell. */
+  /** How many stats of the families are asked for; undefined where only their names tell. */
   countIn(families: readonly StatFamily[]): number | undefined {
     let total = 0;
-    let isKnown = !this.#query.usedOnly && this.#query.accepts === undefined;
     for (const family of families) {
       const count = this.#countOf(family);
-      if (count === undefined) isKnown = false;
-      else total += count;
+      if (count === undefined) return undefined;
+      total += count;
     }
-    if (isKnown) return total;
-    return total === 0 && families.every((family) => this.#countOf(family) === 0) ? 0 : undefined;
+    return total === 0 || this.#query.accepts === undefined ? total : undefined;
   }
 
-  #countOf({ schemaId, definitions, prefix }: StatFamily): number | undefined {
-    const { text } = this.#query;
+  #countOf(family: StatFamily): number | undefined {
+    const { usedOnly, text } = this.#query;
+    const { schemaId, definitions, prefix } = family;
     let schema = this.#bySchema.get(schemaId);
     if (schema === undefined) this.#bySchema.set(schemaId, (schema = this.#tailsOf(definitions)));
-    if (schema.tails.length === 0) return 0;
+    if (schema.all.length === 0 || (usedOnly && !family.hasValues)) return 0;
     const lower = prefix.toLowerCase();
-    if (lower.includes(text)) return schema.count;
-    if (spans(lower, text, schema.tails)) return undefined;
-    return schema.count === undefined && schema.matching > 0 ? undefined : schema.matching;
+    const isInPrefix = lower.includes(text);
+    if (!isInPrefix && schema.heads.some((head) => lower.endsWith(head))) return undefined;
+    const offsets = isInPrefix ? schema.all : schema.matching;
+    if (offsets.length > 0 && schema.hasUnlisted) return undefined;
+    if (!usedOnly) return offsets.length;
+    let used = 0;
+    for (const offset of offsets) if (family.used(offset)) used++;
+    return used;
   }
 
   #tailsOf(definitions: StatFamily['definitions']): SchemaTails {
     const { text, kinds } = this.#query;
-    const listed = definitions.filter(({ kind }) => kinds.has(kind));
-    const tails = listed.map(({ name }) => name.toLowerCase());
+    const tails = definitions.map(({ name }) => name.toLowerCase());
+    const all = [...definitions.keys()].filter((offset) => kinds.has(definitions[offset]!.kind));
+    const heads: string[] = [];
+    for (let length = 1; length < text.length; length++) {
+      const rest = text.slice(length);
+      if (all.some((offset) => tails[offset]!.startsWith(rest))) heads.push(text.slice(0, length));
+    }
     return {
-      count: listed.some(({ unlisted }) => unlisted === true) ? undefined : listed.length,
-      matching: tails.filter((tail) => tail.includes(text)).length,
-      tails,
+      hasUnlisted: all.some((offset) => definitions[offset]!.unlisted === true),
+      all,
+      matching: all.filter((offset) => tails[offset]!.includes(text)),
+      heads,
     };
   }
 }
 
-/** Does the text begin at the end of the prefix and go on in a tail? */
-function spans(prefix: string, text: string, tails: readonly string[]): boolean {
-  const last = prefix.at(-1);
-  for (let length = 1; length < text.length; length++) {
-    if (text[length - 1] !== last || !prefix.endsWith(text.slice(0, length))) continue;
-    const rest = text.slice(length);
-    if (tails.some((tail) => tail.startsWith(rest))) return true;
-  }
-  return false;
-}
-
-/** Most families of ten thousand clusters have no values: then their stats are unused, and 0. */
+/** Of most families of ten thousand clusters the number that is sorted by is 0, and then they are counted only. */
 function worthListing(
   group: readonly StatFamily[],
-  { usedOnly }: StatSearchQuery,
+  { usedOnly, sortBy }: StatSearchQuery,
   names: NameSearch,
   page: PageByName | PageByNumber,
 ): readonly StatFamily[] {
-  if (usedOnly) return group.filter(({ hasValues }) => hasValues);
-  if (!page.zeroIsOut) return group;
-  const silent = group.filter(({ hasValues }) => !hasValues);
-  const written = group.filter(({ hasValues }) => hasValues);
+  const listed = usedOnly ? group.filter(({ hasValues }) => hasValues) : group;
+  if (sortBy === undefined || !page.zeroIsOut) return listed;
+  const silent = listed.filter(sortBy.isZero);
+  const others = listed.filter((family) => !sortBy.isZero(family));
   const count = names.countIn(silent);
-  if (count === undefined || written.some((family) => sharesNames(family, silent))) return group;
+  if (count === undefined || others.some((family) => sharesNames(family, silent))) return listed;
   page.count(count);
-  return written;
+  return others;
 }
 
 /** Is one of its stats that are listed once they are used also one of the others'? Names that are always listed are nobody else's. */
@@ -209,10 +226,10 @@ class PageByNumber {
   #best: Ranked[] = [];
   #worst = Number.NEGATIVE_INFINITY;
 
-  constructor(query: StatSearchQuery, sortBy: (stat: ListedStat) => number) {
+  constructor(query: StatSearchQuery, sortBy: StatNumber) {
     this.#query = query;
     const sign = query.descending ? 1 : -1;
-    this.#numberOf = (stat) => sign * sortBy(stat);
+    this.#numberOf = (stat) => sign * sortBy.of(stat);
     this.#wanted = query.offset + query.limit;
   }
 

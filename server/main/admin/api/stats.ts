@@ -6,7 +6,7 @@ import { inTurns, type Steps } from '../../../common/event/steps.ts';
 import { type HistogramStatistics, SUPPORTED_QUANTILES } from '../../../common/stats/histogram_statistics.ts';
 import type { ListedStat } from '../../../common/stats/stat_list.ts';
 import { ratesOf, type StatRates } from '../../stats/stat_rates.ts';
-import { searchStats } from '../../stats/stat_search.ts';
+import { type StatNumber, searchStats } from '../../stats/stat_search.ts';
 import type { AdminContext } from '../context.ts';
 import type { ApiEndpoint, ApiParams, Schema } from './endpoint.ts';
 import { listParams, pageSchema } from './listing.ts';
@@ -14,6 +14,9 @@ import { listParams, pageSchema } from './listing.ts';
 const KINDS = ['counter', 'gauge', 'histogram'] as const;
 /** By the field that has them. */
 const QUANTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99, max: 1 } as const;
+
+/** ms. Who types asks with each key, and the numbers of the main thread's own stats need not be counted anew for each. */
+const MAX_AGE_MS = 1_000;
 
 export const STAT_SCHEMAS: Readonly<Record<string, Schema>> = {
   Stat: {
@@ -75,7 +78,7 @@ export const STAT_ENDPOINTS: readonly ApiEndpoint[] = [
 
 function* page(params: ApiParams, { stats, statsSettings }: AdminContext): Steps<Json> {
   const rates = ratesOf(stats);
-  yield* stats.refresh();
+  yield* stats.refresh(MAX_AGE_MS);
   yield* rates.look();
   const kind = params.text('kind') as StatKind | undefined;
   const [sort, descending] = orderOf(params.text('sort') as string);
@@ -103,9 +106,13 @@ function orderOf(sort: string): [field: string, descending: boolean] {
   return sort.startsWith('-') ? [sort.slice(1), true] : [sort, false];
 }
 
-function numberBy(field: string, rates: StatRates): ((stat: ListedStat) => number) | undefined {
-  if (field === 'value') return numberIn;
-  return field === 'rate' ? ({ family, offset }) => rates.of(family, offset) ?? 0 : undefined;
+function numberBy(field: string, rates: StatRates): StatNumber | undefined {
+  if (field === 'value') return { of: numberIn, isZero: ({ hasValues }) => !hasValues };
+  if (field !== 'rate') return undefined;
+  return {
+    of: ({ family, offset }) => rates.of(family, offset) ?? 0,
+    isZero: (family) => !rates.changed(family),
+  };
 }
 
 function numberIn(stat: ListedStat): number {
