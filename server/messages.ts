@@ -6,9 +6,11 @@ import type { ServerInfo } from './api/registry.ts';
 import type { CaptureSettings } from './common/capture/captured_request.ts';
 import type { LogLevel } from './common/log.ts';
 import type { ChainConnections, ConnectionPage, ConnectionQuery } from './common/network/connection_table.ts';
+import type { RouteHits } from './common/router/route_hits.ts';
 import type { RuntimeValues } from './common/runtime/runtime.ts';
 import type { EvictedStat, StatsMessage } from './common/stats/messages.ts';
 import type { HostEvent } from './common/upstream/host_event.ts';
+import type { WorkerHost } from './common/upstream/worker_host.ts';
 
 /** A resource for a worker: apply it now, what it refers to has already been sent. */
 export type ResourceUpdate =
@@ -110,6 +112,10 @@ export interface WorkerAnswers {
   readonly chain_connections: ChainConnections;
   /** Was it there? */
   readonly drain_connection: boolean;
+  /** What it alone knows of hosts of clusters. */
+  readonly hosts: readonly WorkerHost[];
+  /** Requests by route since the route came, of every route configuration. */
+  readonly route_hits: readonly RouteHits[];
 }
 export type WorkerQuestion = keyof WorkerAnswers;
 
@@ -122,6 +128,9 @@ export interface WorkerQuestionSubjects {
   readonly chain_connections: string;
   /** A connection's id. */
   readonly drain_connection: number;
+  /** Names of clusters. */
+  readonly hosts: readonly string[];
+  readonly route_hits: undefined;
 }
 
 /** A question with its subject. */

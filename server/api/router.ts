@@ -222,6 +222,8 @@ export interface Route {
   /** decorator.propagate: say the operation to others in x-envoy-decorator-operation. */
   readonly decoratorPropagate: boolean;
   readonly tracing: RouteTracing | undefined;
+  /** A request takes it (1), or takes another one after all (-1). */
+  countHit(n: 1 | -1): void;
 }
 
 /** A compiled RouteConfiguration. */

@@ -24,12 +24,13 @@ import type { CompiledConfiguration } from './explain/configuration.ts';
 import type { StatSeries } from './stats/stat_series.ts';
 import type { CertificatesInUse } from './status/certificates_in_use.ts';
 import { clusterNumbers } from './status/cluster_numbers.ts';
-import { clusterStatuses } from './status/cluster_status.ts';
+import { clusterStatuses, clustersOfOwnHosts } from './status/cluster_status.ts';
 import { commandLineOptions } from './status/command_line_options.ts';
 import type { ListenerDrain } from './status/drain_listeners.ts';
 import { V8Profiler } from './status/profiler.ts';
 import { resourceView } from './status/resource_status.ts';
 import type { ServerState } from './status/server_state.ts';
+import type { WorkerHosts } from './status/worker_hosts.ts';
 import type { Supervisor } from './supervisor/supervisor.ts';
 import { HOT_RESTART_VERSION, VERSION_LINE } from './version.ts';
 
@@ -90,9 +91,18 @@ export function adminContext(parts: ServerParts): AdminContext {
       ofChains: (listener) => supervisor.ask('chain_connections', listener),
     },
     checkListener: (bytes) => store.listeners.check(bytes),
+    routeHits: async () =>
+      (await import('./status/route_hits.ts')).routeHits(
+        (await supervisor.ask('route_hits', undefined)).values(),
+      ),
     configuration: () => (configuration ??= openConfiguration(control, supervisor)),
     xdsStreams: () => control.subscriptions.streams,
-    clusters: (wanted) => clusterStatuses(store, wanted),
+    clusters: (wanted, ownHosts) => clusterStatuses(store, wanted, ownHosts),
+    ownHosts: async () => {
+      const names = clustersOfOwnHosts(store);
+      return names.length === 0 ? undefined : workerHosts(supervisor, names);
+    },
+    workerHosts: (names) => workerHosts(supervisor, names),
     clusterNumbers: () => clusterNumbers(store, parts.aggregator),
     listeners: () => listenerStatuses(control, supervisor),
     unreadyTargets: () => store.unreadyTargets(),
@@ -108,6 +118,11 @@ export function adminContext(parts: ServerParts): AdminContext {
     reopenLogs: () => parts.reopenLogs(),
     quit: () => parts.quit(),
   };
+}
+
+async function workerHosts(supervisor: Supervisor, clusters: readonly string[]): Promise<WorkerHosts> {
+  const { WorkerHosts } = await import('./status/worker_hosts.ts');
+  return new WorkerHosts((await supervisor.ask('hosts', clusters)).values());
 }
 
 async function openRequestCaptures(supervisor: Supervisor): Promise<RequestCaptures> {

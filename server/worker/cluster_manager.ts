@@ -70,6 +70,14 @@ export class WorkerClusterManager implements ClusterManager {
     return entry.cluster ?? this.inflate(entry);
   }
 
+  /** Those of the names that have seen traffic: nobody is made for a question. */
+  *inflated(names: readonly string[]): Generator<ThreadLocalCluster> {
+    for (const name of names) {
+      const cluster = this.entries.get(name)?.cluster;
+      if (cluster !== undefined) yield cluster;
+    }
+  }
+
   /** A new or changed cluster. Requests under way keep the old one. */
   applyCluster(update: ClusterUpdate): void {
     const entry = this.entries.get(update.name);

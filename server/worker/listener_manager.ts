@@ -14,6 +14,7 @@ import {
 import { formatAddress } from '../common/network/address.ts';
 import type { SocketHandle } from '../common/network/socket.ts';
 import type { TcpKeepalive } from '../common/network/tcp_keepalive.ts';
+import { forgetRouteHits } from '../common/router/route_hits.ts';
 import { LISTENER_MANAGER_STATS } from '../common/stats/families/managers.ts';
 import type { ResourceUpdate } from '../messages.ts';
 import { ActiveListener, type ListenerLookup } from './active_listener.ts';
@@ -159,6 +160,7 @@ export class WorkerListenerManager implements ListenerLookup {
     const listener = this.listeners.get(name);
     if (listener === undefined) return;
     this.listeners.delete(name);
+    forgetRouteHits(`listener ${name}`);
     for (const address of listener.config.addresses)
       this.closeSocket(listenSocketKey(name, address), listener);
     this.indexAddresses();

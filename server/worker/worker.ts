@@ -12,6 +12,7 @@ import { WorkloadIndex } from '../common/istio/workload_index.ts';
 import { logger, setLogLevel, setLogSink } from '../common/log.ts';
 import { onConnectionFailure, setConnectionIdRange } from '../common/network/connection.ts';
 import { ExtensionRegistry } from '../common/registry.ts';
+import { allRouteHits } from '../common/router/route_hits.ts';
 import { RuntimeSnapshot } from '../common/runtime/runtime.ts';
 import { serverHealth } from '../common/server_health.ts';
 import { ThreadStatStore } from '../common/stats/store.ts';
@@ -209,6 +210,11 @@ export class Worker {
   private async answer(asked: AskedQuestion): Promise<WorkerAnswers[WorkerQuestion]> {
     if (asked.question === 'response_time') return true;
     if (asked.question === 'captured_requests') return requestCapture.records();
+    if (asked.question === 'route_hits') return allRouteHits();
+    if (asked.question === 'hosts') {
+      const { workerHosts } = await import('./worker_hosts.ts');
+      return workerHosts(this.clusters.inflated(asked.subject));
+    }
     const table = await import('./connection_table.ts');
     const listeners = this.listeners.allListeners();
     switch (asked.question) {

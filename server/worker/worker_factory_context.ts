@@ -26,6 +26,7 @@ import type { WorkloadMetadataProvider } from '../api/workload_metadata.ts';
 import { resourceKey, scopedRoutesKey } from '../common/config/resource_key.ts';
 import { compiledResource, sharedMemoryName } from '../common/config/shared_memory_name.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
+import { forgetRouteHits, openRouteHits } from '../common/router/route_hits.ts';
 import { compileSecret } from '../common/secret/secret_config.ts';
 import { TracerManager } from '../common/tracing/tracer_manager.ts';
 import type { WorkerClusterDiscoveries } from './cluster_discoveries.ts';
@@ -127,7 +128,9 @@ export class WorkerResources {
   applyRoute(name: string, bytes: Uint8Array): void {
     const message = decode('envoy.config.route.v3.RouteConfiguration', bytes);
     const context = { ...this.context, resource: compiledResource('route', name, bytes) };
-    holder(this.routes, name).current = compileRouteConfiguration(message, context, '');
+    const hits = openRouteHits(`route ${name}`, message.name, bytes);
+    const options = { validateClusters: false, hits };
+    holder(this.routes, name).current = compileRouteConfiguration(message, context, '', options);
   }
 
   applyScopedRoutes(name: string, bytes: Uint8Array): void {
@@ -166,8 +169,10 @@ export class WorkerResources {
     if (resource === 'secret') this.secrets.delete(name);
     else if (resource === 'shared_memory') this.memory.delete(name);
     else if (resource === 'scoped_routes') this.scopes.delete(name);
-    else if (resource === 'route') this.routes.delete(name);
-    else {
+    else if (resource === 'route') {
+      this.routes.delete(name);
+      forgetRouteHits(`route ${name}`);
+    } else {
       this.extensions.delete(name);
       this.extensionUsers.delete(name);
     }

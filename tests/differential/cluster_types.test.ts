@@ -414,7 +414,12 @@ suite('Upstream: connection pools and original destinations', () => {
           all.push(`${name} ${to === `127.0.0.1:${port()}` ? 'there' : to}: ${status} ${body}`);
         }
       }
-      return { all, stats: await counters(proxy, '^cluster\\..*original_dst_host_invalid') };
+      const hosts = await (await fetch(`${proxy.admin}/clusters?filter=header|port`)).text();
+      return {
+        all,
+        stats: await counters(proxy, '^cluster\\..*original_dst_host_invalid'),
+        hosts: hosts.split('\n').sort(),
+      };
     },
   );
 });

@@ -8,6 +8,7 @@ import type { AdminContext } from '../../server/main/admin/context.ts';
 import { type CapturedWorkers, RequestCaptures } from '../../server/main/capture/request_captures.ts';
 import { ResourceHistory } from '../../server/main/config_store/history.ts';
 import { StatSeries } from '../../server/main/stats/stat_series.ts';
+import { WorkerHosts } from '../../server/main/status/worker_hosts.ts';
 import { create } from '../../xds-protos/load.ts';
 import { explainedConfiguration } from './explained_configuration.ts';
 
@@ -63,8 +64,11 @@ export function fakeAdminContext(overrides: Partial<AdminContext> = {}): FakeAdm
     },
     checkListener: () => undefined,
     configuration: async () => explainedConfiguration(),
+    routeHits: async () => () => undefined,
     xdsStreams: () => [],
     clusters: () => [],
+    ownHosts: async () => undefined,
+    workerHosts: async () => new WorkerHosts([]),
     clusterNumbers: () => [],
     listeners: () => [],
     unreadyTargets: () => [],

@@ -160,6 +160,9 @@ export interface HostRow {
   readonly errors: number;
   readonly timeouts: number;
   readonly success_rate?: number;
+  /** ms until the head of an answer, of the last ones; undefined before the first. */
+  readonly latency_p50_ms?: number;
+  readonly latency_p99_ms?: number;
 }
 
 /** A route of any configuration in force, those that are part of a listener too. */
@@ -176,6 +179,8 @@ export interface RouteRow {
   readonly match: string;
   readonly action: string;
   readonly clusters: readonly { readonly name: string; readonly weight: number }[];
+  /** Requests that took it; of a running proxy. */
+  readonly hits?: number;
   /** No request can reach it. */
   readonly shadowed_by?: Shadow;
   readonly partly_shadowed_by?: readonly Shadow[];

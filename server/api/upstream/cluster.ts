@@ -54,6 +54,8 @@ export interface LoadBalancer {
   chooseHost(context: LoadBalancerContext | undefined): HostDescription | undefined;
   /** Of a balancer over several clusters: which of all their priorities a host is of. */
   priorityOf?(host: HostDescription): number;
+  /** Hosts that it has found by itself. */
+  ownHosts?(): Iterable<HostDescription>;
   /** The cluster goes. */
   close?(): void;
 }

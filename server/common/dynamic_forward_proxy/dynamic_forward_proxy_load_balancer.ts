@@ -43,6 +43,10 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
     return made;
   }
 
+  ownHosts(): Iterable<Host> {
+    return this.hosts.values();
+  }
+
   close(): void {
     clearInterval(this.cleaner);
     this.cleaner = undefined;

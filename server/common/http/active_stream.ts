@@ -20,7 +20,7 @@ import type { ConnectionManager } from './conn_manager.ts';
 import { mutateResponseHeaders } from './conn_manager_response.ts';
 import { mutateRequestHeaders, normalizeHost } from './conn_manager_utility.ts';
 import { FilterManager } from './filter_manager.ts';
-import { grpcDuration } from './grpc_timeout.ts';
+import { streamDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
 import { isTunnel, reasonPhrase, shouldCloseConnection, upgradeType } from './headers.ts';
 import { DEADLINE_EXCEEDED } from './local_reply.ts';
@@ -408,16 +408,14 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     const info = this.streamInfo;
     const route = (this.cachedRoute = this.routeConfig?.route(this.requestHeaders, info, this.streamId));
     if (route === undefined) return;
+    route.countHit(1);
     info.route = route;
     info.routeName = route.name;
     info.virtualHostName = route.virtualHostName;
     const entry = route.routeEntry;
     if (entry?.idleTimeoutMs !== undefined) this.idleTimeoutMs = entry.idleTimeoutMs;
     if (entry?.flushTimeoutMs !== undefined) this.encoder.setFlushTimeout?.(entry.flushTimeoutMs);
-    const duration =
-      entry?.grpcTimeoutHeaderMaxMs === undefined
-        ? entry?.maxStreamDurationMs
-        : grpcDuration(entry, this.requestHeaders);
+    const duration = entry && streamDuration(entry, this.requestHeaders);
     if (duration === undefined) return;
     this.durationTimer ??= new Timer(this);
     if (duration > 0) this.durationTimer.enable(duration, info.startTimeMonotonic);
@@ -434,6 +432,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
 
   clearRouteCache(): void {
     this.routeMatched = false;
+    this.cachedRoute?.countHit(-1);
     this.cachedRoute = undefined;
   }
 

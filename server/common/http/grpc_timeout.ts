@@ -21,11 +21,14 @@ export function grpcTimeoutMs(headers: RequestHeaderMap): number | undefined {
   return unit === undefined || !/^\d+$/.test(digits) ? undefined : Math.ceil(Number(digits) * unit);
 }
 
-/** ms that a gRPC client allows, as far as the route (with `grpc_timeout_header_max`) does; tells the upstream. */
-export function grpcDuration(entry: RouteEntry, headers: RequestHeaderMap): number | undefined {
-  const asked = grpcTimeoutMs(headers);
-  if (asked === undefined) return entry.maxStreamDurationMs;
-  const max = entry.grpcTimeoutHeaderMaxMs!;
+/**
+ * ms that a stream may last by its route, undefined where that says nothing: its max_stream_duration, or what a gRPC client allows, as
+ * far as the route (with `grpc_timeout_header_max`) does. The upstream is told of the latter.
+ */
+export function streamDuration(entry: RouteEntry, headers: RequestHeaderMap): number | undefined {
+  const { grpcTimeoutHeaderMaxMs: max } = entry;
+  const asked = max === undefined ? undefined : grpcTimeoutMs(headers);
+  if (max === undefined || asked === undefined) return entry.maxStreamDurationMs;
   let duration = max > 0 && (asked === 0 || asked > max) ? max : asked;
   if (duration > entry.grpcTimeoutHeaderOffsetMs) duration -= entry.grpcTimeoutHeaderOffsetMs;
   headers.set('grpc-timeout', `${duration}m`);

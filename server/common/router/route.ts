@@ -10,6 +10,9 @@ import type { PlainStruct } from './metadata.ts';
 import type { PerFilterConfigs } from './per_filter_config.ts';
 import type { RouteMatch } from './route_match.ts';
 
+/** Cells for routes whose requests nobody asks about: what the main thread compiles, and routes within match trees. */
+export const NO_HITS = new Float64Array(1);
+
 export interface RouteSettings {
   readonly name: string;
   readonly virtualHostName: string;
@@ -22,6 +25,9 @@ export interface RouteSettings {
   readonly perFilterConfigs: PerFilterConfigs | undefined;
   /** In the order in which they apply. */
   readonly responseParsers: readonly HeaderParser[];
+  /** Where its requests are counted, see route_hits.ts. */
+  readonly hits: Float64Array;
+  readonly place: number;
 }
 
 export class CompiledRoute implements Route {
@@ -37,6 +43,8 @@ export class CompiledRoute implements Route {
   readonly tracing: RouteTracing | undefined;
   private readonly perFilterConfigs: PerFilterConfigs | undefined;
   private readonly responseParsers: readonly HeaderParser[];
+  private readonly hits: Float64Array;
+  private readonly place: number;
 
   constructor(settings: RouteSettings, action: RouteEntry | DirectResponseEntry) {
     this.name = settings.name;
@@ -51,6 +59,8 @@ export class CompiledRoute implements Route {
     this.tracing = settings.tracing;
     this.perFilterConfigs = settings.perFilterConfigs;
     this.responseParsers = settings.responseParsers;
+    this.hits = settings.hits;
+    this.place = settings.place;
     Object.freeze(this);
   }
 
@@ -62,6 +72,10 @@ export class CompiledRoute implements Route {
     const parsers = this.responseParsers;
     for (let i = 0; i < parsers.length; i++)
       parsers[i].evaluateResponseHeaders(headers, requestHeaders, info);
+  }
+
+  countHit(n: 1 | -1): void {
+    this.hits[this.place] += n;
   }
 
   perFilterConfig(filterName: string): unknown {

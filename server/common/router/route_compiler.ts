@@ -55,11 +55,14 @@ const NO_UPGRADES: ReadonlyMap<string, boolean> = new Map();
 const NO_REQUEST_STATS: readonly (readonly RequestStats[])[] = Object.freeze([Object.freeze([])]);
 const NO_PARSERS: readonly HeaderParser[] = Object.freeze([]);
 
+/** Its requests are counted in `hits` at `place`. */
 export function compileRoute(
   config: RouteProto,
   scope: VirtualHostScope,
   context: FactoryContext,
   path: string,
+  hits: Float64Array,
+  place: number,
 ): RouteRule {
   checkFields('Route', config, path);
   if (config.match === undefined) throw new ConfigError(at(path, 'match'), 'value is required');
@@ -87,6 +90,8 @@ export function compileRoute(
       global.responseParser,
       global.mostSpecificWins,
     ),
+    hits,
+    place,
   };
   const direct = compileDirect(config, match, scope, context, path);
   if (direct !== undefined) return new RouteRule(match, config.name, new CompiledRoute(settings, direct));

@@ -12,6 +12,8 @@ import { headerName } from '../matcher/header_matcher.ts';
 import { withoutQuery } from '../matcher/path_matcher.ts';
 import { DomainMatcher } from './domain_matcher.ts';
 import { checkFields } from './handled_fields.ts';
+import { NO_HITS } from './route.ts';
+import type { RouteHits } from './route_hits.ts';
 import type { VirtualHost } from './virtual_host.ts';
 import { compileGlobalScope, compileVirtualHost } from './virtual_host_config.ts';
 
@@ -22,11 +24,14 @@ export class CompiledRouteConfig implements RouteConfig {
   readonly clusterNames: readonly string[];
   readonly domains: DomainMatcher<VirtualHost>;
   private readonly ignorePathParameters: boolean;
+  /** Kept for those who ask: the thread's list of them is weak. */
+  readonly hits: RouteHits | undefined;
 
   constructor(
     config: RouteConfiguration,
     domains: DomainMatcher<VirtualHost>,
     clusterNames: readonly string[],
+    hits: RouteHits | undefined,
   ) {
     this.name = config.name;
     this.internalHeaders = Object.freeze(config.internal_only_headers.map(headerName));
@@ -34,6 +39,7 @@ export class CompiledRouteConfig implements RouteConfig {
     this.clusterNames = Object.freeze(clusterNames);
     this.domains = domains;
     this.ignorePathParameters = config.ignore_path_parameters_in_path_matching;
+    this.hits = hits;
     Object.freeze(this);
   }
 
@@ -73,6 +79,8 @@ export class CompiledRouteConfig implements RouteConfig {
 export interface RouteConfigurationOptions {
   /** What validate_clusters is where it is not set: true for inline routes, false for RDS (the proto's own words). */
   readonly validateClusters: boolean;
+  /** Where requests are counted; nowhere by default. */
+  readonly hits?: RouteHits | undefined;
 }
 
 /** Throws ConfigError. `path` is where the RouteConfiguration stands: '' for an RDS resource. */
@@ -83,11 +91,13 @@ export function compileRouteConfiguration(
   options: RouteConfigurationOptions = { validateClusters: false },
 ): RouteConfig {
   checkFields('RouteConfiguration', config, path);
-  const global = compileGlobalScope(config, context, path);
+  const global = compileGlobalScope(config, context, path, options.hits?.counts ?? NO_HITS);
   const domains = new DomainMatcher<VirtualHost>(config.name, config.ignore_port_in_host_matching);
+  let place = 0;
   config.virtual_hosts.forEach((virtualHost, i) => {
     const inside = at(at(path, 'virtual_hosts'), i);
-    const compiled = compileVirtualHost(virtualHost, global, context, inside);
+    const compiled = compileVirtualHost(virtualHost, global, context, inside, place);
+    place += virtualHost.routes.length;
     virtualHost.domains.forEach((domain, n) => {
       domains.add(domain, compiled, at(at(inside, 'domains'), n));
     });
@@ -96,5 +106,5 @@ export function compileRouteConfiguration(
   if (config.validate_clusters?.value ?? options.validateClusters) {
     for (const [name, where] of global.clusterPaths) context.checkCluster(name, where);
   }
-  return new CompiledRouteConfig(config, domains, clusterNames);
+  return new CompiledRouteConfig(config, domains, clusterNames, options.hits);
 }

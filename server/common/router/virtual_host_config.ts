@@ -24,7 +24,7 @@ import { type PlainStruct, plainMetadata } from './metadata.ts';
 import { compilePerFilterConfigs, type PerFilterConfigs } from './per_filter_config.ts';
 import { compileRateLimits } from './rate_limits.ts';
 import { compileRetryPolicy } from './retry_policy.ts';
-import { CompiledRoute } from './route.ts';
+import { CompiledRoute, NO_HITS } from './route.ts';
 import { compileRoute } from './route_compiler.ts';
 import { RouteList } from './route_list.ts';
 import { compileShadowPolicies } from './shadow_policy.ts';
@@ -41,6 +41,8 @@ export interface GlobalScope {
   readonly perFilterConfigs: PerFilterConfigs | undefined;
   readonly shadowPolicies: readonly ShadowPolicy[];
   readonly clusterSpecifierPlugins: readonly ClusterSpecifierPlugin[];
+  /** Where requests of its routes are counted, by place of the route in all of it. */
+  readonly hits: Float64Array;
   /** Every cluster that a route names, and where first. Filled while routes are compiled. */
   readonly clusterPaths: Map<string, string>;
 }
@@ -91,6 +93,7 @@ export function compileGlobalScope(
   config: RouteConfiguration,
   context: FactoryContext,
   path: string,
+  hits: Float64Array,
 ): GlobalScope {
   return {
     routeConfigName: config.name,
@@ -101,15 +104,18 @@ export function compileGlobalScope(
     perFilterConfigs: compilePerFilterConfigs(config.typed_per_filter_config, undefined, context, path),
     shadowPolicies: compileShadowPolicies(config.request_mirror_policies, [], context, path),
     clusterSpecifierPlugins: config.cluster_specifier_plugins,
+    hits,
     clusterPaths: new Map(),
   };
 }
 
+/** `place` is that of its first route. */
 export function compileVirtualHost(
   config: VirtualHostProto,
   global: GlobalScope,
   context: FactoryContext,
   path: string,
+  place: number,
 ): VirtualHost {
   checkFields('VirtualHost', config, path);
   const requireTls = config.require_tls;
@@ -131,6 +137,8 @@ export function compileVirtualHost(
       tracing: undefined,
       perFilterConfigs: undefined,
       responseParsers: [],
+      hits: NO_HITS,
+      place: 0,
     },
     SSL_REDIRECT,
   );
@@ -144,7 +152,12 @@ export function compileVirtualHost(
       },
       at(path, 'matcher'),
     );
-  const routes = compileRouteList(config.routes, scope, context, at(path, 'routes'));
+  const routes = new RouteList(
+    config.routes.map((route, i) => {
+      const cell = global.hits === NO_HITS ? 0 : place + i;
+      return compileRoute(route, scope, context, at(at(path, 'routes'), i), global.hits, cell);
+    }),
+  );
   return new VirtualHost(config.name, requireTls, sslRedirect, routes, matcher);
 }
 
@@ -184,13 +197,16 @@ function compileScope(
   };
 }
 
+/** Within a match tree. */
 function compileRouteList(
   routes: readonly RouteProto[],
   scope: VirtualHostScope,
   context: FactoryContext,
   path: string,
 ): RouteList {
-  return new RouteList(routes.map((route, i) => compileRoute(route, scope, context, at(path, i))));
+  return new RouteList(
+    routes.map((route, i) => compileRoute(route, scope, context, at(path, i), NO_HITS, 0)),
+  );
 }
 
 /** A match tree's action: a Route or a RouteList. */

@@ -11,6 +11,7 @@ import {
   type Locality,
 } from '../../api/upstream/host.ts';
 import type { HostLoad } from '../load_balancing/client_side_weights.ts';
+import { HostLatency } from './host_latency.ts';
 import type { FilterMetadata } from './metadata.ts';
 
 export type HostHealth = 'healthy' | 'degraded' | 'unhealthy';
@@ -85,6 +86,8 @@ export class Host implements HostDescription {
   private failedActiveHc: boolean;
   /** What it says of its load, where the balancer goes by that. Envoy: Host::lbPolicyData. */
   load: HostLoad | undefined = undefined;
+  /** From its first answer on. */
+  latency: HostLatency | undefined = undefined;
   /** Used by HostUpdate alone: the host stays. */
   kept = false;
   /** Pools by kind and options. The two most used have a field of their own: a request looks nothing up. */
@@ -159,10 +162,17 @@ export class Host implements HostDescription {
     this.held[at] += n;
   }
 
+  /** `ms` as in HostLatency. */
+  recordLatency(ms: number): void {
+    this.latency ??= new HostLatency();
+    this.latency.record(ms);
+  }
+
   /** Takes the connections and the age of the object this one replaces (same address and security; weight or health changed). */
   takeOver(from: Host): void {
     this.slowStartSince = from.slowStartSince;
     this.load = from.load;
+    this.latency = from.latency;
     this.http1Pool = from.http1Pool;
     this.http2Pool = from.http2Pool;
     this.otherPools = from.otherPools;

@@ -39,13 +39,18 @@ export class OriginalDstLoadBalancer implements LoadBalancer {
       known.used = true;
       return known.host;
     }
-    const host = unsharedHost(this.config, address, '');
+    // Envoy's name for it.
+    const host = unsharedHost(this.config, address, `${this.config.name}${address.text}`);
     this.hosts.set(address.text, { host, used: true });
     this.cleaner ??= setInterval(
       () => this.clean(),
       Math.min(this.config.originalDst!.cleanupIntervalMs, MAX_TIMEOUT_MS),
     ).unref();
     return host;
+  }
+
+  *ownHosts(): Generator<Host> {
+    for (const { host } of this.hosts.values()) yield host;
   }
 
   close(): void {

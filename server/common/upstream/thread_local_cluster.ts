@@ -44,6 +44,7 @@ import { BREAKER_SLOTS_PER_PRIORITY, type SharedResourceManager } from './resour
 import { transportSocketOptions } from './transport_socket_options.ts';
 
 const NO_ALPN: readonly string[] = [];
+const NO_HOSTS: readonly Host[] = [];
 
 /** What a connection offers where neither configuration nor a filter says it. Envoy: wrapTransportSocketOptions. */
 const ALPN: Readonly<Record<PoolProtocol, readonly string[]>> = {
@@ -131,6 +132,11 @@ export class ThreadLocalCluster implements Cluster {
       () => (this.balancer = this.createBalancer(this.balancer)),
     );
     this.watchesResponses = this.clientSideWeights !== undefined || config.healthCheck !== undefined;
+  }
+
+  /** Hosts that this thread has found by itself. */
+  get ownHosts(): Iterable<Host> {
+    return (this.provided?.ownHosts?.() ?? NO_HOSTS) as Iterable<Host>;
   }
 
   /** Stats are made with the first traffic: most clusters of a mesh never see any, and each costs memory. */

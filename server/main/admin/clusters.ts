@@ -42,7 +42,7 @@ const HOST_COUNTERS = [
   ['rq_total', HostSlot.RequestTotal],
 ] as const;
 
-export function clusters({ query }: AdminRequest, context: AdminContext): AdminAnswer {
+export async function clusters({ query }: AdminRequest, context: AdminContext): Promise<AdminAnswer> {
   const filter = query.get('filter');
   let accepts: (name: string) => boolean = () => true;
   try {
@@ -51,7 +51,7 @@ export function clusters({ query }: AdminRequest, context: AdminContext): AdminA
     if (error instanceof RegexParamError) return text('Invalid re2 regex', 400);
     throw error;
   }
-  const statuses = accepted(context.clusters(), accepts);
+  const statuses = accepted(context.clusters(undefined, await context.ownHosts()), accepts);
   if (query.get('format') !== 'json') return text(textLines(statuses));
   return { status: 200, contentType: 'application/json', body: jsonPieces(statuses) };
 }

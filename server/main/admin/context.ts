@@ -22,6 +22,8 @@ import type { CompiledConfiguration } from '../explain/configuration.ts';
 import type { StatSeries } from '../stats/stat_series.ts';
 import type { CertificateUse } from '../status/certificates_in_use.ts';
 import type { ClusterNumbers } from '../status/cluster_numbers.ts';
+import type { RouteHitCounts } from '../status/route_hits.ts';
+import type { WorkerHosts } from '../status/worker_hosts.ts';
 import type { WorkerNumbers } from '../status/worker_numbers.ts';
 import type { StreamSnapshot } from '../xds/stream_state.ts';
 import type { AccessRules } from './access.ts';
@@ -48,9 +50,18 @@ export interface AdminContext {
   checkListener(bytes: Uint8Array): void;
   /** The configuration that serves, for questions about it. Made with the first one. */
   configuration(): Promise<CompiledConfiguration>;
+  /** Requests by route, of all workers. */
+  routeHits(): Promise<RouteHitCounts>;
   xdsStreams(): readonly StreamSnapshot[];
-  /** Those that `wanted` says true to, by their names and those in their stats. */
-  clusters(wanted?: (name: string, observabilityName: string) => boolean): Iterable<ClusterStatus>;
+  /** Those that `wanted` says true to, by their names and those in their stats. Without `ownHosts` some have none. */
+  clusters(
+    wanted?: (name: string, observabilityName: string) => boolean,
+    ownHosts?: WorkerHosts,
+  ): Iterable<ClusterStatus>;
+  /** Of clusters whose hosts only workers know; undefined where there are none. */
+  ownHosts(): Promise<WorkerHosts | undefined>;
+  /** What workers alone know of the hosts of these clusters. */
+  workerHosts(clusters: readonly string[]): Promise<WorkerHosts>;
   /** The active clusters, for lists. */
   clusterNumbers(): Iterable<ClusterNumbers>;
   /** Those that are active or warming, in the order they came. */

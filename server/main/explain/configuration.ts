@@ -169,8 +169,13 @@ export class CompiledConfiguration {
   }
 
   /** As above, read when they are needed. */
-  get routeSources(): readonly { readonly key: Uint8Array; read(): RouteConfiguration }[] {
-    return this.#all('route').map(({ bytes }) => ({
+  get routeSources(): readonly {
+    readonly name: string;
+    readonly key: Uint8Array;
+    read(): RouteConfiguration;
+  }[] {
+    return this.#all('route').map(({ name, bytes }) => ({
+      name,
       key: bytes,
       read: () => decode(TYPE_NAMES.route, bytes),
     }));

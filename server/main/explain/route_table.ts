@@ -26,36 +26,47 @@ export interface RouteRow {
   readonly shadowed_by?: { readonly index: number; readonly name: string; readonly reason: string };
 }
 
+/** One route configuration. */
+export interface RouteTable {
+  /** As in RouteHits. */
+  readonly owner: string;
+  readonly name: string;
+  readonly rows: readonly RouteRow[];
+}
+
 /** ms after which the event loop runs in between. */
 const TURN_MS = 8;
 const MANAGER = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
 /** In the order in which they are configured. */
-export async function routeTable(configuration: CompiledConfiguration): Promise<readonly RouteRow[]> {
+export async function routeTables(configuration: CompiledConfiguration): Promise<readonly RouteTable[]> {
   configuration.refresh();
-  const parts: Promise<readonly RouteRow[]>[] = [];
-  for (const { key, read } of configuration.routeSources)
-    parts.push(configuration.memo(key, () => gathered([read()], '')));
+  const parts: Promise<readonly RouteTable[]>[] = [];
+  for (const { name, key, read } of configuration.routeSources)
+    parts.push(configuration.memo(key, () => gathered([read()], `route ${name}`, '')));
   for (const { name, bytes, message } of configuration.listeners)
-    parts.push(configuration.memo(bytes, () => gathered(inlineRoutes(message), name)));
+    parts.push(configuration.memo(bytes, () => gathered(inlineRoutes(message), `listener ${name}`, name)));
   return (await Promise.all(parts)).flat();
 }
 
 async function gathered(
-  tables: Iterable<RouteConfiguration>,
+  messages: Iterable<RouteConfiguration>,
+  owner: string,
   listener: string,
-): Promise<readonly RouteRow[]> {
-  const rows: RouteRow[] = [];
+): Promise<readonly RouteTable[]> {
+  const tables: RouteTable[] = [];
   let turn = performance.now();
-  for (const table of tables) {
-    for (const row of rowsOf(table, listener)) {
+  for (const message of messages) {
+    const rows: RouteRow[] = [];
+    tables.push({ owner, name: message.name, rows });
+    for (const row of rowsOf(message, listener)) {
       rows.push(row);
       if (performance.now() - turn < TURN_MS) continue;
       await new Promise((resolve) => setImmediate(resolve));
       turn = performance.now();
     }
   }
-  return rows;
+  return tables;
 }
 
 /** Of the connection managers of a listener, each once. */

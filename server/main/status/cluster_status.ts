@@ -12,11 +12,23 @@ import type { ClusterRecord } from '../config_store/cluster_store.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
 import { currentAssignment } from '../config_store/endpoints_dump.ts';
 import { TYPE_NAMES } from '../config_store/resource.ts';
+import type { OwnHost, WorkerHosts } from './worker_hosts.ts';
 
-/** The active clusters, those that `wanted` says true to. */
+const NO_LOCALITY = { region: '', zone: '', subZone: '' };
+
+/** Active clusters without hosts that all threads know: workers may have found some. */
+export function clustersOfOwnHosts(store: ConfigStore): string[] {
+  const names: string[] = [];
+  for (const { name, active, hosts } of store.clusters.all)
+    if (active !== undefined && hosts.size === 0) names.push(name);
+  return names;
+}
+
+/** The active clusters, those that `wanted` says true to. `workerHosts`: of clustersOfOwnHosts. */
 export function* clusterStatuses(
   store: ConfigStore,
   wanted: (name: string, observabilityName: string) => boolean = () => true,
+  workerHosts?: WorkerHosts,
 ): Generator<ClusterStatus> {
   for (const record of store.clusters.all) {
     if (record.active === undefined || !wanted(record.name, record.active.statName)) continue;
@@ -30,7 +42,25 @@ export function* clusterStatuses(
       defaultPriority,
       highPriority,
       outlier: outlierStatus(record),
-      hosts: hostStatuses(store.hostSlots.table, record),
+      hosts:
+        record.hosts.size === 0
+          ? ownHostStatuses(record.name, workerHosts?.own(record.name) ?? [])
+          : hostStatuses(store.hostSlots.table, record),
+    };
+  }
+}
+
+/** Of hosts that workers have found by themselves. They are neither checked nor ejected. */
+function* ownHostStatuses(clusterName: string, hosts: Iterable<OwnHost>): Generator<HostStatus> {
+  for (const { address, hostname, numbers } of hosts) {
+    const place = { locality: NO_LOCALITY, priority: 0, weight: 1, metadata: undefined };
+    yield {
+      description: { address, hostname, ...place, clusterName, table: numbers, slot: 0 },
+      pendingRequests: 0,
+      canary: false,
+      edsHealthStatus: 'HEALTHY',
+      successRate: -1,
+      localOriginSuccessRate: -1,
     };
   }
 }

@@ -15,7 +15,7 @@ import { Section } from '../../components/Section.tsx';
 import { TimeAgo } from '../../components/TimeAgo.tsx';
 import { at, list, object, text } from '../../config/json.ts';
 import { transportOf } from '../../config/listener.ts';
-import { count, plural, rate } from '../../format.ts';
+import { count, milliseconds, plural, rate } from '../../format.ts';
 import { useUrlParam } from '../../url.ts';
 import { LIMIT_NAMES } from '../limitNames.ts';
 import { perSecond } from '../overview/perSecond.ts';
@@ -126,6 +126,7 @@ function Hosts({ name, numbers }: { name: string; numbers: ClusterNumbers }) {
     { id: 'weight', title: 'Weight', width: 1, number: true, from: 'wide', cell: ({ weight }) => weight },
     { id: 'active', title: 'Active', width: 2, number: true, sort: 'active_requests', cell: ({ active_requests }) => count(active_requests) },
     { id: 'rate', title: 'Requests', width: 2, number: true, sort: 'requests', cell: (host, when) => rate(rates.of(host.name, host.requests, when)) },
+    { id: 'latency', title: 'p50 / p99', width: 3, number: true, sort: 'latency_p99_ms', from: 'medium', cell: (host) => <span className="quiet">{latencyOf(host)}</span>, text: () => 'Until the head of an answer, of the last ones' },
     { id: 'errors', title: 'Errors', width: 2, number: true, sort: 'errors', from: 'medium', cell: ({ errors }) => <span className={errors === 0 ? 'quiet' : ''}>{count(errors)}</span> },
     { id: 'timeouts', title: 'Timeouts', width: 2, number: true, sort: 'timeouts', from: 'medium', cell: ({ timeouts }) => <span className={timeouts === 0 ? 'quiet' : ''}>{count(timeouts)}</span> },
     { id: 'connect', title: 'No connection', width: 3, number: true, sort: 'connect_failures', from: 'medium', cell: ({ connect_failures: failed }) => <span className={failed === 0 ? 'quiet' : 'bad'}>{count(failed)}</span> },
@@ -173,6 +174,10 @@ function Health({ health, flags }: { health: HostRow['health']; flags: readonly 
       {flags.length === 0 ? health : flags.join(', ').replaceAll('_', ' ')}
     </Badge>
   );
+}
+
+function latencyOf({ latency_p50_ms: p50, latency_p99_ms: p99 }: HostRow): string {
+  return p50 === undefined || p99 === undefined ? '–' : `${milliseconds(p50)} / ${milliseconds(p99)}`;
 }
 
 function localityOf({ region, zone, sub_zone: subZone, priority }: HostRow): string {

@@ -8,6 +8,7 @@ import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { ScreenLink } from '../../components/ScreenLink.tsx';
 import { Section } from '../../components/Section.tsx';
 import { list } from '../../config/json.ts';
+import { plural } from '../../format.ts';
 
 export function RouteDetail({ name }: { name: string }) {
   const index = Number(name.slice(name.lastIndexOf('/') + 1));
@@ -38,6 +39,7 @@ export function RouteDetail({ name }: { name: string }) {
           ['Requests', <span key="match" className="mono">{row.match}</span>],
           ['Go to', row.clusters.length === 0 ? row.action : <Clusters key="clusters" row={row} />],
           ['Virtual host', `${row.virtual_host}, for ${row.domains.join(', ')}`],
+          ['Taken', row.hits === undefined ? undefined : `by ${plural(row.hits, 'request')}`],
           ['Place', `rule ${row.index + 1} of the virtual host; the first that matches is taken`],
           ['Configuration', row.listener === '' ? row.route_config : <ScreenLink key="listener" screen="/listeners" params={{ listener: row.listener }}>part of the listener {row.listener}</ScreenLink>],
         ]}

@@ -10,7 +10,7 @@ import { EmptyState } from '../../components/EmptyState.tsx';
 import { ScreenHead } from '../../components/ScreenHead.tsx';
 import { ScreenLink } from '../../components/ScreenLink.tsx';
 import { SearchBox } from '../../components/SearchBox.tsx';
-import { plural } from '../../format.ts';
+import { count, plural } from '../../format.ts';
 import { useUrlParam, useUrlParams } from '../../url.ts';
 import { RouteDetail } from './RouteDetail.tsx';
 import { TryRequest } from './TryRequest.tsx';
@@ -22,8 +22,9 @@ export function Screen() {
 }
 
 const COLUMNS: readonly Column<RouteRow>[] = [
-  { id: 'match', title: 'Requests', width: 12, cell: (row) => <Match row={row} />, text: ({ domains, match }) => `${domains.join(', ')} ${match}` },
+  { id: 'match', title: 'Requests', width: 12, sort: 'order', cell: (row) => <Match row={row} />, text: ({ domains, match }) => `${domains.join(', ')} ${match}` },
   { id: 'action', title: 'Go to', width: 6, cell: ({ action }) => <span className="mono">{action}</span>, text: ({ action }) => action },
+  { id: 'hits', title: 'Hits', width: 2, number: true, sort: 'hits', cell: ({ hits }) => <Hits hits={hits} />, text: () => 'Requests that took it' },
   { id: 'host', title: 'Virtual host', width: 5, from: 'medium', cell: ({ virtual_host: host }) => host, text: ({ virtual_host: host, domains }) => `${host}: ${domains.join(', ')}` },
   { id: 'config', title: 'Configuration', width: 4, from: 'medium', cell: (row) => <span className="mono quiet">{row.route_config}</span>, text: configOf },
 ]; // biome-ignore format: a table
@@ -33,6 +34,7 @@ function RouteList() {
   const [search, setSearch] = useUrlParam('search');
   const [shadowed, setShadowed] = useUrlParam('shadowed', 'all');
   const [total, setTotal] = useState<number>();
+  const [sort, setSort] = useUrlParam('sort', 'order');
   const { route_config: config, virtual_host: host } = params;
   return (
     <div className="screen screen-fill">
@@ -83,6 +85,8 @@ function RouteList() {
         columns={COLUMNS}
         rowKey={({ name }) => name}
         link={({ name }) => ({ screen: '/routes', params: { route: name } })}
+        sort={sort}
+        onSort={setSort}
         onTotal={setTotal}
         empty={<Nothing search={search} shadowed={shadowed === 'true'} />}
       />
@@ -100,6 +104,11 @@ function Match({ row: { domains, match, shadowed_by: shadowedBy } }: { row: Rout
       {match} {shadowedBy !== undefined && <Badge tone="warn">never reached</Badge>}
     </span>
   );
+}
+
+function Hits({ hits }: { hits: number | undefined }) {
+  if (hits === undefined) return <span className="quiet">–</span>;
+  return <span className={hits === 0 ? 'quiet' : ''}>{count(hits)}</span>;
 }
 
 function configOf({ route_config: config, listener }: RouteRow): string {

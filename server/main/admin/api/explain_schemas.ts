@@ -134,6 +134,11 @@ export const EXPLAIN_SCHEMAS: Readonly<Record<string, Schema>> = {
       match: TEXT,
       action: TEXT,
       clusters: listOf(object({ name: TEXT, weight: { type: 'integer' } })),
+      hits: {
+        type: 'integer',
+        description:
+          'Requests that took it, of the workers that run; an update that does not change the route keeps them',
+      },
       shadowed_by: object({ index: { type: 'integer' }, name: TEXT, reason: TEXT }),
     },
     ['shadowed_by'],

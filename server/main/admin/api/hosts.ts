@@ -3,9 +3,10 @@
 import { HostSlot } from '../../../api/upstream/host.ts';
 import { inTurns, type Steps } from '../../../common/event/steps.ts';
 import { coarseHealth } from '../../../common/upstream/host.ts';
+import type { WorkerHosts } from '../../status/worker_hosts.ts';
 import { healthFlagNames, slotOf } from '../clusters.ts';
 import type { AdminContext, HostStatus } from '../context.ts';
-import type { ApiEndpoint, Schema } from './endpoint.ts';
+import { type ApiEndpoint, ApiError, type Schema } from './endpoint.ts';
 import { listParams, pageOf, pageSchema } from './listing.ts';
 
 const HEALTHS = ['healthy', 'degraded', 'unhealthy'] as const;
@@ -21,6 +22,7 @@ const NUMBERS = {
   errors: HostSlot.RequestError,
   timeouts: HostSlot.RequestTimeout,
 } as const;
+const LATENCIES: readonly string[] = ['latency_p50_ms', 'latency_p99_ms'];
 const COUNT: Schema = { type: 'integer' };
 const TEXT: Schema = { type: 'string' };
 
@@ -54,6 +56,12 @@ export const HOST_SCHEMAS: Readonly<Record<string, Schema>> = {
       },
       ...Object.fromEntries(Object.keys(NUMBERS).map((name) => [name, COUNT])),
       success_rate: { type: 'number', description: 'Percent, where outlier detection has enough answers' },
+      latency_p50_ms: {
+        type: 'number',
+        description:
+          'From the beginning of an attempt to the head of its answer: half of the last answers took less (of each worker about 1,000; within 6 %, or 8 us)',
+      },
+      latency_p99_ms: { type: 'number', description: 'The same of 99 of 100' },
     },
   },
 };
@@ -65,30 +73,45 @@ export const HOST_ENDPOINTS: readonly ApiEndpoint[] = [
     params: [
       { name: 'cluster', in: 'query', description: 'Only of this cluster', schema: TEXT },
       { name: 'health', in: 'query', description: 'Only these', schema: { type: 'string', enum: HEALTHS } },
-      ...listParams(['name', 'cluster', 'health', 'weight', ...Object.keys(NUMBERS)]),
+      ...listParams(['name', 'cluster', 'health', 'weight', ...LATENCIES, ...Object.keys(NUMBERS)]),
     ],
     response: pageSchema({ $ref: '#/components/schemas/Host' }),
     handle: async (params, context) => {
       const [cluster, health] = [params.text('cluster'), params.text('health')];
+      const sort = params.text('sort')!.replace(/^-/, '');
+      if (cluster === undefined && LATENCIES.includes(sort))
+        throw new ApiError(400, `sorting by ${sort} needs the parameter 'cluster'`);
       const wanted = cluster === undefined ? undefined : (name: string) => name === cluster;
-      const all = await inTurns(hosts(context, wanted));
-      const page = pageOf(
-        all.filter((host) => health === undefined || host.health === health),
-        params,
-        (host, field) => host[field] as string | number,
-      );
-      return { json: { ...page, items: [...page.items] } };
+      const all = await inTurns(hosts(context, wanted, await context.ownHosts()));
+      const found = all.filter((host) => health === undefined || host.health === health);
+      const ofOne = cluster !== undefined;
+      const page = pageOf(ofOne ? await withLatencies(found, context) : found, params, sortedBy);
+      return { json: { ...page, items: ofOne ? [...page.items] : await withLatencies(page.items, context) } };
     },
   },
 ];
+
+/** A host that has not answered comes before all that have. */
+function sortedBy(host: HostJson, field: string): string | number {
+  return (host[field] as string | number | undefined) ?? 0;
+}
+
+async function withLatencies(hosts: readonly HostJson[], context: AdminContext): Promise<HostJson[]> {
+  const latencies = await context.workerHosts([...new Set(hosts.map(({ cluster }) => cluster))]);
+  return hosts.map((host) => {
+    const found = latencies.latency(host.cluster, host.name);
+    return found === undefined ? host : { ...host, latency_p50_ms: found.p50, latency_p99_ms: found.p99 };
+  });
+}
 
 /** The hosts of the clusters that are wanted, all by default. */
 export function* hosts(
   { clusters }: AdminContext,
   wanted?: (name: string, observabilityName: string) => boolean,
+  ownHosts?: WorkerHosts,
 ): Steps<HostJson[]> {
   const all: HostJson[] = [];
-  for (const cluster of clusters(wanted)) {
+  for (const cluster of clusters(wanted, ownHosts)) {
     for (const host of cluster.hosts) all.push(hostJson(cluster.name, host));
     yield '';
   }

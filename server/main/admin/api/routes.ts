@@ -17,7 +17,7 @@ export const ROUTE_ENDPOINTS: readonly ApiEndpoint[] = [
         type: 'string',
         enum: ['true', 'false'],
       }),
-      ...listParams(['order', 'name', 'match']),
+      ...listParams(['order', 'name', 'match', 'hits']),
     ],
     response: pageSchema({ $ref: '#/components/schemas/RouteRow' }),
     handle: async (params, context) => (await import('./route_answers.ts')).listRoutes(params, context),

@@ -22,6 +22,7 @@ export function chargeResponse(
 ): void {
   const { status } = response;
   host.add(status >= 500 ? HostSlot.RequestError : HostSlot.RequestSuccess, 1);
+  host.recordLatency(ms);
   if (!dynamicStats) return;
   cluster.responseCodes.charge(status);
   cluster.responseCodes.recordTime(ms);

@@ -2,9 +2,11 @@
 // document: envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager.
 
 import { createRequire } from 'node:module';
+import type { RouteConfiguration } from '../../../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { HttpConnectionManager } from '../../../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import type { UuidRequestIdConfig } from '../../../../../xds-protos/generated/envoy/extensions/request_id/uuid/v3.ts';
 import type { Duration } from '../../../../../xds-protos/generated/google/protobuf.ts';
+import { encode } from '../../../../../xds-protos/load.ts';
 import { wrapperValue } from '../../../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../../../api/config_error.ts';
 import type { NetworkFilter, NetworkFilterConfig } from '../../../../api/network/filter.ts';
@@ -24,6 +26,7 @@ import { compileHttp2Settings } from '../../../../common/http/http2/settings.ts'
 import type { PathNormalization } from '../../../../common/http/path_utility.ts';
 import { optionalMilliseconds } from '../../../../common/router/durations.ts';
 import { compileRouteConfiguration } from '../../../../common/router/route_config.ts';
+import type { RouteHits } from '../../../../common/router/route_hits.ts';
 import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../../../../common/stats/families/codec.ts';
 import {
   HTTP_LISTENER_STATS,
@@ -233,11 +236,19 @@ function compileRoutes(
   }
   if (config.route_config === undefined)
     throw new ConfigError(at(path, 'route_specifier'), 'rds or route_config is required');
-  const where = at(path, 'route_config');
-  return {
-    name: config.route_config.name,
-    current: compileRouteConfiguration(config.route_config, context, where, { validateClusters: true }),
-  };
+  const { route_config: routes } = config;
+  const options = { validateClusters: true, hits: hitsOf(routes, context) };
+  const current = compileRouteConfiguration(routes, context, at(path, 'route_config'), options);
+  return { name: routes.name, current };
+}
+
+/** Requests are counted where they come: by the workers. */
+function hitsOf(routes: RouteConfiguration, { thread, listener }: FactoryContext): RouteHits | undefined {
+  if (thread === 'main') return undefined;
+  const { openRouteHits } =
+    require('../../../../common/router/route_hits.ts') as typeof import('../../../../common/router/route_hits.ts');
+  const bytes = encode('envoy.config.route.v3.RouteConfiguration', routes);
+  return openRouteHits(`listener ${listener?.name}`, routes.name, bytes);
 }
 
 function underscoresAction(action: string | number | undefined): 'ALLOW' | 'REJECT_REQUEST' | 'DROP_HEADER' {
