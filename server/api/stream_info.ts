@@ -111,6 +111,8 @@ export interface ConnectionInfo {
   filterChainName: string;
   /** Objects that live as long as the connection; every stream's own filter state falls back to it. */
   readonly filterState: FilterState;
+  /** Of the filter state, which is not made for it. */
+  readonly concernsUpstream: boolean;
 }
 
 /** Times are `performance.now()` milliseconds; 0 means not reached. `startTime` is wall-clock ms since the epoch. */
@@ -171,6 +173,8 @@ export interface StreamInfo {
   dynamicMetadata: Map<string, Record<string, unknown>> | undefined;
   /** Envoy's filter state by object name, made on first use; `connection`-lifetime objects are shared by all streams. */
   readonly filterState: FilterState;
+  /** Of the filter state, which is not made for it. */
+  readonly concernsUpstream: boolean;
   /** What filters of the upstream connection left there; set by whoever made or took the connection. */
   upstreamFilterState: FilterState | undefined;
 }
@@ -180,6 +184,8 @@ export interface FilterStateObject {
   serializeAsString(): string;
   serializeAsJson?(): unknown;
   fieldByName?(name: string): string | number | undefined;
+  /** Of objects that keep upstream connections apart when they are shared with them. Envoy: Hashable. */
+  hashKey?(): string;
 }
 
 /** Named objects that filters leave for other filters. A stream's state falls back to its connection's. */
@@ -190,6 +196,8 @@ export interface FilterState {
     value: FilterStateObject,
     options?: { readOnly?: boolean; sharedWithUpstream?: 'none' | 'once' | 'transitive' },
   ): void;
+  /** Does it hold anything that upstream connections are told, or that is shared with them? */
+  readonly concernsUpstream: boolean;
   /** What is passed on to upstream connections made for this stream. */
   sharedWithUpstream(): readonly { name: string; value: FilterStateObject }[];
 }

@@ -282,6 +282,7 @@ const upstreamChecks = (validation: object, more: object = {}) => ({
   common_tls_context: { validation_context: validation },
   ...more,
 });
+const NO_AUTHORITY = { unnamed_ca_cert: 'in Envoy, an authority that is not there never expires' };
 const httpOptions = (upstream_http_protocol_options: object) => ({
   'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
     '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',
@@ -397,6 +398,35 @@ export const UPSTREAM_CASES: readonly TlsCase[] = [
       typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
     },
     clients: [{ tls: 'plain' }],
+  },
+  {
+    name: 'auto_san_validation without an authority to trust',
+    upstream: { sni: 'server.example.com' },
+    server: SERVER,
+    cluster: {
+      typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
+    },
+    clients: [{ tls: 'plain' }],
+  },
+  {
+    name: 'auto_san_validation with nothing but a hash',
+    upstream: upstreamChecks({ verify_certificate_hash: ['00'.repeat(32)] }),
+    server: SERVER,
+    cluster: {
+      typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
+    },
+    clients: [{ tls: 'plain' }],
+    exceptions: NO_AUTHORITY,
+  },
+  {
+    name: 'auto_san_validation with an empty context',
+    upstream: upstreamChecks({}),
+    server: SERVER,
+    cluster: {
+      typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
+    },
+    clients: [{ tls: 'plain' }],
+    exceptions: NO_AUTHORITY,
   },
   {
     name: 'upstream by FIPS_202205',

@@ -76,6 +76,11 @@ export class WorkloadMetadata implements FilterStateObject {
     return (this.text ??= this.serializeAsString());
   }
 
+  /** Requests of different workloads use different connections, where they are told of the workload. */
+  hashKey(): string {
+    return this.key;
+  }
+
   serializeAsString(): string {
     const { labels, ...rest } = this.serializeAsJson();
     const pairs = [...Object.entries(rest), ...Object.entries((labels as Fields | undefined) ?? {})];

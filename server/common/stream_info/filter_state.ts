@@ -12,16 +12,28 @@ interface Entry {
   readonly sharing: Sharing;
 }
 
+/** Told to upstream connections whether or not they are shared. Envoy: TransportSocketOptionsUtility::fromFilterState. */
+const UPSTREAM_OBJECTS: ReadonlySet<string> = new Set([
+  'envoy.network.upstream_server_name',
+  'envoy.network.application_protocols',
+  'envoy.network.upstream_subject_alt_names',
+]);
 const NOTHING: readonly { name: string; value: FilterStateObject }[] = [];
 
 /** The state of one stream over its connection's (`parent`), or of a connection itself (no parent). */
 export class FilterStateMap implements FilterState {
   private readonly parent: FilterState | undefined;
   private entries: Map<string, Entry> | undefined;
+  private ownConcernsUpstream: boolean;
 
   constructor(parent: FilterState | undefined) {
     this.parent = parent;
     this.entries = undefined;
+    this.ownConcernsUpstream = false;
+  }
+
+  get concernsUpstream(): boolean {
+    return this.ownConcernsUpstream || this.parent?.concernsUpstream === true;
   }
 
   get(name: string): FilterStateObject | undefined {
@@ -43,7 +55,9 @@ export class FilterStateMap implements FilterState {
       );
     }
     const readOnly = options?.readOnly ?? false;
-    this.entries.set(name, { name, value, readOnly, sharing: options?.sharedWithUpstream ?? 'none' });
+    const sharing = options?.sharedWithUpstream ?? 'none';
+    this.entries.set(name, { name, value, readOnly, sharing });
+    if (sharing !== 'none' || UPSTREAM_OBJECTS.has(name)) this.ownConcernsUpstream = true;
   }
 
   sharedWithUpstream(): readonly { name: string; value: FilterStateObject }[] {
@@ -68,6 +82,13 @@ export class StringAccessor implements FilterStateObject {
   }
 
   serializeAsJson(): unknown {
+    return this.value;
+  }
+}
+
+/** Text that keeps upstream connections apart when it is shared with them. Envoy: Router::HashableStringObject. */
+export class HashableString extends StringAccessor {
+  hashKey(): string {
     return this.value;
   }
 }

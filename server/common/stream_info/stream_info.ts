@@ -69,6 +69,10 @@ export class ConnectionInfoRecord implements ConnectionInfo {
     return (this.filterStateMap ??= new FilterStateMap(undefined));
   }
 
+  get concernsUpstream(): boolean {
+    return this.filterStateMap?.concernsUpstream === true;
+  }
+
   /** The connection as network filters and its access log see it. */
   get streamInfo(): StreamInfo {
     return (this.ownStreamInfo ??= new ConnectionStreamInfoRecord(
@@ -182,6 +186,10 @@ export class StreamInfoRecord implements StreamInfo {
 
   get filterState(): FilterState {
     return (this.filterStateMap ??= new FilterStateMap(this.connection.filterState));
+  }
+
+  get concernsUpstream(): boolean {
+    return this.filterStateMap?.concernsUpstream ?? this.connection.concernsUpstream;
   }
 }
 

@@ -25,6 +25,10 @@ const KEY_USAGE_REFUSED: PeerVerdict = {
   refusal: tlsError('KEY_USAGE_BIT_INCORRECT'),
   validated: false,
 };
+const NOTHING_TO_TRUST: PeerVerdict = {
+  refusal: tlsError('CERTIFICATE_VERIFY_FAILED'),
+  validated: false,
+};
 const UNVERIFIED: PeerVerdict = { refusal: undefined, validated: false };
 const VALIDATED: PeerVerdict = { refusal: undefined, validated: true };
 
@@ -50,6 +54,8 @@ export function verifyPeer(
     stats.count('connection_error');
     return KEY_USAGE_REFUSED;
   }
+  // Names that the request asks for say nothing where nobody says whom to trust.
+  if (names.override !== undefined && validator?.validates !== true) return NOTHING_TO_TRUST;
   if (validator === undefined) return UNVERIFIED;
   const { ssl } = socket as unknown as { readonly ssl: VerifyingHandle };
   const failure = verdict(() => validator.verify(peer, ssl.verifyError() ?? undefined, names));

@@ -223,7 +223,7 @@ export class ThreadLocalCluster implements Cluster {
 
   /**
    * The pool for a request to `host`; undefined when it would be one more than the circuit breaker allows. Connections made
-   * with different handshakes (ALPN, SNI) are in different pools.
+   * with different handshakes (ALPN, SNI) are in different pools, and so are those that different filter state is shared with.
    */
   httpPool(
     host: Host,
@@ -232,10 +232,7 @@ export class ThreadLocalCluster implements Cluster {
     request: RequestHeaderMap | undefined,
   ): HttpConnPool | undefined {
     const protocol = this.upstreamProtocol(info);
-    const transportSocket =
-      host.transportSocket === undefined
-        ? undefined
-        : transportSocketOptions(this.config, host, info, request, ALPN[protocol]);
+    const transportSocket = transportSocketOptions(this.config, host, info, request, ALPN[protocol]);
     const { poolPerDownstreamConnection } = this.config;
     if (
       priority !== DEFAULT_PRIORITY ||

@@ -7,7 +7,7 @@ import type {
   DownstreamAddresses,
   UpstreamTransportSocketOptions,
 } from '../../api/network/transport_socket.ts';
-import type { StreamInfo } from '../../api/stream_info.ts';
+import type { FilterState, StreamInfo } from '../../api/stream_info.ts';
 import type { ClusterConfig } from './cluster_config.ts';
 import type { Host } from './host.ts';
 
@@ -15,24 +15,30 @@ const APPLICATION_PROTOCOLS = 'envoy.network.application_protocols';
 const SERVER_NAME = 'envoy.network.upstream_server_name';
 const SUBJECT_ALT_NAMES = 'envoy.network.upstream_subject_alt_names';
 
-/** Options of a connection made for this stream. Streams that agree in `hashKey` share connections. `alpnFallback`: see there. */
+/**
+ * Options of a connection made for this stream; undefined where it would be like any other. Streams that agree in `hashKey`
+ * share connections, also where there is no handshake that would say different things. `alpnFallback`: see there.
+ */
 export function transportSocketOptions(
   config: ClusterConfig,
   host: Host,
   info: StreamInfo,
   request: RequestHeaderMap | undefined,
   alpnFallback: readonly string[],
-): UpstreamTransportSocketOptions {
-  const { filterState } = info;
-  const alpn = filterState.get(APPLICATION_PROTOCOLS)?.serializeAsString();
+): UpstreamTransportSocketOptions | undefined {
+  const { transportSocket } = host;
   const { autoSni, autoSanValidation, autoSniHeader } = config.transportSockets;
+  const state = info.concernsUpstream ? info.filterState : undefined;
+  if (transportSocket === undefined && state === undefined && !autoSni && !autoSanValidation)
+    return undefined;
+  const alpn = state?.get(APPLICATION_PROTOCOLS)?.serializeAsString();
   const hostName = autoSni || autoSanValidation ? requestedName(request, autoSniHeader) : undefined;
   // An address is no server name (RFC 6066 3): the configured one stays.
   const named = autoSni && hostName !== undefined && isIP(hostName) === 0 ? hostName : undefined;
-  const sni = filterState.get(SERVER_NAME)?.serializeAsString() ?? named;
+  const sni = state?.get(SERVER_NAME)?.serializeAsString() ?? named;
   const san =
-    filterState.get(SUBJECT_ALT_NAMES)?.serializeAsString() ?? (autoSanValidation ? hostName : undefined);
-  const downstreamAddresses = host.transportSocket?.sendsDownstreamAddresses
+    state?.get(SUBJECT_ALT_NAMES)?.serializeAsString() ?? (autoSanValidation ? hostName : undefined);
+  const downstreamAddresses = transportSocket?.sendsDownstreamAddresses
     ? { source: info.connection.remoteAddress, destination: info.connection.localAddress }
     : undefined;
   return {
@@ -42,22 +48,38 @@ export function transportSocketOptions(
     sniOverride: sni,
     sanOverride: san === undefined ? undefined : san.split(','),
     downstreamAddresses,
-    hashKey: hashKey(alpn, sni, san, downstreamAddresses),
+    hashKey: hashKey(alpn, sni, san, downstreamAddresses, state),
   };
 }
 
+/** Envoy: CommonUpstreamTransportSocketFactory::hashKey (source/common/network/transport_socket_options_impl.cc). */
 function hashKey(
   alpn: string | undefined,
   sni: string | undefined,
   san: string | undefined,
   addresses: DownstreamAddresses | undefined,
+  state: FilterState | undefined,
 ): string {
-  if (addresses !== undefined) {
-    const { source, destination } = addresses;
-    return `${alpn ?? ''}|${sni ?? ''}|${san ?? ''}|${source.text}|${destination.text}`;
+  const shared = state === undefined ? '' : sharedKey(state);
+  if (
+    alpn === undefined &&
+    sni === undefined &&
+    san === undefined &&
+    addresses === undefined &&
+    shared === ''
+  )
+    return '';
+  const from = addresses === undefined ? '' : `${addresses.source.text}|${addresses.destination.text}`;
+  return `${`${alpn ?? ''}|${sni ?? ''}|${san ?? ''}`.toLowerCase()}|${from}|${shared}`;
+}
+
+function sharedKey(state: FilterState): string {
+  let key = '';
+  for (const { value } of state.sharedWithUpstream()) {
+    const own = value.hashKey?.();
+    if (own !== undefined) key += `${own.length}:${own}`;
   }
-  if (alpn === undefined && sni === undefined && san === undefined) return '';
-  return `${alpn ?? ''}|${sni ?? ''}|${san ?? ''}`;
+  return key;
 }
 
 /** The host that a request is for, without its port: as another header says, where one is configured and there. */

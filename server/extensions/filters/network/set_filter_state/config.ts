@@ -15,11 +15,13 @@ import {
 import type { FactoryContext, NetworkFilterFactory } from '../../../../api/registry.ts';
 import { connectionLogContext } from '../../../../common/access_log/connection_log_context.ts';
 import { compileSubstitutionFormatString } from '../../../../common/formatter/substitution_formatter.ts';
-import { StringAccessor } from '../../../../common/stream_info/filter_state.ts';
+import { HashableString, StringAccessor } from '../../../../common/stream_info/filter_state.ts';
 
+const HASHABLE = 'envoy.hashable_string';
 /** Object kinds whose value is a text. Envoy: registered StreamInfo::FilterState::ObjectFactory. */
 const FACTORIES = new Set([
   'envoy.string',
+  HASHABLE,
   'envoy.network.upstream_server_name',
   'envoy.network.application_protocols',
   'envoy.network.upstream_subject_alt_names',
@@ -37,6 +39,7 @@ interface Setting {
   readonly key: string;
   readonly format: Formatter;
   readonly skipIfEmpty: boolean;
+  readonly ObjectType: typeof StringAccessor;
   readonly options: {
     readonly readOnly: boolean;
     readonly sharedWithUpstream: 'none' | 'once' | 'transitive';
@@ -58,9 +61,9 @@ class SetFilterState implements NetworkFilter {
   onNewConnection(): NetworkFilterStatus {
     const { streamInfo, info } = this.#callbacks!.connection;
     const context = connectionLogContext(streamInfo);
-    for (const { key, format, skipIfEmpty, options } of this.#settings) {
+    for (const { key, format, skipIfEmpty, ObjectType, options } of this.#settings) {
       const text = format.format(context);
-      if (text !== '' || !skipIfEmpty) info.filterState.set(key, new StringAccessor(text), options);
+      if (text !== '' || !skipIfEmpty) info.filterState.set(key, new ObjectType(text), options);
     }
     return NetworkFilterStatus.Continue;
   }
@@ -81,6 +84,7 @@ function compileSetting(config: FilterStateValue, context: FactoryContext, path:
     key,
     format: compileSubstitutionFormatString(config.format_string, context, formatPath),
     skipIfEmpty: config.skip_if_empty,
+    ObjectType: factory === HASHABLE ? HashableString : StringAccessor,
     options: {
       readOnly: config.read_only,
       sharedWithUpstream: SHARING[config.shared_with_upstream as keyof typeof SHARING] ?? 'none',
