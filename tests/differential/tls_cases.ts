@@ -399,35 +399,22 @@ export const UPSTREAM_CASES: readonly TlsCase[] = [
     },
     clients: [{ tls: 'plain' }],
   },
-  {
-    name: 'auto_san_validation without an authority to trust',
-    upstream: { sni: 'server.example.com' },
+  ...(
+    [
+      ['without an authority to trust', { sni: 'server.example.com' }],
+      ['with nothing but a hash', upstreamChecks({ verify_certificate_hash: ['00'.repeat(32)] })],
+      ['with an empty context', upstreamChecks({})],
+    ] as const
+  ).map(([what, upstream]) => ({
+    name: `auto_san_validation ${what}`,
+    upstream,
     server: SERVER,
     cluster: {
       typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
     },
-    clients: [{ tls: 'plain' }],
-  },
-  {
-    name: 'auto_san_validation with nothing but a hash',
-    upstream: upstreamChecks({ verify_certificate_hash: ['00'.repeat(32)] }),
-    server: SERVER,
-    cluster: {
-      typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
-    },
-    clients: [{ tls: 'plain' }],
+    clients: [{ tls: 'plain' }] as const,
     exceptions: NO_AUTHORITY,
-  },
-  {
-    name: 'auto_san_validation with an empty context',
-    upstream: upstreamChecks({}),
-    server: SERVER,
-    cluster: {
-      typed_extension_protocol_options: httpOptions({ auto_sni: true, auto_san_validation: true }),
-    },
-    clients: [{ tls: 'plain' }],
-    exceptions: NO_AUTHORITY,
-  },
+  })),
   {
     name: 'upstream by FIPS_202205',
     upstream: { common_tls_context: { tls_params: FIPS } },
