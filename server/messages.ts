@@ -3,6 +3,7 @@
 
 import type { CachedDnsHost } from './api/dns_cache.ts';
 import type { ServerInfo } from './api/registry.ts';
+import type { RouteDiscoveryKind } from './api/router.ts';
 import type { CaptureSettings } from './common/capture/captured_request.ts';
 import type { LogLevel } from './common/log.ts';
 import type { ChainConnections, ConnectionPage, ConnectionQuery } from './common/network/connection_table.ts';
@@ -37,6 +38,13 @@ export type ResourceUpdate =
     }
   /** A cluster that was asked for (`discover_cluster`) does not exist. */
   | { readonly kind: 'cluster_missing'; readonly name: string }
+  /** What was asked for by `discover_route` has come, or does not exist. */
+  | {
+      readonly kind: 'route_discovered';
+      readonly of: RouteDiscoveryKind;
+      readonly owner: string;
+      readonly name: string;
+    }
   /** The flags of the cluster's hosts in the shared table have changed. */
   | { readonly kind: 'host_health'; readonly name: string }
   | { readonly kind: 'route'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
@@ -179,6 +187,13 @@ export type WorkerToMain =
   | { readonly type: 'ready' }
   /** A request wants a cluster that is not there. `source` is the key of the config source to ask. */
   | { readonly type: 'discover_cluster'; readonly source: string; readonly cluster: string }
+  /** A request wants a virtual host of the route configuration `owner`, or the routes of a scope of the collection `owner`. */
+  | {
+      readonly type: 'discover_route';
+      readonly of: RouteDiscoveryKind;
+      readonly owner: string;
+      readonly name: string;
+    }
   /** The updates of `sequence` are in force. `failures` names resources that could not be applied; their old version serves on. */
   | {
       readonly type: 'applied';

@@ -10,7 +10,7 @@ import type {
   DownstreamTransportSocketFactory,
   UpstreamTransportSocketFactory,
 } from './network/transport_socket.ts';
-import type { RouteConfig, RouteScope } from './router.ts';
+import type { RouteConfig, RouteDiscovery, RouteDiscoveryKind, RouteScope } from './router.ts';
 import type { Runtime } from './runtime.ts';
 import type { Secret, SecretKind } from './secret.ts';
 import type { SharedCounter } from './shared_counter.ts';
@@ -71,6 +71,13 @@ export interface FactoryContext {
   secret(sds: object, kind: SecretKind, path: string): Provider<Secret>;
   /** A route configuration by RDS (`rds`, an Rds message). */
   routeConfiguration(rds: object, path: string): Provider<RouteConfig>;
+  /**
+   * The routes of `config` (a RouteConfiguration with `vhds`, written into a connection manager) with the virtual hosts that are
+   * discovered for it.
+   */
+  discoveredVirtualHosts(config: object, path: string): Provider<RouteConfig>;
+  /** Routes that requests ask for. `owner` is the key of a route configuration or of a collection of scopes. */
+  routeDiscovery(of: RouteDiscoveryKind, owner: string): RouteDiscovery;
   /** Scopes by SRDS (`scopedRoutes`, a ScopedRoutes message with `scoped_rds`), by their keys. */
   scopedRouteConfigurations(scopedRoutes: object, path: string): Provider<ReadonlyMap<string, RouteScope>>;
   /** A filter configuration by ECDS (`discovery`, an ExtensionConfigSource; `name`, the filter's). */

@@ -226,6 +226,21 @@ export interface Route {
   countHit(n: 1 | -1): void;
 }
 
+/** What routes are asked for: by the name of a host (VHDS), or by that of a scope (SRDS, on_demand). */
+export type RouteDiscoveryKind = 'virtual_host' | 'scope';
+
+/** A request waits for routes. */
+export interface RouteDiscoveryWaiter {
+  /** They are there, or the control plane has none of that name. Never called before `request` has returned. */
+  onRoutesDiscovered(): void;
+}
+
+/** Asks a control plane for routes because a request wants them. Envoy: RouteConfigUpdateRequester. */
+export interface RouteDiscovery {
+  /** The waiter is told once, unless what is returned is called before. */
+  request(name: string, waiter: RouteDiscoveryWaiter): () => void;
+}
+
 /** A compiled RouteConfiguration. */
 export interface RouteConfig {
   readonly name: string;
@@ -234,6 +249,8 @@ export interface RouteConfig {
   /** Headers that only internal clients may send, for a request. */
   internalOnlyHeaders(headers: RequestHeaderMap): readonly string[];
   readonly mostSpecificHeaderMutationsWins: boolean;
+  /** Asks for the routes of a request that has none, where they may be had. Undefined: they may not; else it ends the waiting. */
+  discover?(headers: RequestHeaderMap, waiter: RouteDiscoveryWaiter): (() => void) | undefined;
   /** Cold twin of `route`: the tree of reasons. */
   explain(headers: RequestHeaderMap, info: StreamInfo, streamId: number): ExplainNode;
   /** All cluster names it can lead to by name (for validate_clusters and the dashboard). */
@@ -244,6 +261,8 @@ export interface RouteConfig {
 export interface RouteScope {
   readonly name: string;
   readonly routes: { readonly name: string; readonly current: RouteConfig | undefined };
+  /** Its routes are not there before a request has asked for them. */
+  readonly onDemand: boolean;
 }
 
 /** A node of an explanation: what was asked, how it ended, why, and the parts it is made of. */

@@ -155,6 +155,7 @@ function supervisorOptions(
       ),
     onDnsHostUsed: (cache, key) => store.useDnsHost(cache, key),
     onDiscoverCluster: (source, cluster) => store.onDemandClusters.discover(source, cluster),
+    onDiscoverRoute: (of, owner, name) => store.discoverRoute(of, owner, name),
     onHostEvent: (cluster, slot, event) => store.clusters.onHostEvent(cluster, slot, event),
     reclaim: (table, index, held) => store.reclaim(table, index, held),
     aggregator,

@@ -31,6 +31,7 @@ import { WorkerClusterDiscoveries } from './cluster_discoveries.ts';
 import { WorkerClusterManager } from './cluster_manager.ts';
 import { WorkerDnsCaches } from './dns_caches.ts';
 import { WorkerListenerManager } from './listener_manager.ts';
+import { WorkerRouteDiscoveries } from './route_discoveries.ts';
 import { WorkerSharedCounters } from './shared_counters.ts';
 import { WorkerResources } from './worker_factory_context.ts';
 
@@ -48,6 +49,9 @@ export class Worker {
   );
   private readonly clusterDiscoveries = new WorkerClusterDiscoveries((source, cluster) =>
     this.post({ type: 'discover_cluster', source, cluster }),
+  );
+  private readonly routeDiscoveries = new WorkerRouteDiscoveries((of, owner, name) =>
+    this.post({ type: 'discover_route', of, owner, name }),
   );
   private readonly workloads = new WorkloadIndex();
   private readonly listeners: WorkerListenerManager;
@@ -83,6 +87,7 @@ export class Worker {
       sharedCounter: (name) => this.sharedCounters.get(name),
       dnsCaches: this.dnsCaches,
       clusterDiscoveries: this.clusterDiscoveries,
+      routeDiscoveries: this.routeDiscoveries,
       logFiles: this.logFiles,
     });
     this.clusters.setContext(this.resources.context, options.index);
@@ -151,8 +156,10 @@ export class Worker {
       }
     }
     // When all is applied: a cluster comes before its hosts.
-    for (const { kind, name } of updates) {
+    for (const update of updates) {
+      const { kind, name } = update;
       if (kind === 'cluster' || kind === 'cluster_missing') this.clusterDiscoveries.settle(name);
+      else if (kind === 'route_discovered') this.routeDiscoveries.settle(update.of, update.owner, name);
     }
     this.post({ type: 'applied', sequence, failures, cpuMs: performance.now() - cpuBefore });
   }
@@ -193,6 +200,7 @@ export class Worker {
         this.listeners.apply(update);
         break;
       case 'cluster_missing':
+      case 'route_discovered':
         break;
       case 'workloads':
         for (const { addresses, bytes } of update.changed) {

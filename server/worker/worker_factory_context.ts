@@ -7,6 +7,7 @@ import type {
   ExtensionConfigSource,
   TypedExtensionConfig,
 } from '../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { RouteConfiguration } from '../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { DnsCacheConfig } from '../../xds-protos/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type {
   Rds,
@@ -23,7 +24,7 @@ import type { SharedCounter } from '../api/shared_counter.ts';
 import type { StatStore } from '../api/stats.ts';
 import type { ClusterManager } from '../api/upstream/cluster.ts';
 import type { WorkloadMetadataProvider } from '../api/workload_metadata.ts';
-import { resourceKey, scopedRoutesKey } from '../common/config/resource_key.ts';
+import { inlineRoutesKey, resourceKey, scopedRoutesKey } from '../common/config/resource_key.ts';
 import { compiledResource, sharedMemoryName } from '../common/config/shared_memory_name.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
 import { forgetRouteHits, openRouteHits } from '../common/router/route_hits.ts';
@@ -31,6 +32,7 @@ import { compileSecret } from '../common/secret/secret_config.ts';
 import { TracerManager } from '../common/tracing/tracer_manager.ts';
 import type { WorkerClusterDiscoveries } from './cluster_discoveries.ts';
 import type { WorkerDnsCaches } from './dns_caches.ts';
+import type { WorkerRouteDiscoveries } from './route_discoveries.ts';
 
 // Few connection managers have scopes: loaded with the first.
 const require = createRequire(import.meta.url);
@@ -67,6 +69,7 @@ export interface WorkerEnvironment {
   sharedCounter(name: string): SharedCounter;
   readonly dnsCaches: WorkerDnsCaches;
   readonly clusterDiscoveries: WorkerClusterDiscoveries;
+  readonly routeDiscoveries: WorkerRouteDiscoveries;
 }
 
 export class WorkerResources {
@@ -93,6 +96,9 @@ export class WorkerResources {
         const { route_config_name, config_source } = rds as Rds;
         return holder(resources.routes, resourceKey(config_source, route_config_name));
       },
+      discoveredVirtualHosts: (config) =>
+        holder(resources.routes, inlineRoutesKey(config as RouteConfiguration)),
+      routeDiscovery: (of, owner) => environment.routeDiscoveries.of(of, owner),
       scopedRouteConfigurations: (scopedRoutes) =>
         holder(resources.scopes, scopedRoutesKey(scopedRoutes as ScopedRoutes)),
       httpFilterConfiguration(discovery, name) {
@@ -129,7 +135,7 @@ export class WorkerResources {
     const message = decode('envoy.config.route.v3.RouteConfiguration', bytes);
     const context = { ...this.context, resource: compiledResource('route', name, bytes) };
     const hits = openRouteHits(`route ${name}`, message.name, bytes);
-    const options = { validateClusters: false, hits };
+    const options = { validateClusters: false, hits, key: name };
     holder(this.routes, name).current = compileRouteConfiguration(message, context, '', options);
   }
 

@@ -129,6 +129,8 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
     workloads: { getMetadata: () => undefined },
     secret: unavailable('secrets'),
     routeConfiguration: unavailable('route configurations'),
+    discoveredVirtualHosts: unavailable('virtual hosts'),
+    routeDiscovery: () => ({ request: () => () => undefined }),
     scopedRouteConfigurations: unavailable('scoped routes'),
     httpFilterConfiguration: unavailable('filter configurations'),
     dnsCache: () => ({ name: 'fake', get: () => undefined, has: () => false, load: () => 'host_overflow' }),

@@ -7,7 +7,7 @@ import type {
   StreamEncoderFilterCallbacks,
 } from '../../server/api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../server/api/http/header_map.ts';
-import type { Route } from '../../server/api/router.ts';
+import type { Route, RouteDiscoveryWaiter } from '../../server/api/router.ts';
 import type { Cluster } from '../../server/api/upstream/cluster.ts';
 import type { StreamInfoRecord } from '../../server/common/stream_info/stream_info.ts';
 import { fakeStreamInfo, requestHeaders } from './log_context.ts';
@@ -29,6 +29,8 @@ export class FakeFilterCallbacks implements StreamDecoderFilterCallbacks, Stream
   cluster: Cluster | undefined = undefined;
   routeConfig: unknown = undefined;
   bufferLimit = 1024 * 1024;
+  requestRouteConfigUpdate: (waiter: RouteDiscoveryWaiter) => (() => void) | undefined = () => undefined;
+  refreshRouteConfig: () => void = () => undefined;
   localReply: LocalReply | undefined = undefined;
   encoded: ResponseHeaderMap | undefined = undefined;
   continuedDecoding = 0;

@@ -1,7 +1,7 @@
 // What an HTTP filter is. Every method is optional: an absent one costs nothing, because the filter chain keeps a list
 // per method of those who have it. Statuses are Envoy's (envoy/http/filter.h) without those that nobody uses.
 
-import type { Route } from '../router.ts';
+import type { Route, RouteDiscoveryWaiter } from '../router.ts';
 import type { StreamInfo } from '../stream_info.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from './header_map.ts';
@@ -56,6 +56,10 @@ export interface LocalReplyOptions {
 }
 
 export interface StreamDecoderFilterCallbacks extends StreamFilterCallbacks {
+  /** Asks for routes where the request has none, if they may be had (VHDS, scopes on demand). What it returns ends the waiting. */
+  requestRouteConfigUpdate(waiter: RouteDiscoveryWaiter): (() => void) | undefined;
+  /** Goes by the routes that are there now, not by those of when the request came. */
+  refreshRouteConfig(): void;
   /** Goes on after StopIteration. Never call it inside the method that returned StopIteration. */
   continueDecoding(): void;
   /** The request headers as they are now. */

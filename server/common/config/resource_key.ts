@@ -2,6 +2,7 @@
 // ConfigSource, so that two resources of one name from different sources stay apart.
 
 import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { ScopedRoutes } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { encode } from '../../../xds-protos/load.ts';
 import { crypto } from '../builtins.ts';
@@ -20,6 +21,12 @@ export function resourceKey(source: ConfigSource | undefined, name: string): str
   if (isAds(source)) return name;
   const bytes = encode('envoy.config.core.v3.ConfigSource', source);
   return `${name}@${crypto.createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`;
+}
+
+/** The same of a route configuration with `vhds` that is written into a connection manager. */
+export function inlineRoutesKey(config: RouteConfiguration): string {
+  const bytes = encode('envoy.config.route.v3.RouteConfiguration', config);
+  return `${config.name}@inline-${crypto.createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`;
 }
 
 /** The same of the scopes that a connection manager's `scoped_rds` names. */

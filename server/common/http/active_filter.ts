@@ -9,7 +9,7 @@ import type {
   StreamEncoderFilterCallbacks,
 } from '../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
-import type { Route } from '../../api/router.ts';
+import type { Route, RouteDiscoveryWaiter } from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import type { Cluster } from '../../api/upstream/cluster.ts';
 import type { BodyBuffer } from '../buffer/body_buffer.ts';
@@ -25,6 +25,8 @@ export interface FilterManagerCallbacks {
   route(): Route | undefined;
   clusterInfo(): Cluster | undefined;
   clearRouteCache(): void;
+  requestRouteConfigUpdate(waiter: RouteDiscoveryWaiter): (() => void) | undefined;
+  refreshRouteConfig(): void;
   resetStream(details: string): void;
   recreateStream(response: ResponseHeaderMap, body: Uint8Array | undefined): boolean;
   continueDecoding(one: ActiveFilter): void;
@@ -97,6 +99,12 @@ export class ActiveFilter implements StreamDecoderFilterCallbacks, StreamEncoder
   }
   clearRouteCache(): void {
     this.stream.clearRouteCache();
+  }
+  requestRouteConfigUpdate(waiter: RouteDiscoveryWaiter): (() => void) | undefined {
+    return this.stream.requestRouteConfigUpdate(waiter);
+  }
+  refreshRouteConfig(): void {
+    this.stream.refreshRouteConfig();
   }
   perFilterConfig<T>(): T | undefined {
     return this.stream.route()?.perFilterConfig(this.name) as T | undefined;

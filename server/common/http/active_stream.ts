@@ -6,7 +6,7 @@ import type { AccessLogType, LogContext } from '../../api/access_log.ts';
 import type { CodecError, RequestDecoder, ResponseEncoder, StreamResetReason } from '../../api/http/codec.ts';
 import type { LocalReplyOptions } from '../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
-import type { Route, RouteConfig } from '../../api/router.ts';
+import type { Route, RouteConfig, RouteDiscoveryWaiter } from '../../api/router.ts';
 import { ResponseFlag } from '../../api/stream_info.ts';
 import type { Cluster } from '../../api/upstream/cluster.ts';
 import { requestCapture } from '../capture/request_capture.ts';
@@ -24,8 +24,7 @@ import { streamDuration } from './grpc_timeout.ts';
 import { RequestHeaders, ResponseHeaders } from './header_map.ts';
 import { isTunnel, reasonPhrase, shouldCloseConnection, upgradeType } from './headers.ts';
 import { DEADLINE_EXCEEDED } from './local_reply.ts';
-import { normalizePath } from './normalize_path.ts';
-import { needsNormalization } from './path_utility.ts';
+import { checkPath } from './normalize_path.ts';
 import { reportStreamFailure } from './stream_failure.ts';
 
 const STAT = HTTP_STATS.offset;
@@ -46,8 +45,8 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
   position: number;
   private readonly manager: ConnectionManager;
   private readonly encoder: ResponseEncoder;
-  /** Routes as they were when the request came: a stream keeps the snapshot it began with. */
-  private readonly routeConfig: RouteConfig | undefined;
+  /** Routes as they were when the request came: a stream keeps the snapshot it began with, unless it waits for more. */
+  private routeConfig: RouteConfig | undefined;
   private cachedRoute: Route | undefined = undefined;
   private routeMatched = false;
   private responseStarted = false;
@@ -116,17 +115,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
       this.sendLocalReply(400, '', 'missing_host_header');
       return;
     }
-    if (headers.path.charCodeAt(0) !== 47 && headers.method !== 'CONNECT') {
-      config.stats.values[config.stats.base + STAT.downstream_rq_non_relative_path]++;
-      const empty = headers.path === '';
-      this.sendLocalReply(empty ? 400 : 404, '', empty ? 'missing_path_rejected' : 'absolute_path_rejected');
-      return;
-    }
-    if (
-      needsNormalization(headers.path, config.pathNormalization) &&
-      !normalizePath(this, this.manager, headers)
-    )
-      return;
+    if (!checkPath(this, this.manager, headers)) return;
     normalizeHost(headers, config, connection.info);
     if (!this.recreated) mutateRequestHeaders(headers, info, config, connection.info, this.routeConfig);
     this.upgrade = upgradeType(headers);
@@ -434,6 +423,15 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.routeMatched = false;
     this.cachedRoute?.countHit(-1);
     this.cachedRoute = undefined;
+  }
+
+  requestRouteConfigUpdate(waiter: RouteDiscoveryWaiter): (() => void) | undefined {
+    return this.routeConfig?.discover?.(this.requestHeaders, waiter);
+  }
+
+  refreshRouteConfig(): void {
+    this.routeConfig = this.manager.config.routes.current;
+    this.clearRouteCache();
   }
 
   clusterInfo(): Cluster | undefined {

@@ -11,7 +11,7 @@ import {
   type LocalReplyOptions,
 } from '../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../api/http/header_map.ts';
-import type { Route } from '../../api/router.ts';
+import type { Route, RouteDiscoveryWaiter } from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import type { Cluster } from '../../api/upstream/cluster.ts';
 import { BodyBuffer } from '../buffer/body_buffer.ts';
@@ -24,6 +24,8 @@ export abstract class FilterManager implements FilterManagerCallbacks {
   abstract route(): Route | undefined;
   abstract clusterInfo(): Cluster | undefined;
   abstract clearRouteCache(): void;
+  abstract requestRouteConfigUpdate(waiter: RouteDiscoveryWaiter): (() => void) | undefined;
+  abstract refreshRouteConfig(): void;
   abstract resetStream(details: string): void;
   abstract recreateStream(response: ResponseHeaderMap, body: Uint8Array | undefined): boolean;
   abstract encodeInformationalHeaders(headers: ResponseHeaderMap): void;

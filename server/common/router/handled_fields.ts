@@ -15,6 +15,7 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
   RouteConfiguration: new Set([
     'name',
     'virtual_hosts',
+    'vhds',
     'internal_only_headers',
     ...HEADER_MUTATIONS,
     'most_specific_header_mutations_wins',
@@ -185,7 +186,6 @@ const HANDLED: Readonly<Record<string, ReadonlySet<string>>> = {
 /** Fields of a later release: rejected as well, with more to say than that they are unknown. */
 const LATER: Readonly<Record<string, string>> = {
   cors: 'use typed_per_filter_config with envoy.extensions.filters.http.cors.v3.CorsPolicy',
-  vhds: 'virtual host discovery is not supported',
 };
 
 /** Throws ConfigError for the first field of `message` that is set and not honoured. */

@@ -10,10 +10,12 @@ import {
 } from '../../../tests/differential/route_cases.ts';
 import { fakeRuntime } from '../../../tests/fakes/factory_context.ts';
 import { compileJson, request, routeContext, streamInfo, withRoutes } from '../../../tests/fakes/routes.ts';
+import { fromJson } from '../../../xds-protos/json.ts';
 import { ConfigError } from '../../api/config_error.ts';
 import type { RouteConfig } from '../../api/router.ts';
 import { RetryOn } from '../../api/router.ts';
 import { ResponseHeaders } from '../http/header_map.ts';
+import { compileRouteConfiguration } from './route_config.ts';
 
 const to = (cluster: string, match: object = { prefix: '/' }): object => ({
   name: cluster,
@@ -55,6 +57,35 @@ describe('virtual hosts', () => {
     const json = { virtual_hosts: [{ name: 'v', domains: ['a'], routes: [to('x')] }] };
     assert.equal(routed(compileJson(json), '/', [], 'a:80'), undefined);
     assert.equal(routed(compileJson({ ...json, ignore_port_in_host_matching: true }), '/', [], 'a:80'), 'x');
+  });
+
+  test('virtual hosts that are not there are asked for by their host', () => {
+    const asked: string[] = [];
+    const context = routeContext({
+      routeDiscovery: (of, owner) => ({
+        request(name) {
+          asked.push(`${of} ${owner} ${name}`);
+          return () => asked.push(`no more ${name}`);
+        },
+      }),
+    });
+    const json = { name: 'r', virtual_hosts: [{ name: 'v', domains: ['a'], routes: [to('x')] }] };
+    const config = compileRouteConfiguration(
+      fromJson('envoy.config.route.v3.RouteConfiguration', { ...json, vhds: {} }),
+      context,
+      '',
+      {
+        validateClusters: false,
+        key: 'the key',
+      },
+    );
+    const waiter = { onRoutesDiscovered: () => undefined };
+    config.discover!(request('/', [], 'B:80'), waiter)!();
+    assert.deepEqual(asked, ['virtual_host the key b:80', 'no more b:80']);
+    const { children } = config.explain(request('/', [], 'B:80'), streamInfo(), 0);
+    assert.match(children.at(-1)!.reason, /the on_demand filter asks the control plane for 'r\/b:80'/);
+    const plain = compileJson(json);
+    assert.equal(plain.discover!(request('/', [], 'b'), waiter), undefined);
   });
 
   test('require_tls redirects', () => {
@@ -118,7 +149,6 @@ describe('routes', () => {
         withRoutes([to('a')], { hedge_policy: { initial_requests: 2 } }),
         'virtual_hosts[0].hedge_policy.initial_requests',
       ],
-      [withRoutes([to('a')], {}, { vhds: {} }), 'vhds'],
     ];
     for (const [json, where] of cases) {
       assert.throws(

@@ -5,11 +5,18 @@ import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/con
 import { at } from '../../api/config_error.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { FactoryContext } from '../../api/registry.ts';
-import type { ExplainNode, Route, RouteConfig } from '../../api/router.ts';
+import type {
+  ExplainNode,
+  Route,
+  RouteConfig,
+  RouteDiscovery,
+  RouteDiscoveryWaiter,
+} from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import { leaf } from '../matcher/explain.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { withoutQuery } from '../matcher/path_matcher.ts';
+import { lowerCase } from '../matcher/string_matcher.ts';
 import { DomainMatcher } from './domain_matcher.ts';
 import { checkFields } from './handled_fields.ts';
 import { NO_HITS } from './route.ts';
@@ -26,18 +33,22 @@ export class CompiledRouteConfig implements RouteConfig {
   private readonly ignorePathParameters: boolean;
   /** Kept for those who ask: the thread's list of them is weak. */
   readonly hits: RouteHits | undefined;
+  /** Of virtual hosts (`vhds`). */
+  private readonly discovery: RouteDiscovery | undefined;
 
   constructor(
     config: RouteConfiguration,
     domains: DomainMatcher<VirtualHost>,
     clusterNames: readonly string[],
     hits: RouteHits | undefined,
+    discovery: RouteDiscovery | undefined,
   ) {
     this.name = config.name;
     this.internalHeaders = Object.freeze(config.internal_only_headers.map(headerName));
     this.mostSpecificHeaderMutationsWins = config.most_specific_header_mutations_wins;
     this.clusterNames = Object.freeze(clusterNames);
     this.domains = domains;
+    this.discovery = discovery;
     this.ignorePathParameters = config.ignore_path_parameters_in_path_matching;
     this.hits = hits;
     Object.freeze(this);
@@ -51,6 +62,10 @@ export class CompiledRouteConfig implements RouteConfig {
     return this.domains.find(headers.host)?.route(this.pathOf(headers), headers, info, streamId);
   }
 
+  discover({ host }: RequestHeaderMap, waiter: RouteDiscoveryWaiter): (() => void) | undefined {
+    return host === undefined ? undefined : this.discovery?.request(lowerCase(host), waiter);
+  }
+
   /** What routes match: the path without query, fragment and, where asked, parameters. */
   pathOf(headers: RequestHeaderMap): string {
     const path = withoutQuery(headers.path);
@@ -62,17 +77,26 @@ export class CompiledRouteConfig implements RouteConfig {
     const what = `route configuration '${this.name}'`;
     const host = this.domains.find(headers.host);
     const reason = this.domains.reason(headers.host);
-    if (host === undefined)
-      return { what, matched: false, reason, children: [leaf('virtual host', false, reason)] };
+    if (host === undefined) {
+      const children = [leaf('virtual host', false, reason), ...this.explainDiscovery(headers)];
+      return { what, matched: false, reason, children };
+    }
     const routes = host.explain(this.pathOf(headers), headers, info, streamId);
     const matched = routes.at(-1)?.matched ?? false;
     const children = [leaf(`virtual host '${host.name}'`, true, reason), ...routes];
+    if (!matched) children.push(...this.explainDiscovery(headers));
     return {
       what,
       matched,
       reason: matched ? routes.at(-1)!.what : 'no route of the virtual host matches',
       children,
     };
+  }
+
+  private explainDiscovery({ host = '' }: RequestHeaderMap): ExplainNode[] {
+    if (this.discovery === undefined) return [];
+    const reason = `the on_demand filter asks the control plane for '${this.name}/${lowerCase(host)}'`;
+    return [leaf('virtual host discovery', false, reason)];
   }
 }
 
@@ -81,6 +105,8 @@ export interface RouteConfigurationOptions {
   readonly validateClusters: boolean;
   /** Where requests are counted; nowhere by default. */
   readonly hits?: RouteHits | undefined;
+  /** The key by which its virtual hosts are asked for, where it has `vhds`. */
+  readonly key?: string;
 }
 
 /** Throws ConfigError. `path` is where the RouteConfiguration stands: '' for an RDS resource. */
@@ -106,5 +132,8 @@ export function compileRouteConfiguration(
   if (config.validate_clusters?.value ?? options.validateClusters) {
     for (const [name, where] of global.clusterPaths) context.checkCluster(name, where);
   }
-  return new CompiledRouteConfig(config, domains, clusterNames, options.hits);
+  const { key, hits } = options;
+  const discovery =
+    config.vhds === undefined || key === undefined ? undefined : context.routeDiscovery('virtual_host', key);
+  return new CompiledRouteConfig(config, domains, clusterNames, hits, discovery);
 }

@@ -10,8 +10,16 @@ import type {
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { FactoryContext, Provider } from '../../api/registry.ts';
-import type { ExplainNode, Route, RouteConfig, RouteScope } from '../../api/router.ts';
+import type {
+  ExplainNode,
+  Route,
+  RouteConfig,
+  RouteDiscovery,
+  RouteDiscoveryWaiter,
+  RouteScope,
+} from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
+import { scopedRoutesKey } from '../config/resource_key.ts';
 import { leaf } from '../matcher/explain.ts';
 import { headerName } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
@@ -103,7 +111,11 @@ export function compileScopes(
     const before = keys.get(config.name);
     if (before !== undefined && scopes.get(before)?.name === config.name) scopes.delete(before);
     keys.set(config.name, key);
-    scopes.set(key, { name: config.name, routes: routesOf(config, at(path, i)) });
+    const onDemand = config.on_demand && config.route_configuration === undefined;
+    const routes = onDemand
+      ? { name: config.route_configuration_name, current: undefined }
+      : routesOf(config, at(path, i));
+    scopes.set(key, { name: config.name, routes, onDemand });
   });
   return scopes;
 }
@@ -126,10 +138,19 @@ export class ScopedRouteConfig implements RouteConfig {
   private readonly builder: ScopeKeyBuilder;
   private readonly scopes: Provider<ReadonlyMap<string, RouteScope>>;
 
-  constructor(name: string, builder: ScopeKeyBuilder, scopes: Provider<ReadonlyMap<string, RouteScope>>) {
+  private readonly discovery: RouteDiscovery | undefined;
+
+  /** `discovery` asks for the routes of a scope by its name. */
+  constructor(
+    name: string,
+    builder: ScopeKeyBuilder,
+    scopes: Provider<ReadonlyMap<string, RouteScope>>,
+    discovery?: RouteDiscovery,
+  ) {
     this.name = name;
     this.builder = builder;
     this.scopes = scopes;
+    this.discovery = discovery;
   }
 
   internalOnlyHeaders(headers: RequestHeaderMap): readonly string[] {
@@ -138,6 +159,15 @@ export class ScopedRouteConfig implements RouteConfig {
 
   route(headers: RequestHeaderMap, info: StreamInfo, streamId: number): Route | undefined {
     return this.scopeOf(headers)?.routes.current?.route(headers, info, streamId);
+  }
+
+  discover(headers: RequestHeaderMap, waiter: RouteDiscoveryWaiter): (() => void) | undefined {
+    const scope = this.scopeOf(headers);
+    if (scope === undefined) return undefined;
+    const { current } = scope.routes;
+    return current === undefined
+      ? this.discovery?.request(scope.name, waiter)
+      : current.discover?.(headers, waiter);
   }
 
   scopeOf(headers: RequestHeaderMap): RouteScope | undefined {
@@ -157,7 +187,8 @@ export class ScopedRouteConfig implements RouteConfig {
     const found = leaf(`scope '${scope.name}'`, true, reason);
     const routes = scope.routes.current?.explain(headers, info, streamId);
     if (routes === undefined) {
-      const missing = `route configuration '${scope.routes.name}' has not come`;
+      const state = scope.onDemand ? 'is there once the on_demand filter has asked for it' : 'has not come';
+      const missing = `route configuration '${scope.routes.name}' ${state}`;
       return { what, matched: false, reason: missing, children: [found] };
     }
     return { what, matched: routes.matched, reason: routes.reason, children: [found, routes] };
@@ -180,10 +211,9 @@ export function compileScopedRoutes(
       const reason = 'srds_resources_locator is not supported';
       throw new ConfigError(at(path, 'scoped_rds.srds_resources_locator'), reason);
     }
-    return {
-      name,
-      current: new ScopedRouteConfig(name, builder, context.scopedRouteConfigurations(config, path)),
-    };
+    const scopes = context.scopedRouteConfigurations(config, path);
+    const discovery = context.routeDiscovery('scope', scopedRoutesKey(config));
+    return { name, current: new ScopedRouteConfig(name, builder, scopes, discovery) };
   }
   if (list === undefined) throw new ConfigError(at(path, 'config_specifier'), 'value is required');
   const where = at(path, 'scoped_route_configurations_list.scoped_route_configurations');

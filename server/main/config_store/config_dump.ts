@@ -140,8 +140,9 @@ function listenersDump(store: ConfigStore, matches: Matches): DumpInSteps<Init<L
 function routesDump(store: ConfigStore, matches: Matches): DumpInSteps<Init<RoutesConfigDump>> {
   return {
     static_route_configs: inlineRoutes(store, matches),
-    dynamic_route_configs: elements(store.routes.all, ({ resourceName, active, failure }) => {
+    dynamic_route_configs: elements(store.routes.all, ({ key, resourceName, active: own, failure }) => {
       if (!matches(resourceName)) return undefined;
+      const active = store.withDiscoveredHosts(key) ?? own;
       const error_state = failureState('route', failure);
       if (active !== undefined)
         return { ...stamp(active), route_config: any('route', active.bytes), error_state };

@@ -7,6 +7,7 @@ import type { Bootstrap } from '../../../xds-protos/generated/envoy/config/boots
 import { encode } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { LogFile, LogFileManager, Registry, ServerInfo } from '../../api/registry.ts';
+import type { RouteDiscoveryKind } from '../../api/router.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { StatStore } from '../../api/stats.ts';
 import { HOST_SLOTS, HostSlot } from '../../api/upstream/host.ts';
@@ -24,11 +25,12 @@ import { EdsStore } from './eds_store.ts';
 import { ExtensionConfigStore } from './extension_config_store.ts';
 import { ResourceHistory } from './history.ts';
 import { InitSequence } from './init_sequence.ts';
+import type { InlineVirtualHosts } from './inline_virtual_hosts.ts';
 import { ListenerStore } from './listener_store.ts';
 import { type CompileEnvironment, type Dependency, mainFactoryContext } from './main_factory_context.ts';
 import { OnDemandClusters } from './on_demand_clusters.ts';
 import { Publisher } from './publisher.ts';
-import { TYPE_NAMES } from './resource.ts';
+import { type ResourceVersion, TYPE_NAMES } from './resource.ts';
 import { ResourceDecoder, type UnknownFieldPolicy } from './resource_decoder.ts';
 import { RouteStore } from './route_store.ts';
 import { ScopedRouteStore } from './scoped_route_store.ts';
@@ -36,6 +38,7 @@ import type { Lease, ListenSocketBinder, ResourceCompilers, StoreServices } from
 import { SharedCounterStore } from './shared_counter_store.ts';
 import { SharedMemoryStore } from './shared_memory_store.ts';
 import { type OnPiece, SlotAllocator, type TableName } from './slot_allocator.ts';
+import type { VirtualHostDiscovery } from './virtual_host_discovery.ts';
 import { WatchedResources } from './watched_resources.ts';
 import { WorkloadStore } from './workload_store.ts';
 
@@ -89,10 +92,12 @@ export class ConfigStore {
   readonly #sharedMemory: SharedMemoryStore;
   readonly environment: CompileEnvironment;
   readonly #openWorkloads: () => WorkloadStore;
+  readonly #createInlineVirtualHosts: () => InlineVirtualHosts;
   /** Of the bootstrap extension; undefined without it. */
   #workloadDiscovery: WorkloadDiscovery | undefined;
   #workloads: WorkloadStore | undefined;
   #dnsCaches: DnsCaches | undefined;
+  #inlineVirtualHosts: InlineVirtualHosts | undefined;
   readonly #stats: StatStore;
 
   constructor(options: ConfigStoreOptions) {
@@ -114,6 +119,11 @@ export class ConfigStore {
     const services = this.#services(options);
     this.environment = services.environment;
     this.#openWorkloads = () => new WorkloadStore(services, options);
+    this.#createInlineVirtualHosts = () => {
+      const { InlineVirtualHosts } =
+        require('./inline_virtual_hosts.ts') as typeof import('./inline_virtual_hosts.ts');
+      return new InlineVirtualHosts(services);
+    };
     this.secrets = new SecretStore(this.#publisher, services.decoder, services.stats);
     this.#routeStore = new RouteStore(services);
     this.#extensionStore = new ExtensionConfigStore(services);
@@ -271,6 +281,23 @@ export class ConfigStore {
     this.#dnsCaches?.use(cache, key);
   }
 
+  /** A worker has a request that wants routes. */
+  discoverRoute(of: RouteDiscoveryKind, owner: string, name: string): void {
+    if (of === 'scope') this.scopedRoutes.discover(owner, name);
+    else for (const [key, discovery] of this.virtualHosts()) if (key === owner) discovery.discover(name);
+  }
+
+  /** Of route configurations with `vhds`, by the keys of those. */
+  *virtualHosts(): Iterable<[string, VirtualHostDiscovery]> {
+    yield* this.#routeStore.discoveries;
+    if (this.#inlineVirtualHosts !== undefined) yield* this.#inlineVirtualHosts.discoveries();
+  }
+
+  /** A route configuration (by its key) with the virtual hosts that were discovered for it; undefined where it has no `vhds`. */
+  withDiscoveredHosts(key: string): ResourceVersion | undefined {
+    return this.#routeStore.withDiscoveredHosts(key) ?? this.#inlineVirtualHosts?.published(key);
+  }
+
   /** Made with the first cache. */
   #openDnsCaches(): DnsCaches {
     if (this.#dnsCaches === undefined) {
@@ -288,6 +315,10 @@ export class ConfigStore {
       return this.#sharedMemory.lease(dependency.name, dependency.bytes);
     if (dependency.kind === 'cluster_discovery') return this.onDemandClusters.lease(dependency);
     if (dependency.kind === 'scoped_routes') return this.scopedRoutes.lease(dependency);
+    if (dependency.kind === 'virtual_hosts') {
+      this.#inlineVirtualHosts ??= this.#createInlineVirtualHosts();
+      return this.#inlineVirtualHosts.lease(dependency);
+    }
     const { kind, source, name, path } = dependency;
     const key = resourceKey(source, name);
     if (kind === 'secret') {
@@ -313,7 +344,15 @@ function leaseOf(
     path,
   }: Exclude<
     Dependency,
-    { kind: 'shared_counter' | 'shared_memory' | 'scoped_routes' | 'cluster_discovery' | 'dns_cache' }
+    {
+      kind:
+        | 'shared_counter'
+        | 'shared_memory'
+        | 'scoped_routes'
+        | 'virtual_hosts'
+        | 'cluster_discovery'
+        | 'dns_cache';
+    }
   >,
 ): Lease {
   const target = resources.watch(source, name, path);

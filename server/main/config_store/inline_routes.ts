@@ -10,8 +10,9 @@ import type {
   ScopedRouteConfiguration,
 } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { HttpConnectionManager } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import { decode, encodeAny, type Init, typeNameOf } from '../../../xds-protos/load.ts';
+import { decode, encodeAny, type Init, typeNameOf, typeUrlOf } from '../../../xds-protos/load.ts';
 import { timestampOf } from '../../../xds-protos/well_known.ts';
+import { inlineRoutesKey } from '../../common/config/resource_key.ts';
 import type { ConfigStore } from './config_store.ts';
 import { TYPE_NAMES } from './resource.ts';
 
@@ -27,11 +28,12 @@ export function inlineRoutes(store: ConfigStore, matches: (name: string) => bool
     if (active === undefined) continue;
     for (const { route_config: route } of managersOf(decode(TYPE_NAMES.listener, active.bytes))) {
       if (route === undefined || !matches(route.name)) continue;
+      const discovered = route.vhds && store.withDiscoveredHosts(inlineRoutesKey(route));
       found.push({
-        route_config: encodeAny(
-          'envoy.config.route.v3.RouteConfiguration',
-          route as Init<RouteConfiguration>,
-        ),
+        route_config:
+          discovered === undefined
+            ? encodeAny(TYPE_NAMES.route, route as Init<RouteConfiguration>)
+            : { type_url: typeUrlOf(TYPE_NAMES.route), value: discovered.bytes },
         last_updated: timestampOf(active.receivedAt),
       });
     }

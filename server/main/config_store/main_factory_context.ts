@@ -6,6 +6,7 @@ import type {
   ConfigSource,
   ExtensionConfigSource,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
+import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { DnsCacheConfig } from '../../../xds-protos/generated/envoy/extensions/common/dynamic_forward_proxy/v3.ts';
 import type {
   Rds,
@@ -21,12 +22,13 @@ import type {
   Registry,
   ServerInfo,
 } from '../../api/registry.ts';
+import type { RouteDiscovery } from '../../api/router.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { SecretKind } from '../../api/secret.ts';
 import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
 import type { ClusterDiscovery } from '../../api/upstream/cluster_discovery.ts';
-import { resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
+import { inlineRoutesKey, resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
 import { sharedMemoryName } from '../../common/config/shared_memory_name.ts';
 import { pendingRequestsOf } from '../../common/dynamic_forward_proxy/pending_requests.ts';
 import { compileTracer } from '../../common/tracing/tracer_manager.ts';
@@ -45,6 +47,12 @@ export type Dependency =
       readonly name: string;
       readonly source: ConfigSource;
       readonly statPrefix: string;
+      readonly path: string;
+    }
+  | {
+      readonly kind: 'virtual_hosts';
+      readonly key: string;
+      readonly config: RouteConfiguration;
       readonly path: string;
     }
   | {
@@ -120,6 +128,13 @@ export function mainFactoryContext(
       dependencies.push({ kind: 'route', name, source, statPrefix, path: at(path, 'config_source') });
       return { name: resourceKey(source, name), current: undefined };
     },
+    discoveredVirtualHosts: (message, path) => {
+      const config = message as RouteConfiguration;
+      const key = inlineRoutesKey(config);
+      dependencies.push({ kind: 'virtual_hosts', key, config, path });
+      return { name: key, current: undefined };
+    },
+    routeDiscovery: () => NO_ROUTE_DISCOVERY,
     scopedRouteConfigurations(scopedRoutes, path) {
       const config = scopedRoutes as ScopedRoutes;
       const where = at(path, 'scoped_rds.scoped_rds_config_source');
@@ -175,6 +190,7 @@ export function mainFactoryContext(
   return { context, dependencies };
 }
 
+const NO_ROUTE_DISCOVERY: RouteDiscovery = { request: () => () => undefined };
 const NO_DISCOVERY: ClusterDiscovery = { request: () => undefined, cancel: () => undefined };
 
 /** Of what has no memory to share: clusters, the bootstrap. */

@@ -1,9 +1,13 @@
 // Gathers the updates of one event-loop turn and hands them to the workers in the order of dependency: what refers to a
 // thing comes after it, removals come last and the other way round (make before break).
 
+import type { RouteDiscoveryKind } from '../../api/router.ts';
 import type { ResourceUpdate } from '../../messages.ts';
 
-type Change = Exclude<ResourceUpdate, { kind: 'remove' | 'host_health' | 'cluster_missing' | 'workloads' }>;
+type Change = Exclude<
+  ResourceUpdate,
+  { kind: 'remove' | 'host_health' | 'cluster_missing' | 'route_discovered' | 'workloads' }
+>;
 type Removal = Extract<ResourceUpdate, { kind: 'remove' }>;
 type Kind = Change['kind'];
 
@@ -31,6 +35,7 @@ export class Publisher {
   readonly #health = new Set<string>();
   /** Clusters that were asked for and do not exist. */
   readonly #missing = new Set<string>();
+  readonly #discovered: ResourceUpdate[] = [];
   readonly #send: (updates: readonly ResourceUpdate[]) => void;
   #scheduled: NodeJS.Immediate | undefined;
 
@@ -69,6 +74,12 @@ export class Publisher {
     this.#schedule();
   }
 
+  /** Who waits for these routes (see `discover_route`) need not any longer. */
+  putDiscoveredRoute(of: RouteDiscoveryKind, owner: string, name: string): void {
+    this.#discovered.push({ kind: 'route_discovered', of, owner, name });
+    this.#schedule();
+  }
+
   /** Everything current, in order. What is still to be flushed is in it. */
   snapshot(): ResourceUpdate[] {
     return ORDER.flatMap((kind) => [...this.#current.get(kind)!.values()]);
@@ -85,6 +96,7 @@ export class Publisher {
     this.#health.clear();
     for (const name of this.#missing) updates.push({ kind: 'cluster_missing', name });
     this.#missing.clear();
+    updates.push(...this.#discovered.splice(0));
     for (const kind of [...ORDER].reverse()) {
       for (const removal of this.#removals.get(kind)!.values()) updates.push(removal);
     }

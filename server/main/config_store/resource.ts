@@ -7,6 +7,7 @@ export type ResourceKind =
   | 'endpoints'
   | 'listener'
   | 'route'
+  | 'virtual_host'
   | 'scoped_route'
   | 'secret'
   | 'extension';
@@ -16,6 +17,7 @@ export const TYPE_NAMES = {
   endpoints: 'envoy.config.endpoint.v3.ClusterLoadAssignment',
   listener: 'envoy.config.listener.v3.Listener',
   route: 'envoy.config.route.v3.RouteConfiguration',
+  virtual_host: 'envoy.config.route.v3.VirtualHost',
   scoped_route: 'envoy.config.route.v3.ScopedRouteConfiguration',
   secret: 'envoy.extensions.transport_sockets.tls.v3.Secret',
   extension: 'envoy.config.core.v3.TypedExtensionConfig',

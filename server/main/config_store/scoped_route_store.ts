@@ -28,8 +28,10 @@ export type ScopedRoutesDependency = Extract<Dependency, { kind: 'scoped_routes'
 
 interface ScopeRecord extends ResourceVersion {
   readonly config: ScopedRouteConfiguration;
-  /** Its routes by RDS, and what routes that are written into it need. */
-  readonly leases: readonly Lease[];
+  /** Its routes by RDS, and what routes that are written into it need. Of one on demand nothing before it is asked for. */
+  leases: readonly Lease[];
+  /** On demand, and not there yet: nobody has asked for it, or its routes have not come. */
+  pending: boolean;
 }
 
 /** One collection, and who uses it. */
@@ -155,15 +157,39 @@ export class ScopedRouteCollection extends Observable implements Warmable {
     const before = this.#scopes.get(name);
     if (before !== undefined && equalBytes(before.bytes, bytes)) return before;
     const config = this.#services.decoder.decode(TYPE_NAMES.scoped_route, bytes);
-    const leases = leaseAll(this.#services, this.#dependenciesOf(config));
+    const dependencies = this.#dependenciesOf(config);
+    const pending = isOnDemand(config);
+    const leases = pending ? [] : leaseAll(this.#services, dependencies);
     taken.push(...leases);
-    return { config, bytes, version, receivedAt: Date.now(), leases };
+    return { config, bytes, version, receivedAt: Date.now(), leases, pending };
+  }
+
+  /** A worker has a request that wants the routes of a scope. */
+  discover(name: string): void {
+    const record = this.#scopes.get(name);
+    const told = (): void => this.#services.publisher.putDiscoveredRoute('scope', this.key, name);
+    if (record === undefined) {
+      told();
+      return;
+    }
+    const { leases } = record;
+    if (leases.length === 0) record.leases = leaseAll(this.#services, this.#dependenciesOf(record.config));
+    new WarmingGate(
+      record.leases.map(({ target }) => target),
+      () => {
+        if (record.pending) {
+          record.pending = false;
+          if (this.#scopes.get(name) === record) this.#publish();
+        }
+        told();
+      },
+    );
+    this.#updateGauges();
   }
 
   #dependenciesOf(config: ScopedRouteConfiguration): readonly Dependency[] {
     const { route_configuration: inline, route_configuration_name: name } = config;
     if (inline !== undefined) return this.#compile(inline, config);
-    if (config.on_demand) throw new ConfigError('on_demand', 'scopes on demand are not supported');
     if (name === '') throw new ConfigError('route_configuration_name', 'route_configuration_name is empty.');
     const { config: scopedRoutes, statPrefix, path } = this.#dependency;
     const source = scopedRoutes.rds_config_source;
@@ -200,18 +226,7 @@ export class ScopedRouteCollection extends Observable implements Warmable {
     this.#scopes = next;
     this.version = version;
     this.receivedAt = Date.now();
-    const scoped_route_configurations = [...next.values()].map(({ config }) => config);
-    const message: ScopedRoutes = {
-      ...this.#dependency.config,
-      scoped_rds: undefined,
-      scoped_route_configurations_list: { scoped_route_configurations },
-    };
-    this.#services.publisher.put({
-      kind: 'scoped_routes',
-      name: this.key,
-      version,
-      bytes: encode(SCOPED_ROUTES, message),
-    });
+    this.#publish();
     for (const [name, record] of before) if (next.get(name) !== record) releaseAll(record.leases);
     this.#failure = undefined;
     const source = sourceName(this.#dependency.source);
@@ -226,13 +241,28 @@ export class ScopedRouteCollection extends Observable implements Warmable {
     this.#warm();
   }
 
+  /** To the workers a scope is on demand as long as it is not there. */
+  #publish(): void {
+    const scoped_route_configurations = [...this.#scopes.values()].map(({ config, pending }) =>
+      config.on_demand === pending ? config : { ...config, on_demand: pending },
+    );
+    const message: ScopedRoutes = {
+      ...this.#dependency.config,
+      scoped_rds: undefined,
+      scoped_route_configurations_list: { scoped_route_configurations },
+    };
+    const bytes = encode(SCOPED_ROUTES, message);
+    this.#services.publisher.put({ kind: 'scoped_routes', name: this.key, version: this.version, bytes });
+  }
+
   #updateGauges(): void {
     const { values, base } = this.#stats;
     const discovered = [...this.#scopes.values()].filter(
       ({ config }) => config.route_configuration === undefined,
     );
     values[base + STAT.all_scopes] = this.#scopes.size;
-    values[base + STAT.active_scopes] = discovered.length;
+    values[base + STAT.on_demand_scopes] = discovered.filter(({ config }) => config.on_demand).length;
+    values[base + STAT.active_scopes] = discovered.filter(({ leases }) => leases.length > 0).length;
   }
 
   /** The first answer is there, or there will be none: now for the routes of its scopes. */
@@ -244,6 +274,10 @@ export class ScopedRouteCollection extends Observable implements Warmable {
       this.changed();
     });
   }
+}
+
+function isOnDemand({ on_demand: onDemand, route_configuration: inline }: ScopedRouteConfiguration): boolean {
+  return onDemand && inline === undefined;
 }
 
 export class ScopedRouteStore {
@@ -270,6 +304,11 @@ export class ScopedRouteStore {
     one.users++;
     const collection = one;
     return { target: collection, release: () => this.#release(collection) };
+  }
+
+  /** A worker has a request that wants the routes of a scope of the collection `key`. */
+  discover(key: string, scope: string): void {
+    this.#collections.get(key)?.discover(scope);
   }
 
   #release(collection: ScopedRouteCollection): void {

@@ -28,6 +28,8 @@ export interface ResourceCompilers {
   route(message: RouteConfiguration, context: FactoryContext, path: string): unknown;
 }
 
+export type VirtualHostsDependency = Extract<Dependency, { kind: 'virtual_hosts' }>;
+
 /** A held watch of something a resource depends on. */
 export interface Lease {
   readonly target: Warmable;

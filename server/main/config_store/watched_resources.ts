@@ -21,7 +21,7 @@ import {
   TYPE_NAMES,
   type UpdateFailure,
 } from './resource.ts';
-import { Observable, type Warmable } from './warming.ts';
+import { Observable, type Warmable, WarmingGate } from './warming.ts';
 
 const log = logger('config');
 
@@ -34,6 +34,8 @@ export interface WatchedKind {
   watched?(resource: WatchedResource, statPrefix: string): void;
   /** A new version: check it and take it into use. Throws ConfigError to reject it. What it returns is `parsed` for observers. */
   accept(resource: WatchedResource, bytes: Uint8Array, version: string): unknown;
+  /** What of it is to come, and is waited for, after a version was accepted. */
+  waitsFor?(resource: WatchedResource): Warmable | undefined;
   /** Nobody watches it any more. */
   dropped(resource: WatchedResource): void;
 }
@@ -77,6 +79,7 @@ const INIT_NAMES: Readonly<Record<ResourceKind, string>> = {
   endpoints: 'EDS',
   listener: 'Listener',
   route: 'RdsRouteConfigSubscription',
+  virtual_host: 'VhdsConfigSubscription',
   scoped_route: 'ScopedRdsConfigSubscription',
   secret: 'SdsApi',
   extension: 'FilterConfigSubscription',
@@ -179,6 +182,11 @@ export class WatchedResources {
     this.#history.add({ ...entry, error: undefined });
     resource.active = { bytes, version, receivedAt: at };
     resource.failure = undefined;
+    const more = this.#kind.waitsFor?.(resource);
+    if (more !== undefined && !resource.ready) {
+      new WarmingGate([more], () => resource.settle());
+      return [];
+    }
     resource.parsed = parsed;
     resource.settle();
     resource.parsed = undefined;

@@ -14,13 +14,13 @@ import type {
   Rds,
   ScopedRoutes,
 } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
-import { create, decode, decodeAny } from '../../../xds-protos/load.ts';
+import { create, decode, decodeAny, encode } from '../../../xds-protos/load.ts';
 import type { HttpFilterConfig } from '../../api/http/filter.ts';
 import type { FactoryContext, Provider, Registry, ServerInfo } from '../../api/registry.ts';
 import type { RouteConfig, RouteScope } from '../../api/router.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { Address } from '../../api/stream_info.ts';
-import { resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
+import { inlineRoutesKey, resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
 import {
   compileListener,
   type FilterChainConfig,
@@ -181,6 +181,11 @@ export class CompiledConfiguration {
     }));
   }
 
+  /** Of routes that are written into a connection manager: is there a version of them with discovered virtual hosts? */
+  hasDiscoveredHosts(routes: RouteConfiguration): boolean {
+    return routes.vhds !== undefined && this.#get('route', inlineRoutesKey(routes)) !== undefined;
+  }
+
   /** What was made of `key` before, if somebody asked not long ago. */
   memo<T>(key: object, make: () => T): T {
     let made = this.#made.get(key) as T | undefined;
@@ -240,6 +245,7 @@ export class CompiledConfiguration {
       ...mainFactoryContext(environment, false).context,
       clusterManager: { getCluster: (name) => this.cluster(name) },
       routeConfiguration: (rds) => this.#routes(rds as Rds),
+      discoveredVirtualHosts: (config) => this.#inlineRoutes(config as RouteConfiguration),
       scopedRouteConfigurations: (config) => this.#scopes(config as ScopedRoutes),
       httpFilterConfiguration: (discovery, name) => this.#filter(discovery as ExtensionConfigSource, name),
       // Whose configuration it is: its files are nobody's business here.
@@ -262,10 +268,23 @@ export class CompiledConfiguration {
     };
   }
 
+  /** With the virtual hosts that were discovered, where the source knows them. */
+  #inlineRoutes(config: RouteConfiguration): Provider<RouteConfig> {
+    const configuration = this;
+    return {
+      name: config.name,
+      get current() {
+        const found = configuration.#get('route', inlineRoutesKey(config)) as Update<'route'> | undefined;
+        return configuration.#routesOf(found?.bytes ?? encode(TYPE_NAMES.route, config));
+      },
+    };
+  }
+
   #routesOf(bytes: Uint8Array): RouteConfig {
     return this.#cached(bytes, () => {
       const message = decode(TYPE_NAMES.route, bytes);
-      const routes = compileRouteConfiguration(message, this.context, '');
+      const options = { validateClusters: false, key: message.name };
+      const routes = compileRouteConfiguration(message, this.context, '', options);
       this.#messages.set(routes, message);
       return routes;
     });

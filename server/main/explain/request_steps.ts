@@ -92,7 +92,7 @@ export async function routeRequest(
   const link = { kind: 'route', name: config.name } as const;
   if (virtualHost === undefined) {
     const nearest = nearestDomain(message, headers.host ?? '', config);
-    const reason = `${hostReason} in route configuration '${config.name}'`;
+    const reason = `${hostReason} in route configuration '${config.name}'${discovery(message, headers)}`;
     const step = ended('virtual_host', 'Virtual host', reason, {
       ...rejectedOf(domainCandidates(message, headers.host ?? '', undefined)),
       ...(nearest !== undefined && { nearest_miss: nearest }),
@@ -117,7 +117,7 @@ export async function routeRequest(
   if (chosen === undefined) {
     const miss = nearestRoute(candidates, config.pathOf(headers));
     const why = tree !== undefined && !tree.matched ? 'the match tree leads nowhere' : 'no route matches';
-    const reason = `${why} in virtual host '${virtualHost.name}'`;
+    const reason = `${why} in virtual host '${virtualHost.name}'${discovery(message, headers)}`;
     const step = ended('route', 'Route', reason, {
       ...rejected,
       ...listed,
@@ -138,6 +138,12 @@ export async function routeRequest(
     ...items,
   });
   return { steps: [hostStep, step], explanation, chosen, nearestMiss: undefined };
+}
+
+/** What happens next where virtual hosts may be had by VHDS. */
+function discovery({ name, vhds }: RouteConfiguration, { host = '' }: RequestHeaderMap): string {
+  if (vhds === undefined) return '';
+  return `; the on_demand filter, where there is one, asks the control plane for '${name}/${host.toLowerCase()}'`;
 }
 
 function describeConditions(conditions: readonly string[]): string {

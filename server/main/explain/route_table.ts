@@ -45,7 +45,11 @@ export async function routeTables(configuration: CompiledConfiguration): Promise
   for (const { name, key, read } of configuration.routeSources)
     parts.push(configuration.memo(key, () => gathered([read()], `route ${name}`, '')));
   for (const { name, bytes, message } of configuration.listeners)
-    parts.push(configuration.memo(bytes, () => gathered(inlineRoutes(message), `listener ${name}`, name)));
+    parts.push(
+      configuration.memo(bytes, () =>
+        gathered(inlineRoutes(message, configuration), `listener ${name}`, name),
+      ),
+    );
   return (await Promise.all(parts)).flat();
 }
 
@@ -70,10 +74,10 @@ async function gathered(
 }
 
 /** Of the connection managers of a listener, each once. */
-function* inlineRoutes({
-  filter_chains: chains,
-  default_filter_chain: last,
-}: Listener): Generator<RouteConfiguration> {
+function* inlineRoutes(
+  { filter_chains: chains, default_filter_chain: last }: Listener,
+  configuration: CompiledConfiguration,
+): Generator<RouteConfiguration> {
   const seen = new Set<string>();
   for (const { filters } of last === undefined ? chains : [...chains, last]) {
     const typed = filters.at(-1)?.typed_config;
@@ -81,7 +85,8 @@ function* inlineRoutes({
     const { route_config: routes } = decodeAny(typed).message as unknown as HttpConnectionManager;
     if (routes === undefined || seen.has(routes.name)) continue;
     seen.add(routes.name);
-    yield routes;
+    // With discovered virtual hosts, workers get it apart.
+    if (!configuration.hasDiscoveredHosts(routes)) yield routes;
   }
 }
 

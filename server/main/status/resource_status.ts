@@ -11,6 +11,7 @@ export function resourceView(store: ConfigStore): ResourceView {
   const sources: Readonly<Record<ResourceKind, () => Iterable<ResourceStatus>>> = {
     listener: () => collected('listener', store.listeners.all),
     route: () => watched('route', store.routes),
+    virtual_host: () => virtualHosts(store),
     scoped_route: () => scopes(store),
     cluster: () => collected('cluster', store.clusters.all),
     endpoints: () => watched('endpoints', store.assignments),
@@ -49,6 +50,18 @@ function* scopes(store: ConfigStore): Generator<ResourceStatus> {
       yield { kind, name, isStatic: false, active, warming: undefined, failure: refused };
     }
     if (failure === undefined || scopes.has(failure.name)) continue;
+    yield { kind, name: failure.name, isStatic: false, active: undefined, warming: undefined, failure };
+  }
+}
+
+function* virtualHosts(store: ConfigStore): Generator<ResourceStatus> {
+  const kind = 'virtual_host';
+  for (const [, { hosts, failure }] of store.virtualHosts()) {
+    for (const [name, active] of hosts) {
+      const refused = failure?.name === name ? failure : undefined;
+      yield { kind, name, isStatic: false, active, warming: undefined, failure: refused };
+    }
+    if (failure === undefined || hosts.has(failure.name)) continue;
     yield { kind, name: failure.name, isStatic: false, active: undefined, warming: undefined, failure };
   }
 }

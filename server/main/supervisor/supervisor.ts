@@ -1,6 +1,7 @@
 // Runs the worker threads: starts them, sends them configuration, replaces one that died, ends them in order.
 // Envoy: source/server/server.cc (workers) and source/server/drain_manager_impl.cc.
 
+import type { RouteDiscoveryKind } from '../../api/router.ts';
 import type { Counter, StatStore } from '../../api/stats.ts';
 import type { CaptureSettings } from '../../common/capture/captured_request.ts';
 import { type LogLevel, type LogRecord, logger } from '../../common/log.ts';
@@ -44,6 +45,7 @@ export interface SupervisorOptions {
   onHostEvent(cluster: string, slot: number, event: HostEvent): void;
   /** A worker wants a cluster. */
   onDiscoverCluster(source: string, cluster: string): void;
+  onDiscoverRoute(of: RouteDiscoveryKind, owner: string, name: string): void;
   /** A host of a DNS cache is asked for. */
   onDnsHostUsed(cache: string, key: string): void;
   /** A worker's log record. */
@@ -125,6 +127,9 @@ export class Supervisor {
         break;
       case 'discover_cluster':
         this.#options.onDiscoverCluster(message.source, message.cluster);
+        break;
+      case 'discover_route':
+        this.#options.onDiscoverRoute(message.of, message.owner, message.name);
         break;
       case 'host_event':
         this.#options.onHostEvent(message.cluster, message.slot, message.event);

@@ -53,7 +53,7 @@ export class DeltaState implements TypeState<DeltaRequest, DeltaDiscoveryRespons
   constructor(type: ResourceType, onPending: () => void) {
     this.type = type;
     this.watches = new WatchMap(
-      type.fullState,
+      type,
       () => {
         this.#interestChanged = true;
         onPending();

@@ -13,6 +13,9 @@ import type { DiscoveredResource, RejectedResource } from './subscription.ts';
 
 const RESOURCE = 'envoy.service.discovery.v3.Resource';
 
+const NO_ALIASES: readonly string[] = Object.freeze([]);
+const NOTHING = new Uint8Array();
+
 /** The resources of one response. */
 export interface DiscoveredResources {
   readonly added: readonly DiscoveredResource[];
@@ -71,12 +74,22 @@ class Gatherer implements DiscoveredResources {
 
   addResource(index: number, resource: Resource, version: string): void {
     const ttlMs = durationMs(resource.ttl) ?? 0;
-    if (resource.resource === undefined) this.heartbeats.push({ name: resource.name, ttlMs });
-    else this.add(index, resource.name, resource.resource, version, ttlMs);
+    const { name, aliases } = resource;
+    if (resource.resource !== undefined) this.add(index, name, resource.resource, version, ttlMs, aliases);
+    else if (this.#type.namespaces)
+      this.added.push({ name, typeUrl: this.#type.typeUrl, version, bytes: NOTHING, aliases, ttlMs });
+    else this.heartbeats.push({ name, ttlMs });
   }
 
   /** `wrapperName` is the Resource's, '' without one: then the body names itself. */
-  add(index: number, wrapperName: string, any: Any, version: string, ttlMs: number): void {
+  add(
+    index: number,
+    wrapperName: string,
+    any: Any,
+    version: string,
+    ttlMs: number,
+    aliases: readonly string[] = NO_ALIASES,
+  ): void {
     if (typeNameOf(any.type_url) !== typeNameOf(this.#type.typeUrl)) {
       throw new DiscoveryError(
         `${any.type_url} does not match the message-wide type URL ${this.#type.typeUrl} in DiscoveryResponse`,
@@ -88,7 +101,7 @@ class Gatherer implements DiscoveredResources {
       return;
     }
     this.#names.add(name);
-    this.added.push({ name, typeUrl: this.#type.typeUrl, version, bytes: any.value, ttlMs });
+    this.added.push({ name, typeUrl: this.#type.typeUrl, version, bytes: any.value, aliases, ttlMs });
   }
 }
 

@@ -17,6 +17,11 @@ export interface ResourceType {
   readonly fullState: boolean;
   /** The field with the name in it. */
   readonly nameField: number;
+  /**
+   * Virtual hosts: named below the route configuration that they are part of, which gets all that the server sends. Others are asked
+   * for one by one, by their aliases. Only incremental xDS can do that.
+   */
+  readonly namespaces: boolean;
   /** Place among the requests of one flush: a cluster is asked for before what refers to it. */
   readonly order: number;
 }
@@ -50,6 +55,13 @@ const ROWS: readonly (readonly [string, string, string, string, string])[] = [
     'route.v3.RouteDiscoveryService',
     'Routes',
     'routes',
+  ],
+  [
+    'envoy.config.route.v3.VirtualHost',
+    'virtual host',
+    'route.v3.VirtualHostDiscoveryService',
+    'VirtualHosts',
+    'virtual-hosts',
   ],
   [
     'envoy.config.route.v3.ScopedRouteConfiguration',
@@ -96,6 +108,7 @@ const TYPES: ReadonlyMap<string, ResourceType> = new Map(
       noun,
       restPath: `/v3/discovery:${rest}`,
       fullState: FULL_STATE.has(typeName),
+      namespaces: typeName === 'envoy.config.route.v3.VirtualHost',
       nameField: 1,
       order,
     }),
@@ -113,6 +126,7 @@ export function resourceType(typeUrl: string): ResourceType {
       noun: '',
       restPath: undefined,
       fullState: false,
+      namespaces: false,
       nameField: 1,
       order: ROWS.length,
       ...UNSERVED[typeName],

@@ -55,7 +55,7 @@ export class SotwState implements TypeState<SotwRequest, DiscoveryResponse> {
   constructor(type: ResourceType, onPending: () => void) {
     this.type = type;
     this.watches = new WatchMap(
-      type.fullState,
+      type,
       () => {
         this.#interestChanged = true;
         onPending();

@@ -6,7 +6,10 @@ export interface DiscoveredResource {
   readonly name: string;
   readonly typeUrl: string;
   readonly version: string;
+  /** Empty where the server says that there is no such resource (virtual hosts that were asked for). */
   readonly bytes: Uint8Array;
+  /** Other names by which it was asked for. */
+  readonly aliases?: readonly string[];
   /** ms until it expires, 0 = never. The subscription calls onConfigUpdate with the name in `removed` when it does. */
   readonly ttlMs: number;
 }
@@ -42,6 +45,7 @@ export interface Subscription {
 /** Makes subscriptions; knows ADS and every ConfigSource. */
 export interface SubscriptionFactory {
   /**
+   * A name that ends with `/` stands for all below it, and is not asked for itself: see ResourceType.namespaces.
    * `configSource` is a decoded envoy.config.core.v3.ConfigSource, `typeUrl` without or with `type.googleapis.com/`.
    * Throws ConfigError when the source cannot be honoured. Nothing is sent before the call stack unwinds.
    */

@@ -87,6 +87,7 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
     if (source.authorities.length > 0) {
       throw new ConfigError(at(path, 'authorities'), 'xdstp authorities are not supported');
     }
+    if (type.namespaces) this.#checkIncremental(source, path);
     const stats = new SubscriptionStats(this.#options.stats, statPrefix);
     const timeoutMs = durationMs(source.initial_fetch_timeout) ?? INITIAL_FETCH_TIMEOUT_MS;
     const watch = new ConfigWatch(callbacks, stats, timeoutMs);
@@ -109,6 +110,20 @@ export class XdsSubscriptionFactory implements SubscriptionFactory {
     for (const channel of this.#channels.values()) channel.close();
     for (const client of this.#restClients.values()) client.close();
     this.#muxes.clear();
+  }
+
+  /** Virtual hosts come by incremental xDS alone. In the words of Envoy's VhdsSubscription. Throws ConfigError. */
+  #checkIncremental({ ads, api_config_source: api }: ConfigSource, path: string): void {
+    const { adsConfig } = this.#options;
+    if (ads === undefined && api?.api_type !== 'DELTA_GRPC') {
+      const allowed = "only 'DELTA_GRPC' or 'ADS' (which uses Delta xDS) is supported as a config source.";
+      throw new ConfigError(path, `vhds: ${allowed}`);
+    }
+    if (ads === undefined) return;
+    if (adsConfig === undefined)
+      throw new ConfigError(path, 'vhds: ADS config source specified but no ADS configured in bootstrap.');
+    if (adsConfig.api_type !== 'DELTA_GRPC')
+      throw new ConfigError(path, 'vhds: ADS must use DELTA_GRPC api_type when used as VHDS config source.');
   }
 
   #open(

@@ -3,19 +3,30 @@
 // Envoy: source/extensions/config_subscription/grpc/watch_map.cc.
 
 import type { ConfigWatch } from './config_watch.ts';
+import type { ResourceType } from './resource_types.ts';
 import type { DiscoveredResource, RejectedResource } from './subscription.ts';
 import { TtlManager } from './ttl.ts';
+
+const NOBODY: ReadonlySet<ConfigWatch> = new Set();
 
 interface Part {
   added: DiscoveredResource[];
   removed: string[];
 }
 
+/** Of `route/host`: `route/`, which stands for all below it. */
+function namespaceOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('/') + 1);
+}
+
+const isNamespace = (name: string): boolean => name.endsWith('/');
+
 /** The name that asks for everything, in requests of both dialects. */
 export const WILDCARD = '*';
 
 export class WatchMap {
   readonly #fullState: boolean;
+  readonly #namespaces: boolean;
   readonly #onInterestChanged: () => void;
   /** Every watch with its names; undefined is the wildcard. */
   readonly #watches = new Map<ConfigWatch, ReadonlySet<string> | undefined>();
@@ -27,11 +38,12 @@ export class WatchMap {
 
   /** `onExpired` is told after the watches were. */
   constructor(
-    fullState: boolean,
+    { fullState, namespaces }: Pick<ResourceType, 'fullState' | 'namespaces'>,
     onInterestChanged: () => void,
     onExpired: (names: readonly string[]) => void,
   ) {
     this.#fullState = fullState;
+    this.#namespaces = namespaces;
     this.#onInterestChanged = onInterestChanged;
     this.#ttl = new TtlManager((names) => {
       this.deliver([], names, false, '');
@@ -50,15 +62,27 @@ export class WatchMap {
 
   /** The names asked for, in the order they were first. */
   names(): IterableIterator<string> {
-    return this.#byName.keys();
+    const names = this.#byName.keys();
+    return this.#namespaces ? names.filter((name) => !isNamespace(name)) : names;
   }
 
   get nameCount(): number {
-    return this.#byName.size;
+    return this.#namespaces ? [...this.names()].length : this.#byName.size;
   }
 
   wants(name: string): boolean {
-    return this.#wildcards.size > 0 || this.#byName.has(name);
+    return this.#wildcards.size > 0 || this.#isNamed(name);
+  }
+
+  /** A watch names it, or the namespace that it is in. */
+  #isNamed(name: string): boolean {
+    return this.#byName.has(name) || (this.#namespaces && this.#byName.has(namespaceOf(name)));
+  }
+
+  #namedBy(name: string): Iterable<ConfigWatch> {
+    const watches = this.#byName.get(name) ?? NOBODY;
+    const others = this.#namespaces ? this.#byName.get(namespaceOf(name)) : undefined;
+    return others === undefined ? watches : watches.union(others);
   }
 
   known(name: string): DiscoveredResource | undefined {
@@ -151,11 +175,14 @@ export class WatchMap {
     for (const watch of this.#wildcards) parts.set(watch, { added, removed });
     if (full) for (const [watch, names] of this.#watches) if (names !== undefined) partOf(watch);
     for (const resource of added) {
-      for (const watch of this.#byName.get(resource.name) ?? []) partOf(watch).added.push(resource);
+      for (const watch of this.#namedBy(resource.name)) partOf(watch).added.push(resource);
     }
     for (const name of removed) {
-      for (const watch of this.#byName.get(name) ?? []) partOf(watch).removed.push(name);
+      for (const watch of this.#namedBy(name)) partOf(watch).removed.push(name);
     }
+    // That there is nothing in a namespace is an answer, too.
+    if (this.#namespaces && added.length === 0 && removed.length === 0)
+      for (const watch of this.#watches.keys()) partOf(watch);
     for (const [watch, part] of named) parts.set(watch, part);
     return parts;
   }
@@ -165,13 +192,20 @@ export class WatchMap {
     names: ReadonlySet<string> | undefined,
     before: ReadonlySet<string> | undefined,
   ): void {
-    const news = [...(names ?? [])].filter((name) => this.#known.has(name) && !before?.has(name));
+    const asked = [...(names ?? [])].filter((name) => !before?.has(name));
+    const news = asked.flatMap((name) =>
+      this.#namespaces && isNamespace(name) ? this.#below(name) : this.#known.has(name) ? [name] : [],
+    );
     if (news.length === 0) return;
     // Later: a consumer is not called back from inside its own call, and this may be in the middle of an update.
     queueMicrotask(() => {
       const known = news.flatMap((name) => this.#known.get(name) ?? []);
       if (known.length > 0) watch.update(known, [], false, known[0]!.version);
     });
+  }
+
+  #below(namespace: string): string[] {
+    return [...this.#known.keys()].filter((name) => namespaceOf(name) === namespace);
   }
 
   #release(name: string, watch: ConfigWatch): void {
@@ -181,7 +215,7 @@ export class WatchMap {
   }
 
   #remember(resource: DiscoveredResource): void {
-    if (resource.ttlMs > 0 || this.#byName.has(resource.name)) this.#known.set(resource.name, resource);
+    if (resource.ttlMs > 0 || this.#isNamed(resource.name)) this.#known.set(resource.name, resource);
     else this.#known.delete(resource.name);
     this.#ttl.set(resource.name, resource.ttlMs);
   }

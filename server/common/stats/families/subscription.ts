@@ -14,6 +14,12 @@ export const RDS_STATS = statSchema('rds', {
   update_empty: 'counter',
 });
 
+/** VHDS only. `update_empty` stays 0: that there is nothing is an answer. */
+export const VHDS_STATS = statSchema('vhds', {
+  config_reload: 'counter',
+  update_empty: 'counter',
+});
+
 /** Scoped RDS only. `update_empty` stays 0: a response without scopes is one that says there are none. */
 export const SCOPED_RDS_STATS = statSchema('scoped_rds', {
   all_scopes: 'gauge',

@@ -59,6 +59,41 @@ describe('the on_demand filter', () => {
     filter.onDestroy();
   });
 
+  test('waits for routes, and then for the cluster that they lead to', () => {
+    const { filter, callbacks, name } = stream();
+    const route = callbacks.currentRoute;
+    let waits = 0;
+    callbacks.currentRoute = undefined;
+    callbacks.requestRouteConfigUpdate = () => {
+      waits++;
+      return () => waits--;
+    };
+    callbacks.refreshRouteConfig = () => (callbacks.currentRoute = route);
+    assert.equal(filter.decodeHeaders(HEADERS), FilterHeadersStatus.StopAllIterationAndWatermark);
+    assert.deepEqual([waits, asked], [1, []]);
+    filter.onRoutesDiscovered();
+    assert.deepEqual(asked, [`ads ${name}`]);
+    assert.equal(callbacks.continuedDecoding, 0);
+    discoveries.settle(name);
+    assert.equal(callbacks.continuedDecoding, 1);
+    filter.onDestroy();
+    assert.equal(waits, 1);
+  });
+
+  test('goes on without routes that there are not, and waits no more when its stream ends', () => {
+    const { filter, callbacks } = stream();
+    callbacks.currentRoute = undefined;
+    assert.equal(filter.decodeHeaders(HEADERS), FilterHeadersStatus.Continue);
+    let waits = 0;
+    callbacks.requestRouteConfigUpdate = () => {
+      waits++;
+      return () => waits--;
+    };
+    assert.equal(filter.decodeHeaders(HEADERS), FilterHeadersStatus.StopAllIterationAndWatermark);
+    filter.onDestroy();
+    assert.equal(waits, 0);
+  });
+
   test('has nothing to do for a cluster that is there, nor without a source', () => {
     const { filter, callbacks } = stream();
     callbacks.cluster = fakeCluster({});

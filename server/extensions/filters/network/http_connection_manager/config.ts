@@ -239,6 +239,7 @@ function compileRoutes(
   const { route_config: routes } = config;
   const options = { validateClusters: true, hits: hitsOf(routes, context) };
   const current = compileRouteConfiguration(routes, context, at(path, 'route_config'), options);
+  if (routes.vhds !== undefined) return context.discoveredVirtualHosts(routes, at(path, 'route_config.vhds'));
   return { name: routes.name, current };
 }
 
