@@ -8,15 +8,27 @@ export interface Flushable {
   flush(): void;
 }
 
+/** ms for which the difference between the two clocks is taken as it is: a step of the system's clock is seen after that. */
+const SYSTEM_CLOCK_MS = 100;
+
+/** Here and not global: the global one is looked up, being a getter. */
+const { performance } = globalThis;
+
 let depth = 0;
-let now = performance.now();
+/** The time of the current event, and by how much the system's clock is ahead, as of when. In an array, since a variable's number is allocated anew with each change. */
+const NOW = 0;
+const SYSTEM_AHEAD = 1;
+const SYSTEM_READ_AT = 2;
+const times = new Float64Array(3);
+times[NOW] = performance.now();
+times[SYSTEM_READ_AT] = Number.NEGATIVE_INFINITY;
 let scheduled = false;
 let dirty: Flushable[] = [];
 let flushing: Flushable[] = [];
 
 /** Begins the handling of an event. Pair it with `leave` in a `finally`. */
 export function enter(): void {
-  if (depth++ === 0) now = performance.now();
+  if (depth++ === 0) times[NOW] = performance.now();
 }
 
 /** Ends the handling of an event. */
@@ -26,8 +38,18 @@ export function leave(): void {
 
 /** `performance.now()` milliseconds at the beginning of the current event; exact enough for stats and timeouts. */
 export function monotonicNow(): number {
-  if (depth === 0) now = performance.now();
-  return now;
+  if (depth === 0) times[NOW] = performance.now();
+  return times[NOW];
+}
+
+/** `Date.now()` at the beginning of the current event. */
+export function systemNow(): number {
+  const now = monotonicNow();
+  if (now - times[SYSTEM_READ_AT] > SYSTEM_CLOCK_MS) {
+    times[SYSTEM_AHEAD] = Date.now() - performance.now();
+    times[SYSTEM_READ_AT] = now;
+  }
+  return Math.floor(now + times[SYSTEM_AHEAD]);
 }
 
 /** Asks for `target.flush()` at the end of the event loop's turn. */

@@ -10,7 +10,7 @@ import type { Route, RouteConfig, RouteDiscoveryWaiter } from '../../api/router.
 import { ResponseFlag } from '../../api/stream_info.ts';
 import type { Cluster } from '../../api/upstream/cluster.ts';
 import { requestCapture } from '../capture/request_capture.ts';
-import { monotonicNow } from '../event/dispatcher.ts';
+import { monotonicNow, systemNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import { HTTP_STATS } from '../stats/families/http.ts';
 import { downstreamResetFlag } from '../stream_info/response_flags.ts';
@@ -71,7 +71,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
     this.routeConfig = config.routes.current;
     this.idleTimeoutMs = config.streamIdleTimeoutMs;
     const now = monotonicNow();
-    this.streamInfo = new StreamInfoRecord(manager.connection.info, Date.now(), now);
+    this.streamInfo = new StreamInfoRecord(manager.connection.info, systemNow(), now);
     this.streamInfo.protocol = manager.codec?.protocol ?? 'HTTP/1.1';
     const { values, base } = config.stats;
     values[base + STAT.downstream_rq_total]++;

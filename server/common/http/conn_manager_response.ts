@@ -2,6 +2,7 @@
 // and the request id come. Follows Envoy's mutateResponseHeaders in source/common/http/conn_manager_utility.cc.
 
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../api/http/header_map.ts';
+import { systemNow } from '../event/dispatcher.ts';
 import type { ConnectionManagerConfig } from './conn_manager_config.ts';
 import { appendVia } from './conn_manager_utility.ts';
 
@@ -35,8 +36,7 @@ let dateSecond = -1;
 
 /** The time as an HTTP date (RFC 9110 5.6.7), made once a second. */
 export function currentDate(): string {
-  const now = Date.now();
-  const second = Math.floor(now / 1000);
+  const second = Math.floor(systemNow() / 1000);
   if (second !== dateSecond) {
     dateSecond = second;
     dateText = new Date(second * 1000).toUTCString();

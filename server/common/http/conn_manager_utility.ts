@@ -191,7 +191,9 @@ function removeInternalHeaders(
     for (let i = 0; i < INTERNAL_HEADERS.length; i++) headers.remove(INTERNAL_HEADERS[i]);
     if (edge) for (let i = 0; i < EDGE_HEADERS.length; i++) headers.remove(EDGE_HEADERS[i]);
   }
-  if (routes !== undefined) for (const name of routes.internalOnlyHeaders(headers)) headers.remove(name);
+  if (routes === undefined) return;
+  const internalOnly = routes.internalOnlyHeaders(headers);
+  for (let i = 0; i < internalOnly.length; i++) headers.remove(internalOnly[i]);
 }
 
 function addUserAgent(headers: RequestHeaderMap, config: ConnectionManagerConfig): void {

@@ -26,9 +26,9 @@ export function chargeResponse(
   if (!dynamicStats) return;
   cluster.responseCodes.charge(status);
   cluster.responseCodes.recordTime(ms);
-  for (const other of others) {
-    other.charge(status);
-    other.recordTime(ms);
+  for (let i = 0; i < others.length; i++) {
+    others[i].charge(status);
+    others[i].recordTime(ms);
   }
   const part =
     request.get('x-envoy-internal') === 'true'

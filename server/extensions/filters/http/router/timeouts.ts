@@ -71,8 +71,20 @@ export function tellTimeout(
   if (tell === 0) return;
   // 0 would be no limit at all.
   if (global > 0) tell = elapsedMs >= global ? 1 : Math.min(tell, Math.ceil(global - elapsedMs));
-  if (!suppressEnvoyHeaders) headers.set('x-envoy-expected-rq-timeout-ms', String(tell));
+  if (!suppressEnvoyHeaders) headers.set('x-envoy-expected-rq-timeout-ms', textOf(tell));
   if (grpc && headers.has('grpc-timeout')) headers.set('grpc-timeout', `${Math.ceil(tell)}m`);
+}
+
+let lastTold = 0;
+let lastText = '0';
+
+/** Mostly the same number as the last time: the route's. */
+function textOf(ms: number): string {
+  if (ms !== lastTold) {
+    lastTold = ms;
+    lastText = String(ms);
+  }
+  return lastText;
 }
 
 function hedging(headers: RequestHeaderMap): boolean | undefined {
