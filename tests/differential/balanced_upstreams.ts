@@ -55,8 +55,16 @@ export class BalancedUpstreams {
   /** What hosts say of their load, by request header `x-load`: headers of their answers, or trailers (`trailer`). */
   readonly loads = new Map<string, readonly (Readonly<Record<string, string>> | undefined)[]>();
 
+  /** Statuses of answers to health checks, by path. */
+  readonly checks = new Map<string, number>();
+
   /** `x-fail: n`: the first n attempts fail with `x-status` (503). `x-hold`: no answer before `release`. */
   private answer(index: number, request: http.IncomingMessage, response: http.ServerResponse): void {
+    const health = this.checks.get(request.url ?? '');
+    if (health !== undefined) {
+      response.writeHead(health).end();
+      return;
+    }
     this.received.push(index);
     const attempt = Number(request.headers['x-envoy-attempt-count'] ?? 1);
     const failures = Number(request.headers['x-fail'] ?? 0);
