@@ -52,6 +52,8 @@ export interface LoadBalancerContext {
 /** Chooses hosts of one cluster on one worker. Re-made or updated when hosts change. */
 export interface LoadBalancer {
   chooseHost(context: LoadBalancerContext | undefined): HostDescription | undefined;
+  /** Says ahead which host it will choose. Envoy: LoadBalancer::peekAnotherHost. */
+  peekAnotherHost?(): HostDescription | undefined;
   /** Of a balancer over several clusters: which of all their priorities a host is of. */
   priorityOf?(host: HostDescription): number;
   /** Hosts that it has found by itself. */

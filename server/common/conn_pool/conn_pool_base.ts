@@ -69,9 +69,11 @@ export abstract class ConnPoolBase implements HttpConnPool {
 
   newStream(decoder: ResponseDecoder, callbacks: PoolCallbacks): Cancellable | undefined {
     const { ready, cluster } = this;
+    const { preconnects } = cluster;
+    if (preconnects) cluster.predictivePreconnect?.onNewStream(this);
     if (ready.length !== 0) {
       this.attach(ready[ready.length - 1], decoder, callbacks);
-      if (cluster.preconnectRatio > 1) this.connectIfNeeded();
+      if (preconnects) this.connectIfNeeded();
       return undefined;
     }
     const { values, base } = cluster.stats;
@@ -91,17 +93,21 @@ export abstract class ConnPoolBase implements HttpConnPool {
 
   /** Connects while fewer streams have a place than are there or expected, as far as the breaker allows; the first always. */
   private connectIfNeeded(): void {
-    for (let i = 0; i < MAX_CONNECTIONS_PER_EVENT && this.shouldConnect(); i++) {
-      const resources = this.cluster.resourceManager(this.options.priority);
-      if (!resources.tryAcquireConnectionTo(this.host)) {
-        const { values, base } = this.cluster.stats;
-        values[base + STAT.upstream_cx_overflow]++;
-        if (this.clients > 0) return;
-        resources.acquireConnection();
-      }
-      this.clients++;
-      this.connectingCapacity += this.connect();
+    for (let i = 0; i < MAX_CONNECTIONS_PER_EVENT && this.shouldConnect(); i++)
+      if (!this.tryConnect()) return;
+  }
+
+  private tryConnect(): boolean {
+    const resources = this.cluster.resourceManager(this.options.priority);
+    if (!resources.tryAcquireConnectionTo(this.host)) {
+      const { values, base } = this.cluster.stats;
+      values[base + STAT.upstream_cx_overflow]++;
+      if (this.clients > 0) return false;
+      resources.acquireConnection();
     }
+    this.clients++;
+    this.connectingCapacity += this.connect();
+    return true;
   }
 
   private shouldConnect(): boolean {
@@ -109,9 +115,22 @@ export abstract class ConnPoolBase implements HttpConnPool {
     const waiting = this.pending.length;
     if (preconnectRatio <= 1 || this.host.health !== 'healthy') return waiting > this.connectingCapacity;
     const { activeStreams } = this;
-    let capacity = this.connectingCapacity + activeStreams;
-    for (const client of this.ready) capacity += client.room;
-    return !this.draining && (waiting + activeStreams) * preconnectRatio > capacity;
+    return !this.draining && (waiting + activeStreams) * preconnectRatio > this.room + activeStreams;
+  }
+
+  /** Streams that connections have room for, and those that are being made will have. */
+  get room(): number {
+    let room = this.connectingCapacity;
+    for (const client of this.ready) room += client.room;
+    return room;
+  }
+
+  /** Connects for a stream that is expected here, unless there is room for it. True: it does. */
+  preconnect(ratio: number): boolean {
+    const waiting = this.pending.length;
+    if (this.host.health !== 'healthy') return waiting > this.connectingCapacity && this.tryConnect();
+    const { activeStreams } = this;
+    return (waiting + activeStreams + 1) * ratio > this.room + activeStreams && this.tryConnect();
   }
 
   cancel(stream: PendingStream): void {

@@ -13,15 +13,12 @@ import { MixedConnPool } from './mixed_conn_pool.ts';
 
 const STAT = CLUSTER_TRAFFIC_STATS.offset;
 
-/** `auto`: the handshake decides. */
-export type PoolProtocol = 'http1' | 'http2' | 'auto';
 const POOLS = { http1: Http1ConnPool, http2: Http2ConnPool, auto: MixedConnPool };
 
 /** Undefined when there are as many as may be, and all pools of the host are in use. */
 export function createConnPool(
   cluster: ThreadLocalCluster,
   host: Host,
-  protocol: PoolProtocol,
   options: PoolOptions,
 ): ConnPoolBase | undefined {
   const resources = cluster.resourceManager(options.priority);
@@ -33,7 +30,7 @@ export function createConnPool(
     values[base + STAT.upstream_cx_pool_overflow]++;
     return undefined;
   }
-  return new POOLS[protocol](cluster, host, options);
+  return new POOLS[options.protocol](cluster, host, options);
 }
 
 /** Gives up a pool in which nothing is going on. */

@@ -42,8 +42,12 @@ export interface HttpConnPool extends GenericConnPool {
   drain(): void;
 }
 
+/** `auto`: the handshake decides. */
+export type PoolProtocol = 'http1' | 'http2' | 'auto';
+
 /** What makes pools of one host different from each other. */
 export interface PoolOptions {
+  readonly protocol: PoolProtocol;
   readonly priority: Priority;
   readonly transportSocket: UpstreamTransportSocketOptions | undefined;
   /** Its name among the other pools of its host; '' for those that have a place of their own. */

@@ -109,7 +109,7 @@ const THRESHOLD_FIELDS = new Set([
   'track_remaining',
   'retry_budget',
 ]);
-const PRECONNECT_FIELDS = new Set(['per_upstream_preconnect_ratio']);
+const PRECONNECT_FIELDS = new Set(['per_upstream_preconnect_ratio', 'predictive_preconnect_ratio']);
 const FORWARD_PROXY_FIELDS = new Set(['dns_cache_config', 'allow_insecure_cluster_options']);
 const ORIGINAL_DST_FIELDS = new Set([
   'use_http_header',
@@ -139,6 +139,8 @@ export interface ClusterConfig {
   readonly http1Settings: Http1Settings;
   /** Streams per host that connections are kept ready for, as a multiple of those that there are; 1 = just those. */
   readonly preconnectRatio: number;
+  /** The same over all hosts: connections are made to those that the next requests will go to. */
+  readonly predictivePreconnectRatio: number;
   readonly loadBalancer: LoadBalancerConfig;
   /** Percent of healthy hosts below which all hosts are used; 0 = never. */
   readonly panicPercent: number;
@@ -193,6 +195,9 @@ export function compileCluster(
   const discovery = clusterDiscovery(cluster, path);
   const { type } = discovery;
   checkType(cluster, discovery, path);
+  const preconnect = cluster.preconnect_policy;
+  if (preconnect !== undefined)
+    rejectOtherFields(preconnect, PRECONNECT_FIELDS, at(path, 'preconnect_policy'));
   const common = cluster.common_lb_config;
   if (common !== undefined) rejectOtherFields(common, COMMON_LB_FIELDS, at(path, 'common_lb_config'));
   const http = withSafeNames(discovery, compileHttpOptions(cluster, context, path), cluster, path);
@@ -224,7 +229,8 @@ export function compileCluster(
       at(path, 'http_protocol_options'),
       statefulFormatterResolver(context),
     ),
-    preconnectRatio: compilePreconnectRatio(cluster, path),
+    preconnectRatio: wrapperValue(preconnect?.per_upstream_preconnect_ratio) ?? 1,
+    predictivePreconnectRatio: wrapperValue(preconnect?.predictive_preconnect_ratio) ?? 1,
     loadBalancer: compileLoadBalancer(cluster, discovery, context, path),
     poolPerDownstreamConnection: cluster.connection_pool_per_downstream_connection,
     closeConnectionsOnHostSetChange: common?.close_connections_on_host_set_change ?? false,
@@ -335,12 +341,6 @@ function compileForwardProxy(
   const cache = forwardProxy.dns_cache_config;
   if (cache === undefined) throw new ConfigError(at(where, 'dns_cache_config'), 'value is required');
   return context.dnsCache(cache, at(where, 'dns_cache_config'));
-}
-
-function compilePreconnectRatio({ preconnect_policy: policy }: ClusterMessage, path: string): number {
-  if (policy === undefined) return 1;
-  rejectOtherFields(policy, PRECONNECT_FIELDS, at(path, 'preconnect_policy'));
-  return wrapperValue(policy.per_upstream_preconnect_ratio) ?? 1;
 }
 
 /** Limits of the default and of the high priority. Throws ConfigError. */

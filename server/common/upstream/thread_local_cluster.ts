@@ -16,8 +16,10 @@ import {
   type Priority,
 } from '../../api/upstream/cluster.ts';
 import type { ConnPoolBase } from '../conn_pool/conn_pool_base.ts';
-import { createConnPool, type PoolProtocol } from '../conn_pool/conn_pool_map.ts';
-import type { HttpConnPool, PoolOptions } from '../conn_pool/http_conn_pool.ts';
+import { createConnPool } from '../conn_pool/conn_pool_map.ts';
+import { createPredictivePreconnect } from '../conn_pool/create_predictive_preconnect.ts';
+import type { HttpConnPool, PoolOptions, PoolProtocol } from '../conn_pool/http_conn_pool.ts';
+import type { PredictivePreconnect } from '../conn_pool/predictive_preconnect.ts';
 import type { Http1CodecStats } from '../http/http1/message_head.ts';
 import type { Http1Settings } from '../http/http1/settings.ts';
 import type { Http2Settings } from '../http/http2/settings.ts';
@@ -65,6 +67,9 @@ export class ThreadLocalCluster implements Cluster {
   readonly http1Settings: Http1Settings;
   readonly http2Settings: Http2Settings;
   readonly preconnectRatio: number;
+  /** Connections are made before they are needed. */
+  readonly preconnects: boolean;
+  readonly predictivePreconnect: PredictivePreconnect | undefined;
   /** Undefined without outlier detection. */
   readonly outlierMonitor: OutlierMonitor | undefined;
   /** Undefined unless the balancer goes by load reports of hosts. */
@@ -113,6 +118,8 @@ export class ThreadLocalCluster implements Cluster {
     this.http1Settings = config.http1Settings;
     this.http2Settings = config.http.http2;
     this.preconnectRatio = config.preconnectRatio;
+    this.predictivePreconnect = createPredictivePreconnect(this, config.predictivePreconnectRatio);
+    this.preconnects = config.preconnectRatio > 1 || this.predictivePreconnect !== undefined;
     const { table, held, slot } = breakerSlot;
     const high = slot + BREAKER_SLOTS_PER_PRIORITY;
     this.breakers = [
@@ -241,13 +248,21 @@ export class ThreadLocalCluster implements Cluster {
     ) {
       const client = poolPerDownstreamConnection ? String(info.connection.id) : '';
       const key = `${protocol}|${priority}|${client}|${transportSocket?.hashKey ?? ''}`;
-      return this.otherPool(host, protocol, { priority, transportSocket, key });
+      return this.otherPool(host, { protocol, priority, transportSocket, key });
     }
     const pool = (protocol === 'http1' ? host.http1Pool : host.http2Pool) as ConnPoolBase | undefined;
     if (pool !== undefined && pool.cluster === this) return pool;
+    return this.mainPool(host, { protocol, priority, transportSocket, key: '' });
+  }
+
+  /** One of the two that most requests use. */
+  private mainPool(host: Host, options: PoolOptions): ConnPoolBase | undefined {
+    const isHttp1 = options.protocol === 'http1';
+    const pool = (isHttp1 ? host.http1Pool : host.http2Pool) as ConnPoolBase | undefined;
+    if (pool?.cluster === this) return pool;
     pool?.drain();
-    const made = this.createPool(host, protocol, { priority, transportSocket, key: '' });
-    if (protocol === 'http1') host.http1Pool = made;
+    const made = this.createPool(host, options);
+    if (isHttp1) host.http1Pool = made;
     else host.http2Pool = made;
     return made;
   }
@@ -258,12 +273,25 @@ export class ThreadLocalCluster implements Cluster {
     return transportSocketOptions(this.config, host, info, undefined, NO_ALPN);
   }
 
-  private otherPool(host: Host, protocol: PoolProtocol, options: PoolOptions): HttpConnPool | undefined {
+  /** A host that will be chosen soon; undefined where that cannot be told. */
+  peekAnotherHost(): Host | undefined {
+    return this.balancer.peekAnotherHost?.() as Host | undefined;
+  }
+
+  /** The pool of `host` for streams like those of `pool`. */
+  poolLike({ options }: ConnPoolBase, host: Host): ConnPoolBase | undefined {
+    const { transportSocket } = options;
+    const own =
+      transportSocket === undefined ? options : { ...options, transportSocket: { ...transportSocket, host } };
+    return options.key === '' ? this.mainPool(host, own) : this.otherPool(host, own);
+  }
+
+  private otherPool(host: Host, options: PoolOptions): ConnPoolBase | undefined {
     const pools = (host.otherPools ??= new Map());
     const pool = pools.get(options.key) as ConnPoolBase | undefined;
     if (pool?.cluster === this) return pool;
     pool?.drain();
-    const made = this.createPool(host, protocol, options);
+    const made = this.createPool(host, options);
     if (made !== undefined) pools.set(options.key, made);
     return made;
   }
@@ -275,8 +303,8 @@ export class ThreadLocalCluster implements Cluster {
     return protocol === 'HTTP/2' ? 'http2' : 'http1';
   }
 
-  private createPool(host: Host, protocol: PoolProtocol, options: PoolOptions): ConnPoolBase | undefined {
-    const pool = createConnPool(this, host, protocol, options);
+  private createPool(host: Host, options: PoolOptions): ConnPoolBase | undefined {
+    const pool = createConnPool(this, host, options);
     // A stream that began before the cluster went tries again: nobody would use its connection after it.
     if (this.draining && pool !== undefined) pool.draining = true;
     return pool;
@@ -407,7 +435,9 @@ export class ThreadLocalCluster implements Cluster {
   private createBalancer(before: LoadBalancer | undefined): LoadBalancer {
     const { config, environment } = this;
     if (this.provided !== undefined) return this.provided;
-    return createLoadBalancer(this.prioritySet, config.loadBalancer as BalancingConfig, environment, before);
+    const balancing = config.loadBalancer as BalancingConfig;
+    const balancer = createLoadBalancer(this.prioritySet, balancing, environment, before);
+    return this.predictivePreconnect?.peeking(balancer, balancing) ?? balancer;
   }
 
   private loadBalancerEnvironment(): LoadBalancerEnvironment {
