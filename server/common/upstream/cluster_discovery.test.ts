@@ -112,11 +112,6 @@ describe('refused by name', () => {
       /must have no load assignment/,
     ],
     [
-      { preconnect_policy: { predictive_preconnect_ratio: 1.5 } },
-      'preconnect_policy.predictive_preconnect_ratio',
-      /not supported/,
-    ],
-    [
       { upstream_connection_options: { happy_eyeballs_config: { first_address_family_version: 'V4' } } },
       'upstream_connection_options.happy_eyeballs_config.first_address_family_version',
       /only DEFAULT/,
