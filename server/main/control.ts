@@ -7,6 +7,7 @@ import type { Node } from '../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { LogFile, LogFileManager, ServerInfo } from '../api/registry.ts';
 import type { StatStore } from '../api/stats.ts';
 import { rejectOtherFields } from '../common/config/handled_fields.ts';
+import { discoveryNode } from '../common/discovery_node.ts';
 import { compileListener } from '../common/listener/listener_config.ts';
 import { ExtensionRegistry } from '../common/registry.ts';
 import { compileRouteConfiguration } from '../common/router/route_config.ts';
@@ -23,7 +24,6 @@ import type { OnPiece } from './config_store/slot_allocator.ts';
 import type { HealthDiscovery } from './health_discovery/health_discovery.ts';
 import { WorkloadSecrets } from './mesh_identity/workload_secrets.ts';
 import { RuntimeLoader } from './runtime/runtime_loader.ts';
-import { discoveryNode } from './xds/node.ts';
 import { XdsSubscriptionFactory } from './xds/subscription_factory.ts';
 
 const require = createRequire(import.meta.url);

@@ -180,6 +180,7 @@ async function observe(t: TestContext, command: readonly string[]): Promise<obje
     await sleep(1500);
     seen[name] = calls.map(({ head, report }) => [head, JSON.parse(JSON.stringify(report, comparable))]);
   }
+  seen['stats'] = await (await fetch(`${proxy.admin}/stats?filter=open_telemetry_access_log`)).text();
   return seen;
 }
 

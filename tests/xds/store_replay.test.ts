@@ -24,8 +24,6 @@ const NOT_YET: readonly string[] = [
   // Filters.
   "Didn't find a registered implementation for 'envoy.filters.http.rbac'",
   "with type URL: 'envoy.extensions.filters.http.lua.v3.Lua'",
-  // Access loggers.
-  "access_log.typed_config: Didn't find a registered implementation for 'envoy.access_loggers.http_grpc'",
 ];
 
 afterEach(closeAll);

@@ -381,6 +381,7 @@ export class ActiveStream extends FilterManager implements RequestDecoder, LogCo
 
   private log(type: AccessLogType): void {
     this.accessLogType = type;
+    if (type !== 'DownstreamEnd') this.manager.countWireBytes(this.streamInfo, this.encoder.bytesMeter);
     const logs = this.manager.config.accessLogs;
     for (let i = 0; i < logs.length; i++) logs[i].log(this);
   }

@@ -29,9 +29,20 @@ export function sendRequest(
   localIp: string,
   callbacks: AsyncCallbacks,
 ): void {
+  if (timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(timeoutMs));
+  const pool = poolFor(cluster, headers, localIp);
+  if (pool === undefined) callbacks.onFailure();
+  else new ReportedRequest(cluster, headers, body, callbacks).start(pool, timeoutMs);
+}
+
+/** Where a request of the proxy's own goes, whose headers say that it is one; undefined where it can go nowhere. */
+export function poolFor(
+  cluster: ThreadLocalCluster,
+  headers: RequestHeaderMap,
+  localIp: string,
+): HttpConnPool | undefined {
   headers.set('x-envoy-internal', 'true');
   headers.set('x-forwarded-for', localIp);
-  if (timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(timeoutMs));
   const host = cluster.chooseHost(undefined) as Host | undefined;
   const address = ipAddress(localIp, 0);
   const info = new StreamInfoRecord(
@@ -40,12 +51,8 @@ export function sendRequest(
     monotonicNow(),
   );
   const pool = host && cluster.httpPool(host, DEFAULT_PRIORITY, info, headers);
-  if (pool === undefined) {
-    cluster.chargeLocalResponse(503, headers);
-    callbacks.onFailure();
-    return;
-  }
-  new ReportedRequest(cluster, headers, body, callbacks).start(pool, timeoutMs);
+  if (pool === undefined) cluster.chargeLocalResponse(503, headers);
+  return pool;
 }
 
 /** A request that is on its way by itself. Nobody hears how it ended, unless a class built on it does. */

@@ -181,13 +181,13 @@ export class ConnectionManager
     const { bytesReceived, wireBytesSent } = this.connection;
     info.downstreamWireBytesReceived = bytesReceived - this.receivedBefore;
     info.downstreamWireBytesSent = wireBytesSent - this.sentBefore;
-    this.receivedBefore = bytesReceived;
-    this.sentBefore = wireBytesSent;
   }
 
   /** A stream is over. The last one takes its place. */
   streamEnded(stream: ActiveStream): void {
     const { streams, connection } = this;
+    this.receivedBefore = connection.bytesReceived;
+    this.sentBefore = connection.wireBytesSent;
     const last = streams.pop()!;
     if (last !== stream) {
       streams[stream.position] = last;

@@ -6,12 +6,10 @@ import { durationMs } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
-import { latin1Of } from '../matcher/latin1.ts';
+import { compileGrpcService, configuredHeaders } from '../grpc/grpc_service.ts';
 import type { Collector } from './exporter.ts';
 
 const HANDLED_HTTP = new Set(['http_uri', 'request_headers_to_add']);
-const HANDLED_GRPC = new Set(['envoy_grpc', 'timeout', 'initial_metadata']);
-const HANDLED_ENVOY_GRPC = new Set(['cluster_name', 'authority']);
 
 /** `defaultPath`: where the URI has none. Throws ConfigError. */
 export function compileHttpCollector(
@@ -31,7 +29,7 @@ export function compileHttpCollector(
     cluster,
     authority: match?.[1] || cluster,
     path: match?.[2] || defaultPath,
-    headers: headersOf(service.request_headers_to_add.map(({ header }) => header)),
+    headers: configuredHeaders(service.request_headers_to_add.map(({ header }) => header)),
     timeoutMs: durationMs(timeout) ?? 0,
   };
 }
@@ -43,23 +41,5 @@ export function compileGrpcCollector(
   context: FactoryContext,
   path: string,
 ): Collector {
-  rejectOtherFields(service, HANDLED_GRPC, path);
-  const { envoy_grpc: envoyGrpc } = service;
-  const where = at(path, 'envoy_grpc');
-  if (envoyGrpc === undefined) throw new ConfigError(where, 'value is required');
-  rejectOtherFields(envoyGrpc, HANDLED_ENVOY_GRPC, where);
-  const { cluster_name: cluster, authority } = envoyGrpc;
-  context.checkCluster(cluster, at(where, 'cluster_name'));
-  return {
-    protocol: 'grpc',
-    cluster,
-    authority: authority || cluster,
-    path: method,
-    headers: headersOf(service.initial_metadata),
-    timeoutMs: durationMs(service.timeout) ?? 0,
-  };
-}
-
-function headersOf(list: readonly (core.HeaderValue | undefined)[]): Collector['headers'] {
-  return list.map((header) => [(header?.key ?? '').toLowerCase(), latin1Of(header?.value ?? '')] as const);
+  return { protocol: 'grpc', ...compileGrpcService(service, method, context, path) };
 }

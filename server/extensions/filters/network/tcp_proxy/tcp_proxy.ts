@@ -20,6 +20,7 @@ import { TcpActiveClient } from '../../../../common/conn_pool/tcp_conn_pool.ts';
 import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_connection.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
+import { randomUuid } from '../../../../common/http/random_uuid.ts';
 import type { SocketConnection } from '../../../../common/network/connection.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import { TCP_PROXY_STATS } from '../../../../common/stats/families/tcp_proxy.ts';
@@ -97,6 +98,7 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
 
   onNewConnection(): NetworkFilterStatus {
     const { config, info } = this;
+    if (config.accessLogs.length > 0) info.requestId = randomUuid();
     const idle = info.filterState.get(IDLE_TIMEOUT_KEY);
     this.idleTimeoutMs = idle === undefined ? config.idleTimeoutMs : Number(idle.serializeAsString());
     const now = monotonicNow();
@@ -159,6 +161,7 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     else if (event === 'LocalClose') upstream.close('NoFlush', connection.localCloseReason);
     else if (connection.remoteReset) upstream.close('AbortReset');
     else this.flushUpstream(upstream);
+    this.info.requestComplete = monotonicNow();
     this.log('TcpConnectionEnd');
     if (this.info.responseFlags !== 0) requestCapture.offerConnection(this.info);
   }

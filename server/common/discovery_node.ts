@@ -2,9 +2,9 @@
 // some serve nobody else; so we name the Envoy whose behaviour this is, and ourselves in the build's label.
 // https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/base.proto#config-core-v3-node
 
-import type { Node } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
-import { create } from '../../../xds-protos/load.ts';
-import type { Extension } from '../../api/registry.ts';
+import type { Node } from '../../xds-protos/generated/envoy/config/core/v3.ts';
+import { create } from '../../xds-protos/load.ts';
+import type { Extension } from '../api/registry.ts';
 
 /** The Envoy whose API and behaviour this follows. */
 const ENVOY_VERSION = { major_number: 1, minor_number: 40, patch: 0 };

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { create } from '../../../xds-protos/load.ts';
-import { structToJson } from '../../../xds-protos/well_known.ts';
-import { discoveryNode } from './node.ts';
+import { create } from '../../xds-protos/load.ts';
+import { structToJson } from '../../xds-protos/well_known.ts';
+import { discoveryNode } from './discovery_node.ts';
 
 test('the node keeps what the bootstrap says and adds version and extensions', () => {
   const own = create('envoy.config.core.v3.Node', {
