@@ -77,7 +77,8 @@ function listener(name: string, matches: readonly object[]) {
 /** Throws what ours says against it. */
 function ours(config: ReturnType<typeof listener>): FilterChainMatcher<string> {
   const { filter_chains } = fromJson('envoy.config.listener.v3.Listener', config);
-  const entries = filter_chains.map((chain: FilterChain) => ({
+  const entries = filter_chains.map((chain: FilterChain, index) => ({
+    index,
     name: chain.name,
     match: chain.filter_chain_match,
     chain: chain.name,

@@ -222,6 +222,7 @@ function compileChains(
   };
   const entries = listener.filter_chains.map((chain, index) => ({
     name: chain.name,
+    index,
     match: chain.filter_chain_match,
     chain: compileOne(chain, at(at(path, 'filter_chains'), index)),
   }));

@@ -48,7 +48,11 @@ test('the chain that is chosen fails none of its criteria, and one that alone is
   fc.assert(
     fc.property(match, fc.array(connection, { minLength: 10, maxLength: 20 }), (config, connections) => {
       const message = fromJson('envoy.config.listener.v3.FilterChainMatch', config);
-      const matcher = compileFilterChainMatch([{ name: 'a', match: message, chain: 'a' }], undefined, '');
+      const matcher = compileFilterChainMatch(
+        [{ name: 'a', index: 0, match: message, chain: 'a' }],
+        undefined,
+        '',
+      );
       for (const info of connections) {
         const found = matcher.find(info) === 'a';
         if (found) chosen++;
@@ -70,6 +74,7 @@ test('of several, the chosen one fails no criterion', () => {
       (configs, connections) => {
         const entries = configs.map((config, i) => ({
           name: String(i),
+          index: i,
           match: fromJson('envoy.config.listener.v3.FilterChainMatch', config),
           chain: i,
         }));
@@ -120,7 +125,7 @@ test('a matcher tree of filter chains explains what it finds', () => {
         });
         const matcher = compileFilterChainMatcher(
           tree,
-          [{ name: 'a', match: undefined, chain: 'a' }],
+          [{ name: 'a', index: 0, match: undefined, chain: 'a' }],
           fallback ? 'default' : undefined,
           '',
         );

@@ -8,13 +8,15 @@ import { allOf, leaf } from '../matcher/explain.ts';
 import { CidrRange, type CidrRangeMessage, isSameIpOrLoopback, parseIp } from './address.ts';
 import { transportProtocol } from './filter_chain_match.ts';
 
-/** Does every criterion of the chain hold? That is necessary to be chosen; another chain may be more specific. */
+/**
+ * Does every criterion of the chain hold? That is necessary to be chosen; another chain may be more specific. `what` is what to call
+ * it: see filterChainTitle.
+ */
 export function explainFilterChain(
-  name: string,
+  what: string,
   match: FilterChainMatch | undefined,
   info: ConnectionInfo,
 ): ExplainNode {
-  const what = `filter chain '${name}'`;
   if (match === undefined) return { what, matched: true, reason: 'takes any connection', children: [] };
   const parts = [...criteria(match, info)];
   return parts.length === 0

@@ -26,7 +26,7 @@ function range(text: string): { address_prefix: string; prefix_len: { value: num
 }
 
 function chain(name: string, match: Partial<FilterChainMatch>): FilterChainEntry<string> {
-  return { name, match: { ...NO_MATCH, ...match }, chain: name };
+  return { name, index: 0, match: { ...NO_MATCH, ...match }, chain: name };
 }
 
 function connection(facts: Partial<ConnectionInfo>): ConnectionInfo {

@@ -14,6 +14,8 @@ import { CidrTable } from './cidr_table.ts';
 export interface FilterChainEntry<T> {
   /** FilterChain.name, for messages. */
   readonly name: string;
+  /** Its place in the listener. */
+  readonly index: number;
   readonly match: FilterChainMatch | undefined;
   readonly chain: T;
 }
@@ -217,9 +219,14 @@ class TreeMatcher<T> implements FilterChainMatcher<T> {
       node = specific ?? node.any;
     }
     const fallback = this.#default === undefined ? 'no filter chain' : 'the default filter chain';
-    const reason = node === undefined ? fallback : `filter chain '${node.entry.name}'`;
+    const reason = node === undefined ? fallback : filterChainTitle(node.entry.name, node.entry.index);
     return { what: 'filter chain match', matched: node !== undefined, reason, children };
   }
+}
+
+/** What to call a chain: most have no name. */
+export function filterChainTitle(name: string, index: number): string {
+  return name === '' ? `filter chain ${index}` : `filter chain '${name}'`;
 }
 
 function configuredValues(step: Step, match: FilterChainMatch, path: string): readonly (Key | CidrRange)[] {

@@ -23,7 +23,7 @@ const map = (name: string, entries: Record<string, string>) => ({
 });
 
 function compile(matcher: object, names: readonly string[] = ['a', 'b']) {
-  const entries = names.map((name) => ({ name, match: undefined, chain: name }));
+  const entries = names.map((name, index) => ({ name, index, match: undefined, chain: name }));
   return compileFilterChainMatcher(fromJson('xds.type.matcher.v3.Matcher', matcher), entries, 'default', '');
 }
 

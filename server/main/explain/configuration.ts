@@ -15,6 +15,7 @@ import type {
   ScopedRoutes,
 } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { create, decode, decodeAny, encode } from '../../../xds-protos/load.ts';
+import type { CachedDnsHost } from '../../api/dns_cache.ts';
 import type { HttpFilterConfig } from '../../api/http/filter.ts';
 import type { FactoryContext, Provider, Registry, ServerInfo } from '../../api/registry.ts';
 import type { RouteConfig, RouteScope } from '../../api/router.ts';
@@ -141,6 +142,11 @@ export class CompiledConfiguration {
     const cluster = this.#compileCluster(update, endpoints);
     this.#clusters.set(name, { update, endpoints, cluster });
     return cluster;
+  }
+
+  /** What a DNS cache knows of a host, by its key; undefined where nobody asks for it. */
+  dnsHost(cache: string, key: string): CachedDnsHost | undefined {
+    return (this.#get('dns_host', `${cache} ${key}`) as Update<'dns_host'> | undefined)?.host;
   }
 
   clusterMessage(name: string): Cluster | undefined {

@@ -7,6 +7,7 @@ import type { Address, SslConnectionInfo } from '../../api/stream_info.ts';
 import type { FilterChainConfig, ListenerConfig } from '../../common/listener/listener_config.ts';
 import { ipAddress, parseAddress } from '../../common/network/address.ts';
 import { explainFilterChain } from '../../common/network/explain_filter_chains.ts';
+import { filterChainTitle } from '../../common/network/filter_chain_match.ts';
 import { ConnectionInfoRecord } from '../../common/stream_info/stream_info.ts';
 import type { ExplainedListener } from './configuration.ts';
 import { addressText, type Description } from './description.ts';
@@ -280,7 +281,7 @@ export function chooseFilterChain(
     if (config.filterChains[index] === chain) return [];
     const label = chainName(name, index);
     if (byTree) return [];
-    const node = explainFilterChain(label, match, info);
+    const node = explainFilterChain(filterChainTitle(name, index), match, info);
     if (!node.matched) return [{ name: label, node }];
     const reason = 'another chain is more specific';
     const lost = { what: 'the most specific', matched: false, reason, children: [] };

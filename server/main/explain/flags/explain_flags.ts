@@ -25,6 +25,7 @@ import {
   upstreamMaxDuration,
   upstreamTimeout,
 } from './limit_causes.ts';
+import { localHealth, resolutionFailed } from './local_causes.ts';
 import {
   byFilter,
   clientGone,
@@ -50,6 +51,8 @@ const CAUSES: Readonly<Record<string, (evidence: FlagEvidence) => Cause>> = {
   NR: noRoute,
   NC: noCluster,
   NFCF: noFilterConfig,
+  DF: resolutionFailed,
+  LH: localHealth,
   DC: clientGone,
   DR: clientGone,
   DPE: clientProtocolError,
