@@ -340,35 +340,6 @@ suite('Upstream: connection pools and original destinations', () => {
   );
 
   compare(
-    'happy eyeballs: the next address when one does not answer',
-    () => {
-      const further = (first: string, ...others: string[]): object => ({
-        endpoint: {
-          address: { socket_address: { address: first, port_value: port() } },
-          additional_addresses: others.map((address) => ({
-            address: { socket_address: { address, port_value: port() } },
-          })),
-        },
-      });
-      return bootstrap([
-        cluster('refused', [{ lb_endpoints: [further('127.0.0.9', '127.0.0.1')] }]),
-        cluster('silent', [{ lb_endpoints: [further('192.0.2.1', '127.0.0.1')] }], { connect_timeout: '3s' }),
-        cluster('six', [{ lb_endpoints: [further('::1', '127.0.0.1')] }]),
-        cluster('nowhere', [{ lb_endpoints: [further('127.0.0.9', '127.0.0.8')] }]),
-        cluster('logical', [{ lb_endpoints: [at(port(), {}, 'turns.test')] }], {
-          type: 'LOGICAL_DNS',
-          dns_lookup_family: 'V4_ONLY',
-          typed_dns_resolver_config: dns.resolver(),
-        }),
-      ]);
-    },
-    async (proxy) => ({
-      answers: await answers(proxy, ['refused', 'silent', 'six', 'nowhere', 'logical', 'refused']),
-      stats: await counters(proxy, '^cluster\\..*upstream_cx_(total|active|connect_fail)$'),
-    }),
-  );
-
-  compare(
     'max_connection_duration',
     () => bootstrap([cluster('short', [{ lb_endpoints: [at(port())] }], http2())]),
     async (proxy) => {

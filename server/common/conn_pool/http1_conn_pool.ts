@@ -17,6 +17,7 @@ import { NetworkFilterManager } from '../network/filter_manager.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
 import { ActiveClient } from './active_client.ts';
 import { ConnPoolBase } from './conn_pool_base.ts';
+import { connectToAny } from './connect_to_any.ts';
 import type { PoolStream } from './http_conn_pool.ts';
 import type { UpstreamConnection } from './upstream_connection.ts';
 
@@ -24,6 +25,10 @@ const STAT = CLUSTER_TRAFFIC_STATS.offset;
 
 export class Http1ConnPool extends ConnPoolBase {
   protected override connect(): number {
+    const { values, base } = this.cluster.stats;
+    values[base + STAT.upstream_cx_http1_total]++;
+    if (this.host.otherIps.length > 0)
+      return connectToAny(this, 1, (upstream) => new Http1ActiveClient(this, upstream));
     return new Http1ActiveClient(this, undefined).capacity;
   }
 }
@@ -45,8 +50,6 @@ export class Http1ActiveClient
   constructor(pool: ConnPoolBase, upstream: UpstreamConnection | undefined) {
     super(pool, 1, upstream);
     const { cluster } = pool;
-    const { values, base } = cluster.stats;
-    values[base + STAT.upstream_cx_http1_total]++;
     const { connection } = this.upstream;
     this.codec = new Http1ClientConnection(connection, this, cluster.http1Settings, cluster.http1Stats);
     const reader = new CodecReader(this.codec);

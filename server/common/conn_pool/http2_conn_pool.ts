@@ -19,6 +19,7 @@ import { NetworkFilterManager } from '../network/filter_manager.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
 import { ActiveClient } from './active_client.ts';
 import { ConnPoolBase } from './conn_pool_base.ts';
+import { connectToAny } from './connect_to_any.ts';
 import type { PoolStream } from './http_conn_pool.ts';
 import type { UpstreamConnection } from './upstream_connection.ts';
 
@@ -26,6 +27,14 @@ const STAT = CLUSTER_TRAFFIC_STATS.offset;
 
 export class Http2ConnPool extends ConnPoolBase {
   protected override connect(): number {
+    const { host, cluster } = this;
+    const { values, base } = cluster.stats;
+    values[base + STAT.upstream_cx_http2_total]++;
+    if (host.otherIps.length > 0) {
+      const most = cluster.features.maxRequestsPerConnection || Number.MAX_SAFE_INTEGER;
+      const capacity = Math.min(cluster.http2Settings.maxConcurrentStreams, most);
+      return connectToAny(this, capacity, (upstream) => new Http2ActiveClient(this, upstream));
+    }
     return new Http2ActiveClient(this, undefined).capacity;
   }
 }
@@ -45,8 +54,6 @@ export class Http2ActiveClient
   constructor(pool: ConnPoolBase, upstream: UpstreamConnection | undefined) {
     const { cluster } = pool;
     super(pool, cluster.http2Settings.maxConcurrentStreams, upstream);
-    const { values, base } = cluster.stats;
-    values[base + STAT.upstream_cx_http2_total]++;
     const { connection } = this.upstream;
     connection.reader = this;
     connection.addConnectionCallbacks(this);

@@ -10,6 +10,8 @@ import { NetworkFilterManager } from '../network/filter_manager.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
 import type { Host } from '../upstream/host.ts';
 import type { ThreadLocalCluster } from '../upstream/thread_local_cluster.ts';
+import { happyEyeballs } from './connect_to_any.ts';
+import type { HappyEyeballs, HappyEyeballsCallbacks } from './happy_eyeballs.ts';
 import type { PoolFailureReason } from './http_conn_pool.ts';
 import { UpstreamConnection, type UpstreamConnectionOwner } from './upstream_connection.ts';
 
@@ -23,12 +25,15 @@ export interface TcpPoolCallbacks extends ByteReader {
 }
 
 /** A connection of its own for `callbacks`. */
-export class TcpActiveClient implements UpstreamConnectionOwner {
-  readonly upstream: UpstreamConnection;
+export class TcpActiveClient implements UpstreamConnectionOwner, HappyEyeballsCallbacks {
+  /** From when it is connected; before, where its host has one address. */
+  upstream!: UpstreamConnection;
   readonly host: Host;
   private readonly cluster: ThreadLocalCluster;
   private readonly callbacks: TcpPoolCallbacks;
   private cancelled = false;
+  /** While several addresses are tried. */
+  private race: HappyEyeballs | undefined = undefined;
 
   /**
    * Starts to connect. The caller has a connection of the breaker already. Undefined, after `onPoolFailure('Overflow')`,
@@ -62,12 +67,27 @@ export class TcpActiveClient implements UpstreamConnectionOwner {
     this.cluster = cluster;
     this.host = host;
     this.callbacks = callbacks;
-    this.upstream = new UpstreamConnection(cluster, host, DEFAULT_PRIORITY, options, true, this);
-    const { connection } = this.upstream;
+    if (host.otherIps.length === 0)
+      this.ownerOf(new UpstreamConnection(cluster, host, DEFAULT_PRIORITY, options, true, this));
+    else {
+      const Race = happyEyeballs();
+      this.race = new Race(cluster, host, DEFAULT_PRIORITY, options, true, this);
+    }
+  }
+
+  ownerOf(upstream: UpstreamConnection): this {
+    this.upstream = upstream;
+    this.race = undefined;
+    const { connection } = upstream;
     connection.enableHalfClose(true);
-    connection.reader = callbacks;
-    const { filters } = cluster.config;
-    if (filters.length > 0) NetworkFilterManager.install(connection, filters, callbacks);
+    connection.reader = this.callbacks;
+    const { filters } = this.cluster.config;
+    if (filters.length > 0) NetworkFilterManager.install(connection, filters, this.callbacks);
+    return this;
+  }
+
+  onConnectFailed(timeout: boolean, event: ConnectionEvent, transportFailure: string): void {
+    this.onFailed(timeout, event, transportFailure);
   }
 
   /** Gives a connection up that is still being made. Nothing is called any more. */
@@ -75,7 +95,8 @@ export class TcpActiveClient implements UpstreamConnectionOwner {
     this.cancelled = true;
     const { values, base } = this.cluster.stats;
     values[base + STAT.upstream_rq_cancelled]++;
-    this.upstream.connection.close('NoFlush');
+    if (this.race !== undefined) this.race.close();
+    else this.upstream.connection.close('NoFlush');
   }
 
   onUpstreamConnected(): void {
@@ -90,15 +111,16 @@ export class TcpActiveClient implements UpstreamConnectionOwner {
   }
 
   onUpstreamConnectFailed(timeout: boolean, event: ConnectionEvent): void {
+    this.onFailed(timeout, event, this.upstream.connection.transportFailureReason);
+  }
+
+  private onFailed(timeout: boolean, event: ConnectionEvent, transportFailure: string): void {
     this.leaveQueue();
     if (this.cancelled) return;
     const { values, base } = this.cluster.stats;
     values[base + STAT.upstream_rq_pending_failure_eject]++;
     const remote = event === 'RemoteClose' ? 'RemoteConnectionFailure' : 'LocalConnectionFailure';
-    this.callbacks.onPoolFailure(
-      timeout ? 'Timeout' : remote,
-      this.upstream.connection.transportFailureReason,
-    );
+    this.callbacks.onPoolFailure(timeout ? 'Timeout' : remote, transportFailure);
   }
 
   onUpstreamClosed(event: ConnectionEvent): void {

@@ -16,6 +16,7 @@ import { CLUSTER_TRAFFIC_STATS } from '../stats/families/cluster.ts';
 import { ConnectionInfoRecord } from '../stream_info/stream_info.ts';
 import type { Host } from '../upstream/host.ts';
 import type { ThreadLocalCluster } from '../upstream/thread_local_cluster.ts';
+import type { HappyEyeballs } from './happy_eyeballs.ts';
 
 const STAT = CLUSTER_TRAFFIC_STATS.offset;
 
@@ -43,10 +44,14 @@ export class UpstreamConnection implements TimerOwner {
   private readonly timer: Timer;
   private readonly readable: ReadableSocket;
   private readonly priority: Priority;
+  private readonly race: HappyEyeballs | undefined;
   private finished = false;
   private timedOut = false;
 
-  /** `bulk`: read into a private, growing buffer (TCP proxying) instead of the shared one. */
+  /**
+   * `bulk`: read into a private, growing buffer (TCP proxying) instead of the shared one. `attempt`: to one of several
+   * addresses, and one of several connections of which one will be; it counts, and has an owner, when it has won.
+   */
   constructor(
     cluster: ThreadLocalCluster,
     host: Host,
@@ -54,12 +59,15 @@ export class UpstreamConnection implements TimerOwner {
     options: UpstreamTransportSocketOptions | undefined,
     bulk: boolean,
     owner: UpstreamConnectionOwner,
+    attempt?: { readonly race: HappyEyeballs; readonly ip: string },
   ) {
     this.cluster = cluster;
     this.host = host;
     this.owner = owner;
     this.priority = priority;
-    this.connectStart = monotonicNow();
+    this.race = attempt?.race;
+    this.connectStart = attempt?.race.connectStart ?? monotonicNow();
+    const ip = attempt?.ip ?? host.address.ip;
     const { config } = cluster;
     const bind = config.bindAddress;
     const secure = host.transportSocket;
@@ -67,10 +75,9 @@ export class UpstreamConnection implements TimerOwner {
       bulk && secure === undefined ? new PrivateReadBuffer(config.perConnectionBufferLimitBytes) : undefined;
     const raw = connectSocket(
       {
-        ip: host.address.ip,
-        otherIps: host.otherIps,
+        ip,
         port: host.address.port,
-        path: host.address.ip === '' ? host.address.text : '',
+        path: ip === '' ? host.address.text : '',
         localAddress: bind?.ip,
         localPort: bind?.port ?? 0,
       },
@@ -80,7 +87,7 @@ export class UpstreamConnection implements TimerOwner {
     const id = newConnectionId();
     const info = new ConnectionInfoRecord(
       id,
-      host.address,
+      attempt === undefined ? host.address : ipAddress(ip, host.address.port),
       UNKNOWN_ADDRESS,
       '',
       Date.now(),
@@ -110,33 +117,47 @@ export class UpstreamConnection implements TimerOwner {
       txBytesTotal: STAT.upstream_cx_tx_bytes_total,
     };
     this.connection.addConnectionCallbacks({ onEvent: (event) => this.onEvent(event) });
-    if (config.tcpKeepalive !== undefined && host.address.ip !== '') {
+    if (config.tcpKeepalive !== undefined && ip !== '') {
       const { time, interval, probes } = config.tcpKeepalive;
       raw.socket.setKeepAlive(true, time * 1000, interval * 1000, probes);
     }
     this.timer = new Timer(this);
+    if (attempt !== undefined) return;
     this.timer.enable(config.connectTimeoutMs, this.connectStart);
-    this.begin();
-    if (host.otherIps.length > 0) this.countAttempts(raw.socket);
+    UpstreamConnection.countBegin(cluster, host);
   }
 
-  /** Of several addresses each attempt counts as a connection, as in Envoy; the first is counted already. */
-  private countAttempts(socket: Socket): void {
-    let attempts = 0;
-    socket.on('connectionAttempt', () => {
-      if (++attempts === 1) return;
-      const { values, base } = this.cluster.stats;
-      values[base + STAT.upstream_cx_total]++;
-    });
-  }
-
-  private begin(): void {
-    this.cluster.hold();
-    const { values, base } = this.cluster.stats;
+  static countBegin(cluster: ThreadLocalCluster, host: Host): void {
+    cluster.hold();
+    const { values, base } = cluster.stats;
     values[base + STAT.upstream_cx_total]++;
     values[base + STAT.upstream_cx_active]++;
-    this.host.add(HostSlot.ActiveConnections, 1);
-    this.host.add(HostSlot.ConnectionTotal, 1);
+    host.add(HostSlot.ActiveConnections, 1);
+    host.add(HostSlot.ConnectionTotal, 1);
+  }
+
+  /** All but `letGo`, which comes after whoever is told of the end. */
+  static countEnd(
+    cluster: ThreadLocalCluster,
+    host: Host,
+    priority: Priority,
+    event: ConnectionEvent,
+    connectStart: number,
+  ): void {
+    const { values, base } = cluster.stats;
+    values[base + STAT.upstream_cx_active]--;
+    values[base + STAT.upstream_cx_destroy]++;
+    values[
+      base + (event === 'RemoteClose' ? STAT.upstream_cx_destroy_remote : STAT.upstream_cx_destroy_local)
+    ]++;
+    host.add(HostSlot.ActiveConnections, -1);
+    cluster.resourceManager(priority).releaseConnection();
+    cluster.stats.record(STAT.upstream_cx_length_ms, monotonicNow() - connectStart);
+  }
+
+  static countConnectFailed({ stats }: ThreadLocalCluster, host: Host): void {
+    stats.values[stats.base + STAT.upstream_cx_connect_fail]++;
+    host.add(HostSlot.ConnectFail, 1);
   }
 
   onTimeout(): void {
@@ -152,13 +173,12 @@ export class UpstreamConnection implements TimerOwner {
     try {
       this.timer.disable();
       this.connected = true;
+      this.race?.onWon(this);
       const now = monotonicNow();
       const { socket } = this.connection;
       if (this.host.transportSocket === undefined) this.connectEnd = now;
       else this.handshakeEnd = now;
       const info = this.connection.info as ConnectionInfoRecord;
-      if (this.host.otherIps.length > 0 && socket.remoteAddress !== undefined)
-        info.remoteAddress = ipAddress(socket.remoteAddress, this.host.address.port);
       if (socket.localAddress !== undefined)
         info.localAddress = ipAddress(socket.localAddress, socket.localPort ?? 0);
       this.cluster.stats.record(STAT.upstream_cx_connect_ms, now - this.connectStart);
@@ -184,23 +204,19 @@ export class UpstreamConnection implements TimerOwner {
     if (event === 'Connected' || this.finished) return;
     this.finished = true;
     this.timer.disable();
-    const { values, base } = this.cluster.stats;
-    values[base + STAT.upstream_cx_active]--;
-    values[base + STAT.upstream_cx_destroy]++;
-    values[
-      base + (event === 'RemoteClose' ? STAT.upstream_cx_destroy_remote : STAT.upstream_cx_destroy_local)
-    ]++;
-    this.host.add(HostSlot.ActiveConnections, -1);
-    this.cluster.resourceManager(this.priority).releaseConnection();
-    this.cluster.stats.record(STAT.upstream_cx_length_ms, monotonicNow() - this.connectStart);
+    const { cluster, host, race } = this;
+    if (race !== undefined && !this.connected) {
+      race.onLost(this, event);
+      return;
+    }
+    UpstreamConnection.countEnd(cluster, host, this.priority, event, this.connectStart);
     if (this.connected) {
       this.owner.onUpstreamClosed(event);
     } else {
-      values[base + STAT.upstream_cx_connect_fail]++;
-      this.host.add(HostSlot.ConnectFail, 1);
+      UpstreamConnection.countConnectFailed(cluster, host);
       this.owner.onUpstreamConnectFailed(this.timedOut, event);
     }
-    this.cluster.letGo();
+    cluster.letGo();
   }
 }
 

@@ -3,7 +3,6 @@
 // where a platform does not allow that, plain `data` events do the same job a little slower.
 
 import {
-  isIP,
   connect as netConnect,
   type OnReadOpts,
   type Server,
@@ -14,8 +13,6 @@ import {
 
 /** Bytes of one read at most. Source: measured; Envoy reads 16 KiB slices, larger reads cost fewer system calls. */
 const SHARED_BUFFER_BYTES = 65_536;
-/** ms until the next address is tried. Source: RFC 8305 5, and Envoy's HappyEyeballsConnectionProvider. */
-const HAPPY_EYEBALLS_DELAY_MS = 300;
 /**
  * Bounds of a private read buffer, bytes: small for the many connections that say little, growing when reads fill it, so
  * that bulk TCP is read in large pieces: as large as Envoy lets a connection buffer (per_connection_buffer_limit_bytes, 1 MiB).
@@ -223,25 +220,10 @@ export function fromDataEvents(socket: Socket): ReadableSocket {
   };
 }
 
-/** Several addresses of one host (RFC 8305): the next is tried when one fails or takes too long. */
-function happyEyeballs(ip: string, otherIps: readonly string[]): Partial<TcpNetConnectOpts> {
-  const addresses = [ip, ...otherIps].map((address) => ({ address, family: isIP(address) }));
-  return {
-    // Not an address, so that node asks `lookup`.
-    host: 'endpoint',
-    // Later, so that whoever opens the connection hears of each attempt.
-    lookup: (_name, _options, found) => process.nextTick(found, null, addresses),
-    autoSelectFamily: true,
-    autoSelectFamilyAttemptTimeout: HAPPY_EYEBALLS_DELAY_MS,
-  };
-}
-
 /** Opens a connection. Reading starts by itself once connected. Never throws for an unreachable peer: that is an `error` event. */
 export function connectSocket(
   to: {
     readonly ip: string;
-    /** Tried in turn with `ip`, alternating between IPv4 and IPv6. */
-    readonly otherIps: readonly string[];
     readonly port: number;
     readonly path: string;
     readonly localAddress: string | undefined;
@@ -262,9 +244,8 @@ export function connectSocket(
       : ({
           ...common,
           port: to.port,
-          ...(to.otherIps.length === 0
-            ? { host: to.ip, autoSelectFamily: false }
-            : happyEyeballs(to.ip, to.otherIps)),
+          host: to.ip,
+          autoSelectFamily: false,
           ...(to.localAddress === undefined
             ? {}
             : { localAddress: to.localAddress, localPort: to.localPort }),

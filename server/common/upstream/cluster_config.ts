@@ -25,7 +25,12 @@ import { compileOutlierDetection, type OutlierDetectionConfig } from './outlier_
 import { overrideHostStatuses } from './override_host.ts';
 import { DEFAULT_THRESHOLDS, type Thresholds } from './resource_manager.ts';
 import { compileTransportSockets, type TransportSocketMatcher } from './transport_socket_matcher.ts';
-import { compileBindConfig, compileConnectionOptions } from './upstream_connection_options.ts';
+import {
+  compileBindConfig,
+  compileConnectionOptions,
+  compileHappyEyeballs,
+  type HappyEyeballsConfig,
+} from './upstream_connection_options.ts';
 
 /** Source: Cluster.connect_timeout, 5 s. */
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
@@ -155,6 +160,7 @@ export interface ClusterConfig {
   readonly isSecure: boolean;
   readonly bindAddress: Address | undefined;
   readonly tcpKeepalive: TcpKeepalive | undefined;
+  readonly happyEyeballs: HappyEyeballsConfig;
   /** Network filters of upstream connections (Cluster.filters). */
   readonly filters: readonly NetworkFilterConfig[];
   /** ms in which changes of health become one; 0 = none do. */
@@ -245,6 +251,10 @@ export function compileCluster(
     isSecure: transportSockets.isSecure,
     bindAddress: compileBindConfig(cluster.upstream_bind_config, at(path, 'upstream_bind_config')),
     tcpKeepalive: compileConnectionOptions(
+      cluster.upstream_connection_options,
+      at(path, 'upstream_connection_options'),
+    ),
+    happyEyeballs: compileHappyEyeballs(
       cluster.upstream_connection_options,
       at(path, 'upstream_connection_options'),
     ),

@@ -111,11 +111,6 @@ describe('refused by name', () => {
       'load_assignment',
       /must have no load assignment/,
     ],
-    [
-      { upstream_connection_options: { happy_eyeballs_config: { first_address_family_version: 'V4' } } },
-      'upstream_connection_options.happy_eyeballs_config.first_address_family_version',
-      /only DEFAULT/,
-    ],
   ];
   for (const [json, path, message] of cases) {
     test(`${path}: ${String(message)}`, () =>

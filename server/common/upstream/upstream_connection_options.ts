@@ -5,12 +5,24 @@ import { createRequire } from 'node:module';
 import type { UpstreamConnectionOptions } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { BindConfig } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { wrapperValue } from '../../../xds-protos/well_known.ts';
-import { at, ConfigError } from '../../api/config_error.ts';
+import { at } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { parseAddress } from '../network/address.ts';
 import type { TcpKeepalive } from '../network/tcp_keepalive.ts';
 
+/** In which order the addresses of a host are tried. */
+export interface HappyEyeballsConfig {
+  /** That comes first; 'first': the one of the first address. */
+  readonly family: 'first' | 'IPv4' | 'IPv6';
+  /** So many of it before each address of the other. */
+  readonly count: number;
+}
+
+/** Source: UpstreamConnectionOptions.HappyEyeballsConfig. */
+const DEFAULT_HAPPY_EYEBALLS: HappyEyeballsConfig = Object.freeze({ family: 'first', count: 1 });
+
+const HAPPY_EYEBALLS_FIELDS = new Set(['first_address_family_version', 'first_address_family_count']);
 const require = createRequire(import.meta.url);
 
 const BIND_FIELDS = new Set(['source_address', 'freebind']);
@@ -28,16 +40,19 @@ export function compileBindConfig(config: BindConfig | undefined, path: string):
   return parseAddress({ socket_address: config.source_address }, at(path, 'source_address'));
 }
 
-/** Families take turns, beginning with that of the first address: that alone is what node does. Throws ConfigError. */
-function checkHappyEyeballs(
-  { happy_eyeballs_config: config }: UpstreamConnectionOptions,
+/** Throws ConfigError. */
+export function compileHappyEyeballs(
+  options: UpstreamConnectionOptions | undefined,
   path: string,
-): void {
-  if (config === undefined) return;
-  if (config.first_address_family_version !== 'DEFAULT')
-    throw new ConfigError(at(path, 'first_address_family_version'), 'only DEFAULT is supported');
-  if ((wrapperValue(config.first_address_family_count) ?? 1) !== 1)
-    throw new ConfigError(at(path, 'first_address_family_count'), 'only 1 is supported');
+): HappyEyeballsConfig {
+  const config = options?.happy_eyeballs_config;
+  if (config === undefined) return DEFAULT_HAPPY_EYEBALLS;
+  rejectOtherFields(config, HAPPY_EYEBALLS_FIELDS, at(path, 'happy_eyeballs_config'));
+  const { first_address_family_version: version } = config;
+  return {
+    family: version === 'V4' ? 'IPv4' : version === 'V6' ? 'IPv6' : 'first',
+    count: wrapperValue(config.first_address_family_count) ?? DEFAULT_HAPPY_EYEBALLS.count,
+  };
 }
 
 export function compileConnectionOptions(
@@ -46,7 +61,6 @@ export function compileConnectionOptions(
 ): TcpKeepalive | undefined {
   if (config === undefined) return undefined;
   rejectOtherFields(config, CONNECTION_FIELDS, path);
-  checkHappyEyeballs(config, at(path, 'happy_eyeballs_config'));
   const keepalive = config.tcp_keepalive;
   if (keepalive === undefined) return undefined;
   const { compileTcpKeepalive } =
