@@ -1,14 +1,25 @@
 // THE table: of any length, of which only the visible rows are drawn. Rows come from a list in memory, or page by page from the
 // proxy as they come into view. The first cell of a row is its link; arrow keys go from row to row.
 
-import { Link } from '@tanstack/react-router';
+// biome-ignore-all lint/a11y/noRedundantRoles: their display makes some browsers forget what they are
+
+import { useRouter } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { type KeyboardEvent, memo, type ReactNode, useCallback, useEffect, useRef, useState } from 'react';
+import {
+  type KeyboardEvent,
+  type MouseEvent,
+  memo,
+  type ReactNode,
+  useCallback,
+  useEffect,
+  useRef,
+  useState,
+} from 'react';
 import type { Query } from '../api/client.ts';
 import { pageOf, type Rows, useRows } from '../api/queries.ts';
 import { count } from '../format.ts';
 import { Failed, Waiting } from './EmptyState.tsx';
-import { linkProps, type Target } from './ScreenLink.tsx';
+import { type Target, useHref } from './ScreenLink.tsx';
 
 export interface Column<Row> {
   readonly id: string;
@@ -103,6 +114,8 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
     initialRect: { width: 800, height: 900 },
   });
   const visible = virtualizer.getVirtualItems();
+  const router = useRouter();
+  const hrefOf = useHref();
   const first = visible[0]?.index ?? 0;
   const last = visible.at(-1)?.index ?? FIRST_ROWS.last;
   useEffect(() => onRange?.({ first, last }), [first, last, onRange]);
@@ -116,8 +129,6 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
   if (rows.pending) return <Waiting />;
   if (rows.total === 0) return empty;
 
-  const before = visible[0]?.start ?? 0;
-  const after = virtualizer.getTotalSize() - (visible.at(-1)?.end ?? 0);
   const focusRow = (index: number): void => {
     const next = Math.max(0, Math.min(rows.total - 1, index));
     setActive(next);
@@ -136,41 +147,50 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
     event.preventDefault();
     focusRow(active + move);
   };
+  // One for all rows, whose links are plain: the router's own cost more than all else in a row.
+  const onClick = (event: MouseEvent): void => {
+    if (event.button !== 0 || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const href = (event.target as Element).closest('a.row-link')?.getAttribute('href');
+    if (typeof href !== 'string') return;
+    event.preventDefault();
+    router.history.push(href);
+  };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: keys of the rows' links come up to here
+    // biome-ignore lint/a11y/noStaticElementInteractions: keys and clicks of the rows' links come up to here
     <div
       className={compact ? 'table-scroll table-compact' : 'table-scroll'}
       ref={scroller}
       onKeyDown={onKeyDown}
+      onClick={onClick}
       // What scrolls must be reached by keyboard.
       tabIndex={link === undefined ? 0 : undefined}
     >
-      <table className="table" aria-label={label} aria-rowcount={rows.total + 1}>
-        <thead>
-          <tr aria-rowindex={1}>
+      <table className="table" role="table" aria-label={label} aria-rowcount={rows.total + 1}>
+        <thead role="rowgroup">
+          <tr role="row" aria-rowindex={1}>
             {columns.map((column) => (
               <HeadCell key={column.id} column={column} sort={sort} onSort={onSort} />
             ))}
           </tr>
         </thead>
-        <tbody>
-          {before > 0 && <Spacer height={before} columns={columns.length} />}
-          {visible.map(({ index }) => {
+        <tbody role="rowgroup" style={{ height: virtualizer.getTotalSize() }}>
+          {visible.map(({ index, start }) => {
             const row = rows.at(index);
             return (
               <TableRow
                 key={row === undefined ? index : rowKey(row)}
                 index={index}
+                start={start}
                 row={row}
                 answeredAt={rows.answeredAt(index)}
                 columns={columns}
                 link={link}
+                hrefOf={hrefOf}
                 active={index === active}
                 onActive={setActive}
               />
             );
           })}
-          {after > 0 && <Spacer height={after} columns={columns.length} />}
         </tbody>
       </table>
     </div>
@@ -179,10 +199,13 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
 
 interface TableRowProps<Row> {
   readonly index: number;
+  /** px from the top of the body. */
+  readonly start: number;
   readonly row: Row | undefined;
   readonly answeredAt: number;
   readonly columns: readonly Column<Row>[];
   readonly link: ((row: Row) => Target) | undefined;
+  readonly hrefOf: (target: Target) => string;
   readonly active: boolean;
   readonly onActive: (index: number) => void;
 }
@@ -190,20 +213,30 @@ interface TableRowProps<Row> {
 /** Drawn again only when it has changed: while somebody scrolls, most rows have not. */
 const TableRow = memo(PlainRow) as typeof PlainRow;
 
-function PlainRow<Row>({ index, row, answeredAt, columns, link, active, onActive }: TableRowProps<Row>) {
+function PlainRow<Row>({
+  index,
+  start,
+  row,
+  answeredAt,
+  columns,
+  link,
+  hrefOf,
+  active,
+  onActive,
+}: TableRowProps<Row>) {
   return (
-    <tr data-row={index} aria-rowindex={index + 2}>
+    <tr role="row" data-row={index} aria-rowindex={index + 2} style={{ top: start }}>
       {columns.map((column, place) => (
         <Cell key={column.id} column={column} row={row} answeredAt={answeredAt}>
           {row !== undefined && place === 0 && link !== undefined ? (
-            <Link
-              {...linkProps(link(row))}
+            <a
+              href={hrefOf(link(row))}
               className="row-link"
               tabIndex={active ? 0 : -1}
               onFocus={() => onActive(index)}
             >
               {column.cell(row, answeredAt)}
-            </Link>
+            </a>
           ) : undefined}
         </Cell>
       ))}
@@ -223,7 +256,7 @@ function HeadCell<Row>({
   const { title, sort: field, number = false } = column;
   if (field === undefined || onSort === undefined) {
     return (
-      <th scope="col" className={classOf(column)}>
+      <th role="columnheader" scope="col" className={classOf(column)}>
         {title}
       </th>
     );
@@ -232,7 +265,7 @@ function HeadCell<Row>({
   const next =
     order === 'none' ? (number ? `-${field}` : field) : order === 'ascending' ? `-${field}` : field;
   return (
-    <th scope="col" className={classOf(column)} aria-sort={order}>
+    <th role="columnheader" scope="col" className={classOf(column)} aria-sort={order}>
       <button type="button" className="sort" onClick={() => onSort(next)}>
         <span>{title}</span>
         <svg viewBox="0 0 8 8" aria-hidden="true" className={`sort-mark sort-${order}`}>
@@ -255,17 +288,9 @@ function Cell<Row>({
   children: ReactNode;
 }) {
   return (
-    <td className={classOf(column)} title={row === undefined ? undefined : column.text?.(row)}>
+    <td role="cell" className={classOf(column)} title={row === undefined ? undefined : column.text?.(row)}>
       {children ?? (row === undefined ? <span className="row-pending" /> : column.cell(row, answeredAt))}
     </td>
-  );
-}
-
-function Spacer({ height, columns }: { height: number; columns: number }) {
-  return (
-    <tr className="table-spacer">
-      <td colSpan={columns} style={{ height }} />
-    </tr>
   );
 }
 

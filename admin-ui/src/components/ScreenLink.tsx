@@ -1,8 +1,8 @@
 // A link to a screen, or to another state of this one. `keep`: the parameters of the URL that stay.
 
-import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
-import type { UrlParams } from '../url.ts';
+import { Link, useLocation, useRouter } from '@tanstack/react-router';
+import { type ReactNode, useCallback } from 'react';
+import { type UrlParams, urlParamsText } from '../url.ts';
 
 export interface Target {
   /** Of the list of screens; without it, this screen. */
@@ -25,6 +25,17 @@ export function linkProps({ screen, params = {}, keep = false }: Target) {
     to: screen ?? '.',
     search: (before: UrlParams) => (keep ? { ...before, ...params } : params),
   } as never as { to: string };
+}
+
+/** What a link to a target has as its address, where there are too many for the router's own. */
+export function useHref(): (target: Target) => string {
+  const { basepath } = useRouter();
+  const { pathname, search } = useLocation();
+  return useCallback(
+    ({ screen = pathname, params, keep = false }: Target) =>
+      `${basepath}${screen}${urlParamsText(keep ? { ...search, ...params } : { ...params })}`,
+    [basepath, pathname, search],
+  );
 }
 
 export function ScreenLink({ screen, params, keep, children, ...rest }: Props) {

@@ -1,9 +1,10 @@
-// A field to search with. Typing is answered at once here; who asks the network gets the text a moment later.
+// A field to search with. Typing is answered at once here; who asks the network gets the text, too, but not with every key of
+// somebody who types quickly.
 
 import { useEffect, useRef, useState } from 'react';
 
-/** ms without a key after which the text is handed on. */
-const PAUSE_MS = 80;
+/** ms between two texts that are handed on. */
+const APART_MS = 80;
 
 interface Props {
   readonly label: string;
@@ -15,6 +16,7 @@ interface Props {
 export function SearchBox({ label, value, onChange, placeholder = label }: Props) {
   const [text, setText] = useState(value);
   const handedOn = useRef(value);
+  const handedOnAt = useRef(0);
   // The URL changed under us: Back, or a link.
   useEffect(() => {
     if (value !== handedOn.current) {
@@ -24,10 +26,12 @@ export function SearchBox({ label, value, onChange, placeholder = label }: Props
   }, [value]);
   useEffect(() => {
     if (text === handedOn.current) return;
+    const wait = Math.max(0, handedOnAt.current + APART_MS - performance.now());
     const timer = setTimeout(() => {
       handedOn.current = text;
+      handedOnAt.current = performance.now();
       onChange(text);
-    }, PAUSE_MS);
+    }, wait);
     return () => clearTimeout(timer);
   }, [text, onChange]);
   return (
