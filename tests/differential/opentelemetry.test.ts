@@ -62,6 +62,11 @@ interface Case {
   readonly spans: number;
 }
 
+/** In percent. */
+function ratioOf(digits: string): number {
+  return Number(Buffer.from(digits, 'hex').readBigUInt64LE() % 100n);
+}
+
 const CASES: readonly Case[] = [
   { name: 'a new trace, going out', listener: 'out', path: '/a?b=c', spans: 1 },
   { name: 'a new trace, coming in', listener: 'in', spans: 1 },
@@ -92,6 +97,22 @@ const CASES: readonly Case[] = [
     spans: 1,
   },
   { name: 'not sampled at random, where all are', listener: 'always', spans: 1 },
+  { name: 'a new trace, where the client decides and else nobody is sampled', listener: 'parent', spans: 0 },
+  {
+    name: 'the child of a client, where that decides',
+    listener: 'parent',
+    headers: { traceparent: `00-${TRACE}-${SPAN}-01` },
+    spans: 1,
+  },
+  // The remainder of the first eight bytes, the last of them first, decides.
+  ...['0000000000000000', '3100000000000000', '3200000000000000', '0001000000000000', TRACE.slice(0, 16)].map(
+    (start) => ({
+      name: `the id ${start}, where half of the ids are sampled`,
+      listener: 'ratio',
+      headers: { traceparent: `00-${start}${TRACE.slice(16)}-${SPAN}-00` },
+      spans: ratioOf(start) < 50 ? 1 : 0,
+    }),
+  ),
   {
     name: 'a trace that cannot be read',
     listener: 'in',
@@ -134,6 +155,19 @@ const ALWAYS_ON = {
     typed_config: { '@type': `${TYPE}extensions.tracers.opentelemetry.samplers.v3.AlwaysOnSamplerConfig` },
   },
 };
+const sampler = (name: string, type: string, config: object): object => ({
+  sampler: {
+    name: `envoy.tracers.opentelemetry.samplers.${name}`,
+    typed_config: {
+      '@type': `${TYPE}extensions.tracers.opentelemetry.samplers.v3.${type}SamplerConfig`,
+      ...config,
+    },
+  },
+});
+const ratio = (numerator: number): { sampler: object } =>
+  sampler('trace_id_ratio_based', 'TraceIdRatioBased', { sampling_percentage: { numerator } }) as {
+    sampler: object;
+  };
 const DETECTORS = {
   service_name: 'shop',
   resource_detectors: [
@@ -274,6 +308,13 @@ class Traced {
             listener('grpc', grpc, {}, 'INBOUND'),
             listener('unsampled', HTTP, unsampled, 'INBOUND'),
             listener('always', { ...HTTP, ...ALWAYS_ON }, unsampled, 'INBOUND'),
+            listener('ratio', { ...HTTP, ...ratio(50) }, {}, 'INBOUND'),
+            listener(
+              'parent',
+              { ...HTTP, ...sampler('parent_based', 'ParentBased', { wrapped_sampler: ratio(0).sampler }) },
+              {},
+              'INBOUND',
+            ),
             listener('attempts', HTTP, { spawn_upstream_span: true }, 'OUTBOUND'),
           ],
         },

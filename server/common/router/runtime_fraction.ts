@@ -4,7 +4,8 @@ import type { RuntimeFractionalPercent } from '../../../xds-protos/generated/env
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { Runtime } from '../../api/runtime.ts';
 
-const DENOMINATORS = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 } as const;
+/** Of type.v3.FractionalPercent. */
+export const DENOMINATORS = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 } as const;
 
 export class RuntimeFraction {
   private readonly key: string;

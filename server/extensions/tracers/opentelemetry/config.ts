@@ -1,7 +1,6 @@
 // envoy.tracers.opentelemetry. Envoy: source/extensions/tracers/opentelemetry/config.cc; document:
 // envoy.config.trace.v3.OpenTelemetryConfig.
 
-import type * as core from '../../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { OpenTelemetryConfig } from '../../../../xds-protos/generated/envoy/config/trace/v3.ts';
 import { wrapperValue } from '../../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../../api/config_error.ts';
@@ -15,7 +14,8 @@ import {
 import { type Collector, Exporter } from '../../../common/opentelemetry/exporter.ts';
 import { OPENTELEMETRY_STATS } from '../../../common/stats/families/tracing.ts';
 import { compileResource } from './resource.ts';
-import { OpenTelemetryTracer, type Sampler } from './tracer.ts';
+import { compileSampler, type Sampler } from './sampler.ts';
+import { OpenTelemetryTracer } from './tracer.ts';
 
 const HANDLED = new Set([
   'grpc_service',
@@ -35,7 +35,10 @@ export const openTelemetryTracerFactory: TracerFactory<OpenTelemetryConfig> = {
     rejectOtherFields(config, HANDLED, path);
     const detectors = at(path, 'resource_detectors');
     const settings = {
-      sampler: compileSampler(config.sampler, context, at(path, 'sampler')),
+      sampler:
+        config.sampler === undefined
+          ? asParent
+          : compileSampler(config.sampler, context, at(path, 'sampler')),
       resource: compileResource(config.service_name, config.resource_detectors, context, detectors),
       maxCacheSize: wrapperValue(config.max_cache_size) || MAX_CACHE_SIZE,
     };
@@ -47,17 +50,6 @@ export const openTelemetryTracerFactory: TracerFactory<OpenTelemetryConfig> = {
 
 /** As the client's trace says; a new one is reported. */
 const asParent: Sampler = (parent) => parent?.sampled ?? true;
-
-function compileSampler(
-  config: core.TypedExtensionConfig | undefined,
-  context: FactoryContext,
-  path: string,
-): Sampler {
-  if (config === undefined) return asParent;
-  const category = 'envoy.tracers.opentelemetry.samplers';
-  const resolved = context.registry.resolve(category, config.name, config.typed_config, path);
-  return resolved.factory.compile(resolved.config, context, path) as Sampler;
-}
 
 function compileCollector(config: OpenTelemetryConfig, context: FactoryContext, path: string): Collector {
   const { grpc_service: grpc, http_service: http } = config;

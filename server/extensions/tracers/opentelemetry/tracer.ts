@@ -14,17 +14,15 @@ import type { Exporter } from '../../../common/opentelemetry/exporter.ts';
 import { OPENTELEMETRY_STATS } from '../../../common/stats/families/tracing.ts';
 import { VERSION } from '../../../common/version.ts';
 import type { ResourceAttributes } from './resource.ts';
+import type { Sampler } from './sampler.ts';
 import { OpenTelemetrySpan, type SpanIds, stringAttribute } from './span.ts';
-import { extractContext, type SpanContext } from './span_context.ts';
+import { extractContext } from './span_context.ts';
 
 const STAT = OPENTELEMETRY_STATS.offset;
 const REQUEST = 'opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest';
 /** Source of these: Envoy's documentation of the runtime keys `tracing.opentelemetry.*`. */
 const MIN_FLUSH_SPANS = 5;
 const FLUSH_INTERVAL_MS = 5000;
-
-/** Is a span to be reported? `parent`: of the trace that the client began. */
-export type Sampler = (parent: SpanContext | undefined) => boolean;
 
 export interface TracerSettings {
   readonly sampler: Sampler;
@@ -58,9 +56,10 @@ export class OpenTelemetryTracer implements Tracer, TimerOwner {
     const parent = extractContext(headers);
     if (parent === 'invalid') return undefined;
     // What was decided here against it holds, whatever the client and the sampler say.
-    const sampled = traced && this.settings.sampler(parent);
+    const traceId = parent?.traceId ?? randomId() + randomId();
+    const sampled = traced && this.settings.sampler(parent, traceId);
     const ids: SpanIds = {
-      traceId: parent?.traceId ?? randomId() + randomId(),
+      traceId,
       spanId: randomId(),
       parentId: parent?.spanId ?? '',
       isParentRemote: parent !== undefined,

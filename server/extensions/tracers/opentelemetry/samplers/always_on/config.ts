@@ -2,7 +2,7 @@
 // Envoy: source/extensions/tracers/opentelemetry/samplers/always_on.
 
 import type { SettingsFactory } from '../../../../../api/registry.ts';
-import type { Sampler } from '../../tracer.ts';
+import type { Sampler } from '../../sampler.ts';
 
 export const alwaysOnSampler: SettingsFactory<object> = {
   compile: (): Sampler => () => true,
