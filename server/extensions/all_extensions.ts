@@ -33,6 +33,7 @@ export const ALL_EXTENSIONS: readonly Extension[] = [
   listed('envoy.filters.http', 'envoy.filters.http.health_check', ['envoy.extensions.filters.http.health_check.v3.HealthCheck'], () => require('./filters/http/health_check/config.ts').healthCheckFilterFactory),
   listed('envoy.filters.http', 'envoy.filters.http.on_demand', ['envoy.extensions.filters.http.on_demand.v3.OnDemand'], () => require('./filters/http/on_demand/config.ts').onDemandFactory, ['envoy.extensions.filters.http.on_demand.v3.PerRouteConfig']),
   listed('envoy.filters.http', 'envoy.filters.http.peer_metadata', ['io.istio.http.peer_metadata.Config'], () => require('./filters/http/peer_metadata/config.ts').peerMetadataFactory),
+  listed('envoy.filters.http', 'envoy.filters.http.rbac', ['envoy.extensions.filters.http.rbac.v3.RBAC'], () => require('./filters/http/rbac/config.ts').httpRbacFactory, ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute']),
   listed('envoy.filters.http', 'envoy.filters.http.router', ['envoy.extensions.filters.http.router.v3.Router'], () => require('./filters/http/router/config.ts').routerFactory),
   listed('envoy.filters.http', 'envoy.filters.http.stateful_session', ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession'], () => require('./filters/http/stateful_session/config.ts').statefulSessionFactory, ['envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute']),
   listed('envoy.filters.http', 'envoy.filters.http.istio_stats', ['stats.PluginConfig'], () => require('./filters/http/stats/config.ts').istioStatsFactory),

@@ -22,7 +22,7 @@ type Response = DiscoveryResponse | DeltaDiscoveryResponse;
 /** What the streams of meshes with policies hold and this version does not have yet: the reasons of all their NACKs. */
 const NOT_YET: readonly string[] = [
   // Filters.
-  "Didn't find a registered implementation for 'envoy.filters.http.rbac'",
+  "with type URL: 'envoy.extensions.filters.http.ext_authz.v3.ExtAuthz'",
   "with type URL: 'envoy.extensions.filters.http.lua.v3.Lua'",
 ];
 

@@ -1,7 +1,7 @@
 // What an HTTP filter is. Every method is optional: an absent one costs nothing, because the filter chain keeps a list
 // per method of those who have it. Statuses are Envoy's (envoy/http/filter.h) without those that nobody uses.
 
-import type { Route, RouteDiscoveryWaiter } from '../router.ts';
+import type { ExplainNode, Route, RouteDiscoveryWaiter } from '../router.ts';
 import type { StreamInfo } from '../stream_info.ts';
 import type { Cluster } from '../upstream/cluster.ts';
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from './header_map.ts';
@@ -131,4 +131,15 @@ export interface HttpFilterConfig {
   createFilter(): HttpFilter;
   /** True only for the router and those that may end a chain. */
   readonly isTerminal: boolean;
+  /** What the filter would do with such a request; cold. `ofRoute` is the route's own configuration of the filter. */
+  explain?(headers: RequestHeaderMap, streamInfo: StreamInfo, ofRoute: unknown): HttpFilterExplanation;
+}
+
+export interface HttpFilterExplanation {
+  /** In a line. */
+  readonly note: string;
+  /** Why. */
+  readonly tree: ExplainNode | undefined;
+  /** The answer that the filter gives itself; undefined: the request goes on. */
+  readonly answer: { readonly status: number; readonly details: string } | undefined;
 }

@@ -3,7 +3,9 @@
 import { createRequire } from 'node:module';
 import type * as Cel from '@bufbuild/cel';
 import type * as CelExtensions from '@bufbuild/cel/ext';
+import type * as CelSyntax from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
 import type { Expr } from '@bufbuild/cel-spec/cel/expr/syntax_pb.js';
+import type * as Protobuf from '@bufbuild/protobuf';
 import type * as WellKnown from '@bufbuild/protobuf/wkt';
 
 const require = createRequire(import.meta.url);
@@ -29,6 +31,12 @@ export type CelFunc = Cel.CelFunc;
 
 export function stringFunctions(): readonly CelFunc[] {
   return (require('@bufbuild/cel/ext') as typeof CelExtensions).strings;
+}
+
+/** An expression in wire bytes: cel.expr.Expr, of which google.api.expr.v1alpha1.Expr is the older name. */
+export function exprOf(bytes: Uint8Array): Expr {
+  const { ExprSchema } = require('@bufbuild/cel-spec/cel/expr/syntax_pb.js') as typeof CelSyntax;
+  return (require('@bufbuild/protobuf') as typeof Protobuf).fromBinary(ExprSchema, bytes);
 }
 
 /** Wall-clock ms since 1970, fractions allowed. */

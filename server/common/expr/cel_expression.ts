@@ -16,6 +16,7 @@ import {
   cel,
   celFunc,
   type Expr,
+  exprOf,
   isCelError,
   listType,
   stringFunctions,
@@ -110,10 +111,29 @@ export function compileCel(
       `Not able to parse ${what}: INVALID_ARGUMENT: ERROR: ${(error as Error).message}`,
     );
   }
+  return planCel(parsed.expr, config, context, path);
+}
+
+/** Throws ConfigError. `expr`: a google.api.expr.v1alpha1.Expr in wire bytes. */
+export function compileCelExpr(
+  expr: Uint8Array,
+  config: core.CelExpressionConfig | undefined,
+  context: FactoryContext,
+  path: string,
+): CelExpression {
+  return planCel(exprOf(expr), config, context, path);
+}
+
+function planCel(
+  expr: Expr,
+  config: core.CelExpressionConfig | undefined,
+  context: FactoryContext,
+  path: string,
+): CelExpression {
   const known = new Set(FUNCTIONS);
   if (config?.enable_string_conversion) known.add('string');
   if (config?.enable_string_functions) for (const name of STRING_FUNCTIONS) known.add(name);
-  check(parsed.expr, known, path);
+  check(expr, known, path);
   const env = cel.celEnv({
     funcs: [
       ...(config?.enable_string_concat ? [] : NO_CONCATENATION),
@@ -121,7 +141,7 @@ export function compileCel(
       ...(config?.enable_string_functions ? stringFunctions() : []),
     ],
   });
-  return new CelExpression(cel.plan(env, parsed) as never, compileAttributes(context));
+  return new CelExpression(cel.plan(env, expr) as never, compileAttributes(context));
 }
 
 /** What Envoy finds when it builds an expression. Throws ConfigError. */

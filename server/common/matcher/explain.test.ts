@@ -51,7 +51,10 @@ const TESTED: Readonly<Record<string, string>> = {
   AndMatcher: 'rbac/engine.test.ts',
   OrMatcher: 'rbac/engine.test.ts',
   NotMatcher: 'rbac/engine.test.ts',
-  RbacEngine: 'rbac/engine.test.ts',
+  PolicyEngine: 'rbac/engine.test.ts',
+  CelCondition: 'rbac/engine.test.ts',
+  MatchTreeEngine: 'rbac/match_tree_engine.test.ts',
+  RbacFilterConfig: 'extensions/filters/http/rbac/rbac_filter.test.ts',
   Shares: 'load_balancing/explain_hosts.test.ts',
 };
 

@@ -2,16 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { FakeConnection } from '../../../tests/fakes/connection.ts';
+import { fakeFactoryContext } from '../../../tests/fakes/factory_context.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import type { SslConnectionInfo } from '../../api/stream_info.ts';
 import { RequestHeaders } from '../http/header_map.ts';
 import { ipAddress } from '../network/address.ts';
 import { StringAccessor } from '../stream_info/filter_state.ts';
-import { RbacEngine } from './engine.ts';
+import { PolicyEngine } from './engine.ts';
 import type { RbacLayer, RbacSubject } from './matchers.ts';
 
-function engine(config: object, layer: RbacLayer = 'network'): RbacEngine {
-  return new RbacEngine(fromJson('envoy.config.rbac.v3.RBAC', config), layer, 'rules');
+const CONTEXT = fakeFactoryContext();
+
+function engine(config: object, layer: RbacLayer = 'network'): PolicyEngine {
+  return new PolicyEngine(
+    fromJson('envoy.config.rbac.v3.RBAC', config),
+    { layer, context: CONTEXT },
+    'rules',
+  );
 }
 
 function subject(change: (connection: FakeConnection) => void = () => {}): RbacSubject {
@@ -86,21 +93,19 @@ describe('actions', () => {
     b: { permissions: ANY, principals: ANY },
     a: { permissions: [{ destination_port: 8080 }], principals: ANY },
   };
+  const judge = (config: object): unknown[] => {
+    const { allowed, policyId, accessLogHint } = engine(config).evaluate(subject());
+    return [allowed, policyId, accessLogHint];
+  };
   test('the first policy by name is the one reported', () => {
-    assert.deepEqual(engine({ policies }).evaluate(subject()), { allowed: true, policyId: 'a' });
-    assert.deepEqual(engine({ action: 'DENY', policies }).evaluate(subject()), {
-      allowed: false,
-      policyId: 'a',
-    });
-    assert.deepEqual(engine({ action: 'LOG', policies }).evaluate(subject()), {
-      allowed: true,
-      policyId: 'a',
-    });
+    assert.deepEqual(judge({ policies }), [true, 'a', undefined]);
+    assert.deepEqual(judge({ action: 'DENY', policies }), [false, 'a', undefined]);
+    assert.deepEqual(judge({ action: 'LOG', policies }), [true, 'a', true]);
   });
   test('without a match', () => {
-    assert.deepEqual(engine({}).evaluate(subject()), { allowed: false, policyId: undefined });
-    assert.deepEqual(engine({ action: 'DENY' }).evaluate(subject()), { allowed: true, policyId: undefined });
-    assert.deepEqual(engine({ action: 'LOG' }).evaluate(subject()), { allowed: true, policyId: undefined });
+    assert.deepEqual(judge({}), [false, undefined, undefined]);
+    assert.deepEqual(judge({ action: 'DENY' }), [true, undefined, undefined]);
+    assert.deepEqual(judge({ action: 'LOG' }), [true, undefined, false]);
   });
 });
 
@@ -120,14 +125,31 @@ test('requests have headers and a path', () => {
   );
 });
 
+test('a condition narrows a policy', () => {
+  const ident = { ident_expr: { name: 'request' } };
+  const method = { select_expr: { operand: ident, field: 'method' } };
+  const isGet = { call_expr: { function: '_==_', args: [method, { const_expr: { string_value: 'GET' } }] } };
+  const rbac = engine({ policies: { p: { permissions: ANY, principals: ANY, condition: isGet } } }, 'http');
+  for (const [method, allowed] of [
+    ['GET', true],
+    ['POST', false],
+  ] as const) {
+    const request = { ...subject(), headers: new RequestHeaders(method, '/', 'host', 'http', []) };
+    assert.equal(rbac.evaluate(request).allowed, allowed);
+    assert.equal(rbac.explain(request).matched, allowed);
+  }
+  // A connection has no method: the condition comes to an error, and the policy does not match.
+  assert.equal(rbac.evaluate(subject()).allowed, false);
+});
+
 test('what cannot be honoured is refused', () => {
   const policy = (more: object) => () =>
     engine({ policies: { p: { permissions: ANY, principals: ANY, ...more } } });
-  assert.throws(
-    policy({ condition: {} }),
-    /rules\.policies\[p\]\.condition: CEL conditions are not supported/,
-  );
+  const unknown = { call_expr: { function: 'nobody', args: [] } };
+  assert.throws(policy({ condition: unknown }), /rules\.policies\[p\]\.condition: .*No overload found/);
+  assert.throws(policy({ checked_condition: {} }), /policies\[p\]\.checked_condition/);
   assert.throws(policy({ permissions: [{ uri_template: { name: 'x' } }] }), /permissions\[0\]\.uri_template/);
+  assert.throws(policy({ permissions: [{ matcher: { name: 'x' } }] }), /permissions\[0\]\.matcher/);
   assert.throws(policy({ principals: [{ custom: { name: 'x' } }] }), /principals\[0\]\.custom/);
   assert.throws(() => engine({ audit_logging_options: {} }), /audit logging/);
 });

@@ -7,16 +7,21 @@ import type {
   Principal,
   SourcedMetadata,
 } from '../../../xds-protos/generated/envoy/config/rbac/v3.ts';
-import type { FilterStateMatcher, PathMatcher } from '../../../xds-protos/generated/envoy/type/matcher/v3.ts';
+import type {
+  FilterStateMatcher as FilterStateMatcherConfig,
+  PathMatcher,
+} from '../../../xds-protos/generated/envoy/type/matcher/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
-import type { HeaderMap } from '../../api/http/header_map.ts';
-import type { ExplainNode } from '../../api/router.ts';
+import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { AnyMessage, FactoryContext } from '../../api/registry.ts';
+import type { ExplainNode, Route } from '../../api/router.ts';
 import type { Address, ConnectionInfo, SslConnectionInfo, StreamInfo } from '../../api/stream_info.ts';
 import { allOf, anyOf, leaf } from '../matcher/explain.ts';
+import { compileFilterStateMatcher } from '../matcher/filter_state_matcher.ts';
 import { compileHeaderMatcher } from '../matcher/header_matcher.ts';
-import { withoutQuery } from '../matcher/path_matcher.ts';
+import { type PathTemplateMatcher, withoutQuery } from '../matcher/path_matcher.ts';
 import { compileStringMatcher, type StringMatcher } from '../matcher/string_matcher.ts';
-import { compileMetadataMatcher } from '../matcher/value_matcher.ts';
+import { compileMetadataMatcher, type MetadataSource } from '../matcher/value_matcher.ts';
 import { CidrRange, type CidrRangeMessage } from '../network/address.ts';
 
 /** What is judged: a connection, or a request on one. */
@@ -24,7 +29,7 @@ export interface RbacSubject {
   readonly connection: ConnectionInfo;
   readonly streamInfo: StreamInfo;
   /** Undefined for connections. */
-  readonly headers: HeaderMap | undefined;
+  readonly headers: RequestHeaderMap | undefined;
 }
 
 export interface RbacMatcher {
@@ -35,6 +40,11 @@ export interface RbacMatcher {
 
 /** Where rules stand: those on headers are refused in a network filter. */
 export type RbacLayer = 'network' | 'http';
+
+export interface RbacSite {
+  readonly layer: RbacLayer;
+  readonly context: FactoryContext;
+}
 
 class Condition implements RbacMatcher {
   readonly #what: string;
@@ -118,18 +128,18 @@ class NotMatcher implements RbacMatcher {
 }
 
 /** Throws ConfigError for rules that cannot be honoured in this layer. */
-export function compilePermission(config: Permission, layer: RbacLayer, path: string): RbacMatcher {
+export function compilePermission(config: Permission, site: RbacSite, path: string): RbacMatcher {
   if (config.and_rules !== undefined) {
-    return new AndMatcher(permissions(config.and_rules.rules, layer, at(path, 'and_rules.rules')));
+    return new AndMatcher(permissions(config.and_rules.rules, site, at(path, 'and_rules.rules')));
   }
   if (config.or_rules !== undefined) {
-    return new OrMatcher(permissions(config.or_rules.rules, layer, at(path, 'or_rules.rules')));
+    return new OrMatcher(permissions(config.or_rules.rules, site, at(path, 'or_rules.rules')));
   }
   if (config.not_rule !== undefined) {
-    return new NotMatcher(compilePermission(config.not_rule, layer, at(path, 'not_rule')));
+    return new NotMatcher(compilePermission(config.not_rule, site, at(path, 'not_rule')));
   }
   if (config.any !== undefined) return anything(config.any);
-  if (config.header !== undefined) return header(config.header, layer, at(path, 'header'));
+  if (config.header !== undefined) return header(config.header, site, at(path, 'header'));
   if (config.url_path !== undefined) return urlPath(config.url_path, at(path, 'url_path'));
   if (config.destination_ip !== undefined) {
     return inRange('destination IP', config.destination_ip, localAddress, at(path, 'destination_ip'));
@@ -144,6 +154,8 @@ export function compilePermission(config: Permission, layer: RbacLayer, path: st
   if (config.sourced_metadata !== undefined) {
     return sourcedMetadata(config.sourced_metadata, at(path, 'sourced_metadata'));
   }
+  if (config.uri_template !== undefined)
+    return uriTemplate(config.uri_template, site, at(path, 'uri_template'));
   if (config.requested_server_name !== undefined) {
     const matcher = compileStringMatcher(config.requested_server_name, at(path, 'requested_server_name'));
     return onText('requested server name', matcher, ({ connection }) => connection.requestedServerName);
@@ -151,20 +163,20 @@ export function compilePermission(config: Permission, layer: RbacLayer, path: st
   throw unsupported(config, path);
 }
 
-export function permissions(list: readonly Permission[], layer: RbacLayer, path: string): RbacMatcher[] {
-  return list.map((one, index) => compilePermission(one, layer, at(path, index)));
+export function permissions(list: readonly Permission[], site: RbacSite, path: string): RbacMatcher[] {
+  return list.map((one, index) => compilePermission(one, site, at(path, index)));
 }
 
 /** Throws ConfigError for identifiers that cannot be honoured in this layer. */
-export function compilePrincipal(config: Principal, layer: RbacLayer, path: string): RbacMatcher {
+export function compilePrincipal(config: Principal, site: RbacSite, path: string): RbacMatcher {
   if (config.and_ids !== undefined) {
-    return new AndMatcher(principals(config.and_ids.ids, layer, at(path, 'and_ids.ids')));
+    return new AndMatcher(principals(config.and_ids.ids, site, at(path, 'and_ids.ids')));
   }
   if (config.or_ids !== undefined) {
-    return new OrMatcher(principals(config.or_ids.ids, layer, at(path, 'or_ids.ids')));
+    return new OrMatcher(principals(config.or_ids.ids, site, at(path, 'or_ids.ids')));
   }
   if (config.not_id !== undefined)
-    return new NotMatcher(compilePrincipal(config.not_id, layer, at(path, 'not_id')));
+    return new NotMatcher(compilePrincipal(config.not_id, site, at(path, 'not_id')));
   if (config.any !== undefined) return anything(config.any);
   if (config.authenticated !== undefined) {
     const name = config.authenticated.principal_name;
@@ -196,7 +208,7 @@ export function compilePrincipal(config: Principal, layer: RbacLayer, path: stri
       at(path, 'remote_ip'),
     );
   }
-  if (config.header !== undefined) return header(config.header, layer, at(path, 'header'));
+  if (config.header !== undefined) return header(config.header, site, at(path, 'header'));
   if (config.url_path !== undefined) return urlPath(config.url_path, at(path, 'url_path'));
   if (config.metadata !== undefined) return metadata(config.metadata, at(path, 'metadata'));
   if (config.sourced_metadata !== undefined) {
@@ -206,8 +218,8 @@ export function compilePrincipal(config: Principal, layer: RbacLayer, path: stri
   throw unsupported(config, path);
 }
 
-export function principals(list: readonly Principal[], layer: RbacLayer, path: string): RbacMatcher[] {
-  return list.map((one, index) => compilePrincipal(one, layer, at(path, index)));
+export function principals(list: readonly Principal[], site: RbacSite, path: string): RbacMatcher[] {
+  return list.map((one, index) => compilePrincipal(one, site, at(path, index)));
 }
 
 function unsupported(config: object, path: string): ConfigError {
@@ -261,10 +273,10 @@ function portRange(start: number, end: number): RbacMatcher {
 
 function header(
   config: Parameters<typeof compileHeaderMatcher>[0],
-  layer: RbacLayer,
+  site: RbacSite,
   path: string,
 ): RbacMatcher {
-  if (layer === 'network')
+  if (site.layer === 'network')
     throw new ConfigError(path, 'Found header rule, not supported by RBAC network filter');
   const matcher = compileHeaderMatcher(config, path);
   return new Condition(
@@ -280,8 +292,8 @@ function urlPath(config: PathMatcher, path: string): RbacMatcher {
   const matcher = compileStringMatcher(config.path, at(path, 'path'));
   return new Condition(
     `path ${matcher.describe()}`,
-    ({ headers }) => headers !== undefined && matcher.match(withoutQuery(headers.get(':path') ?? '')),
-    ({ headers }) => `the value is '${headers?.get(':path') ?? ''}'`,
+    ({ headers }) => headers !== undefined && matcher.match(withoutQuery(headers.path)),
+    ({ headers }) => `the value is '${headers?.path ?? ''}'`,
   );
 }
 
@@ -294,28 +306,42 @@ function metadata(config: Parameters<typeof compileMetadataMatcher>[0], path: st
 }
 
 function sourcedMetadata(config: SourcedMetadata, path: string): RbacMatcher {
-  if (config.metadata_source !== 'DYNAMIC') {
-    throw new ConfigError(at(path, 'metadata_source'), 'only DYNAMIC is supported');
-  }
   const where = at(path, 'metadata_matcher');
   if (config.metadata_matcher === undefined) throw new ConfigError(where, 'value is required');
-  return metadata(config.metadata_matcher, where);
+  if (config.metadata_source !== 'ROUTE') return metadata(config.metadata_matcher, where);
+  const matcher = compileMetadataMatcher(config.metadata_matcher, where);
+  return {
+    match: ({ streamInfo: { route } }) => route !== undefined && matcher.match(routeMetadata(route)),
+    explain: ({ streamInfo: { route } }) =>
+      route === undefined
+        ? leaf('metadata of the route', false, 'there is no route')
+        : matcher.explain(routeMetadata(route)),
+  };
 }
 
-function filterState(config: FilterStateMatcher, path: string): RbacMatcher {
-  if (config.string_match === undefined) {
-    throw new ConfigError(at(path, 'address_match'), 'only string_match is supported');
-  }
-  const matcher = compileStringMatcher(config.string_match, at(path, 'string_match'));
-  const value = ({ streamInfo, connection }: RbacSubject) =>
-    (streamInfo.filterState ?? connection.filterState).get(config.key)?.serializeAsString();
+function routeMetadata({ metadata }: Route): MetadataSource {
+  return { get: (namespace) => metadata?.[namespace] };
+}
+
+function filterState(config: FilterStateMatcherConfig, path: string): RbacMatcher {
+  const matcher = compileFilterStateMatcher(config, path);
+  return {
+    match: ({ streamInfo }) => matcher.match(streamInfo),
+    explain: ({ streamInfo }) => matcher.explain(streamInfo),
+  };
+}
+
+function uriTemplate(
+  { name, typed_config: config }: { readonly name: string; readonly typed_config?: AnyMessage | undefined },
+  { context }: RbacSite,
+  path: string,
+): RbacMatcher {
+  const resolved = context.registry.resolve('envoy.path.match', name, config, path);
+  const matcher = resolved.factory.compile(resolved.config, context, path) as PathTemplateMatcher;
   return new Condition(
-    `filter state ${config.key} ${matcher.describe()}`,
-    (subject) => {
-      const text = value(subject);
-      return text !== undefined && matcher.match(text);
-    },
-    (subject) => `the value is ${value(subject) === undefined ? 'absent' : `'${value(subject)}'`}`,
+    `path matches the template ${matcher.template}`,
+    ({ headers }) => headers !== undefined && matcher.match(withoutQuery(headers.path)),
+    ({ headers }) => `the value is '${headers?.path ?? ''}'`,
   );
 }
 

@@ -102,30 +102,53 @@ export function upgradeStep(
 export function filtersStep(
   entries: readonly HttpFilterEntry[],
   route: Route | undefined,
-): { readonly step: ExplainStep; readonly missing: boolean } {
+  headers: RequestHeaderMap,
+  info: StreamInfo,
+): { readonly step: ExplainStep; readonly response: ExplainedResponse | undefined } {
+  const title = 'HTTP filters';
+  const items: StepItem[] = [];
   let missing = false;
-  const items = entries.map(({ name, disabled, provider }): StepItem => {
+  let active = 0;
+  for (const { name, disabled, provider } of entries) {
     const byRoute = route?.filterDisabled(name);
     if (byRoute ?? disabled) {
       const who =
         byRoute === undefined
           ? 'disabled in http_filters'
           : 'disabled for this route (typed_per_filter_config)';
-      return { name, note: who, ok: true };
+      items.push({ name, note: who, ok: true });
+      continue;
     }
     if (provider.current === undefined) {
       missing = true;
-      return { name, note: 'its configuration has not come (ECDS), and it has no default', ok: false };
+      items.push({ name, note: 'its configuration has not come (ECDS), and it has no default', ok: false });
+      continue;
     }
-    const own = route?.perFilterConfig(name) !== undefined;
-    return { name, note: own ? 'sees it, with a configuration of this route' : 'sees it', ok: true };
-  });
-  const title = 'HTTP filters';
+    active++;
+    const own = route?.perFilterConfig(name);
+    const sees = own === undefined ? 'sees it' : 'sees it, with a configuration of this route';
+    const explained = provider.current.explain?.(headers, info, own);
+    const { answer } = explained ?? {};
+    items.push({
+      name,
+      note: explained === undefined ? sees : `${sees}: ${explained.note}`,
+      ok: answer === undefined,
+    });
+    if (explained === undefined || answer === undefined || missing) continue;
+    const reason = `HTTP filter '${name}' answers ${answer.status}: ${explained.note}`;
+    const tree = explained.tree === undefined ? {} : { tree: explained.tree };
+    return {
+      step: ended('http_filters', title, reason, { items, ...tree }),
+      response: { ...answer, flags: [] },
+    };
+  }
   if (missing) {
     const reason = 'a filter has no configuration: the request is answered with 500 (NFCF)';
-    return { step: ended('http_filters', title, reason, { items }), missing };
+    const response = { status: 500, flags: ['NFCF'], details: 'filter_config_not_available' };
+    return { step: ended('http_filters', title, reason, { items }), response };
   }
-  const active = items.filter(({ note }) => note.startsWith('sees')).length;
-  const reason = 'any of them may answer, change or delay the request: that is not followed here';
-  return { step: passed('http_filters', title, `${active} of ${items.length}`, reason, { items }), missing };
+  const reason =
+    'any of them may answer, change or delay the request: of access control alone that is followed here';
+  const step = passed('http_filters', title, `${active} of ${items.length}`, reason, { items });
+  return { step, response: undefined };
 }

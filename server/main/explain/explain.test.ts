@@ -23,7 +23,7 @@ function tcp(cluster: string, ...before: object[]): object[] {
   ];
 }
 
-function http(status: number): object[] {
+function http(status: number, ...filters: readonly object[]): object[] {
   return [
     {
       name: 'http',
@@ -37,6 +37,7 @@ function http(status: number): object[] {
           ],
         },
         http_filters: [
+          ...filters,
           { name: 'router', typed_config: { '@type': `${TYPE}extensions.filters.http.router.v3.Router` } },
         ],
       },
@@ -68,6 +69,20 @@ const RBAC = {
         'no guests': {
           permissions: [{ any: true }],
           principals: [{ source_ip: { address_prefix: '10.9.0.0', prefix_len: 16 } }],
+        },
+      },
+    },
+  },
+};
+const HTTP_RBAC = {
+  name: 'who',
+  typed_config: {
+    '@type': `${TYPE}extensions.filters.http.rbac.v3.RBAC`,
+    rules: {
+      policies: {
+        readers: {
+          permissions: [{ header: { name: ':method', string_match: { exact: 'GET' } } }],
+          principals: [{ any: true }],
         },
       },
     },
@@ -112,6 +127,10 @@ const CONFIGURATION = explainedConfiguration({
       ],
     }),
     listener('service', '10.96.0.10', 80, { bind_to_port: false, filter_chains: [{ filters: http(202) }] }),
+    listener('private', '10.96.0.11', 80, {
+      bind_to_port: false,
+      filter_chains: [{ filters: http(204, HTTP_RBAC) }],
+    }),
     listener('any', '0.0.0.0', 9080, { bind_to_port: false, filter_chains: [{ filters: http(203) }] }),
   ],
   clusters: [
@@ -194,6 +213,18 @@ describe('redirected connections', () => {
     const allowed = await ask({ ...guarded, source: '10.8.1.1:4000' });
     assert.deepEqual([allowed.outcome, allowed.hosts[0]?.address], ['tcp_forwarded', '10.1.1.1:1']);
   });
+});
+
+test('requests are judged by access control', async () => {
+  const to = { destination: '10.96.0.11:80' };
+  const read = await ask(to, { authority: 'x', path: '/' });
+  assert.equal(read.response?.status, 204);
+  const write = await ask(to, { authority: 'x', path: '/', method: 'POST' });
+  assert.deepEqual(
+    [write.outcome, write.response],
+    ['rejected', { status: 403, flags: [], details: 'rbac_access_denied_matched_policy[none]' }],
+  );
+  assert.match(write.summary, /HTTP filter 'who' answers 403: .*no ALLOW policy matches: it is denied/);
 });
 
 test('TLS that one side does not speak', async () => {

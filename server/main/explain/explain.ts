@@ -97,7 +97,7 @@ class Walk {
     if (secure) info.ssl = presentedTls(this.#wanted);
     const filter = chain.filters.at(-1)?.createFilter();
     const { filters, transport_socket: socket } = this.#configuration.filterChain(chain);
-    const through = passNetworkFilters(filters, socket?.name ?? '', info);
+    const through = passNetworkFilters(filters, socket?.name ?? '', info, this.#configuration.context);
     this.#steps.push(through.step);
     if (through.denied !== '') {
       this.#response = { status: 0, flags: [], details: through.denied };
@@ -169,10 +169,11 @@ class Walk {
       this.#response = { status: 403, flags: [], details: 'upgrade_failed' };
       return this.#end('rejected', upgrade.step.reason);
     }
-    const filters = filtersStep(upgrade?.filters ?? config.filters, route);
+    info.route = route;
+    const filters = filtersStep(upgrade?.filters ?? config.filters, route, headers, info);
     this.#steps.push(filters.step);
-    if (filters.missing) {
-      this.#response = { status: 500, flags: ['NFCF'], details: 'filter_config_not_available' };
+    if (filters.response !== undefined) {
+      this.#response = filters.response;
       return this.#end('rejected', filters.step.reason);
     }
     if (routed.chosen === undefined || route === undefined) {
@@ -181,7 +182,6 @@ class Walk {
     }
     this.#result.route = route.name || (routed.steps.at(-1)?.found ?? '');
     if (routed.chosen.index >= 0) this.#result.route_index = routed.chosen.index;
-    info.route = route;
     if (route.routeEntry === undefined) {
       const action = directAction(route, headers, info);
       this.#steps.push(action.step);

@@ -4,8 +4,10 @@
 import type { Filter } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import type { RBAC } from '../../../xds-protos/generated/envoy/extensions/filters/network/rbac/v3.ts';
 import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
+import type { FactoryContext } from '../../api/registry.ts';
 import type { ExplainNode } from '../../api/router.ts';
-import { RbacEngine } from '../../common/rbac/engine.ts';
+import { deniedDetails, describeResult } from '../../common/rbac/engine.ts';
+import { compileRbacEngine } from '../../common/rbac/verdicts.ts';
 import { StringAccessor } from '../../common/stream_info/filter_state.ts';
 import type { ConnectionInfoRecord } from '../../common/stream_info/stream_info.ts';
 import type { ExplainStep, StepItem } from './explanation.ts';
@@ -27,6 +29,7 @@ export function passNetworkFilters(
   filters: readonly Filter[],
   transportSocket: string,
   info: ConnectionInfoRecord,
+  context: FactoryContext,
 ): NetworkFiltersOutcome {
   const title = 'Network filters';
   const items: StepItem[] = [];
@@ -37,7 +40,7 @@ export function passNetworkFilters(
       info.filterState.set(TCP_CLUSTER_KEY, new StringAccessor(info.requestedServerName));
       items.push({ name, note: `the cluster is '${info.requestedServerName}', the server name`, ok: true });
     } else if (type === RBAC_TYPE && config !== undefined) {
-      const verdict = judge(decodeAny(config).message as unknown as RBAC, info);
+      const verdict = judge(decodeAny(config).message as unknown as RBAC, info, context);
       items.push({ name, note: verdict.note, ok: verdict.allowed });
       if (verdict.allowed) continue;
       const reason = `network filter '${name}' closes the connection: ${verdict.note}`;
@@ -57,17 +60,13 @@ interface Verdict {
   readonly tree: ExplainNode | undefined;
 }
 
-function judge({ rules }: RBAC, info: ConnectionInfoRecord): Verdict {
-  if (rules === undefined)
+function judge(config: RBAC, info: ConnectionInfoRecord, context: FactoryContext): Verdict {
+  const engine = compileRbacEngine(config, '', 'network', context, '');
+  if (engine === undefined)
     return { allowed: true, note: 'has no rules: everything passes', details: '', tree: undefined };
-  const engine = new RbacEngine(rules, 'network', '');
   const subject = { connection: info, streamInfo: info.streamInfo, headers: undefined };
-  const { allowed, policyId } = engine.evaluate(subject);
+  const result = engine.evaluate(subject);
+  const note = `${describeResult(engine, result)}: ${result.allowed ? 'it may pass' : 'it is denied'}`;
   const tree = engine.explain(subject);
-  const policy =
-    policyId === undefined
-      ? `no ${engine.action} policy matches`
-      : `policy '${policyId}' (${engine.action}) matches`;
-  const details = `rbac_access_denied_matched_policy[${policyId?.replaceAll(/\s/g, '_') ?? 'none'}]`;
-  return { allowed, note: `${policy}: ${allowed ? 'it may pass' : 'it is denied'}`, details, tree };
+  return { allowed: result.allowed, note, details: deniedDetails(result), tree };
 }

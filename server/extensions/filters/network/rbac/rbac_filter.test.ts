@@ -78,9 +78,13 @@ test('a denial can wait', async () => {
   assert.equal(connection.closed!.type, 'NoFlush');
 });
 
-test('matcher trees are refused', () => {
-  assert.throws(
-    () => run({ matcher: { on_no_match: {} } }),
-    /^ConfigError: rbac\.matcher: matcher trees are not supported/,
-  );
+test('a match tree goes before rules', () => {
+  const typed_config = {
+    '@type': 'type.googleapis.com/envoy.config.rbac.v3.Action',
+    name: 'all',
+    action: 'ALLOW',
+  };
+  const matcher = { on_no_match: { action: { name: 'a', typed_config } } };
+  const { data } = run({ matcher, rules: {} });
+  assert.equal(data(), Continue);
 });

@@ -10,26 +10,21 @@ import {
 import type { StatBlock } from '../../../../api/stats.ts';
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
-import type { RbacEngine, RbacResult } from '../../../../common/rbac/engine.ts';
+import { deniedDetails, type RbacEngine, type RbacResult } from '../../../../common/rbac/engine.ts';
 import type { RbacSubject } from '../../../../common/rbac/matchers.ts';
-import { statSchema } from '../../../../common/stats/schema.ts';
-import { setDynamicMetadata } from '../../../../common/stream_info/stream_info.ts';
-
-export const RBAC_STATS = statSchema('rbac', { allowed: 'counter', denied: 'counter' });
-export const RBAC_SHADOW_STATS = statSchema('rbac_shadow', {
-  shadow_allowed: 'counter',
-  shadow_denied: 'counter',
-});
-const NAMESPACE = 'envoy.filters.network.rbac';
-/** Where access loggers look for the hint of a LOG action. */
-const COMMON_NAMESPACE = 'envoy.common';
+import {
+  countShadowVerdict,
+  countVerdict,
+  noteAccessLogHint,
+  type VerdictMetadata,
+} from '../../../../common/rbac/verdicts.ts';
 
 export interface RbacFilterOptions {
   /** Undefined: everything passes. */
   readonly rules: RbacEngine | undefined;
   /** Judged and counted, never enforced. */
   readonly shadowRules: RbacEngine | undefined;
-  readonly shadowPrefix: string;
+  readonly shadowMetadata: VerdictMetadata;
   /** Judge every piece of data, not the first only. */
   readonly continuous: boolean;
   /** ms between the verdict and the closing; 0 = at once. */
@@ -69,32 +64,22 @@ export class RbacFilter implements NetworkFilter, TimerOwner {
   }
 
   #shadow(subject: RbacSubject): void {
-    const { shadowRules, shadowStats, shadowPrefix } = this.#options;
+    const { shadowRules, shadowStats, shadowMetadata } = this.#options;
     if (shadowRules === undefined) return;
-    const { allowed, policyId } = shadowRules.evaluate(subject);
-    const { shadow_allowed, shadow_denied } = RBAC_SHADOW_STATS.offset;
-    shadowStats.values[shadowStats.base + (allowed ? shadow_allowed : shadow_denied)]++;
-    const policy = policyId === undefined ? {} : { [`${shadowPrefix}shadow_effective_policy_id`]: policyId };
-    setDynamicMetadata(subject.streamInfo, NAMESPACE, {
-      ...policy,
-      [`${shadowPrefix}shadow_engine_result`]: allowed ? 'allowed' : 'denied',
-    });
+    const result = shadowRules.evaluate(subject);
+    countShadowVerdict(shadowStats, result);
+    shadowMetadata.note(subject, result);
   }
 
   #enforce(result: RbacResult, subject: RbacSubject): boolean {
-    const { rules, stats } = this.#options;
-    stats.values[stats.base + RBAC_STATS.offset[result.allowed ? 'allowed' : 'denied']]++;
-    if (rules!.action === 'LOG') {
-      const hint = result.policyId !== undefined;
-      setDynamicMetadata(subject.streamInfo, COMMON_NAMESPACE, { access_log_hint: hint });
-    }
+    countVerdict(this.#options.stats, result);
+    noteAccessLogHint(subject, result);
     return result.allowed;
   }
 
   #deny(result: RbacResult): void {
     this.#decided = 'denied';
-    const policy = (result.policyId ?? 'none').replaceAll(' ', '_');
-    this.#details = `rbac_access_denied_matched_policy[${policy}]`;
+    this.#details = deniedDetails(result);
     if (this.#options.delayDenyMs === 0) {
       this.#close();
       return;
