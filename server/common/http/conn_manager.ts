@@ -321,13 +321,14 @@ export class ConnectionManager
           (remote ? STAT.downstream_cx_destroy_remote_active_rq : STAT.downstream_cx_destroy_local_active_rq)
       ]++;
       if (remote) this.connection.streamInfo.responseFlags |= ResponseFlag.DownstreamConnectionTermination;
-      for (const stream of [...this.streams]) {
-        stream.onResetStream(
-          'ConnectionTermination',
-          remote ? 'downstream_remote_disconnect' : 'downstream_local_disconnect',
-        );
-      }
+      const details = remote ? 'downstream_remote_disconnect' : this.localDisconnect();
+      for (const stream of [...this.streams]) stream.onResetStream('ConnectionTermination', details);
     }
+  }
+
+  private localDisconnect(): string {
+    const reason = this.connection.localCloseReason.replaceAll(/\s/g, '_');
+    return `downstream_local_disconnect${reason === '' ? '' : `(${reason})`}`;
   }
 
   onDestroy(): void {
