@@ -164,6 +164,7 @@ const CASES: readonly [name: string, part: Part, reason: RegExp | undefined][] =
   ['a policy and localities beside it', cluster({ ...policy('round_robin.v3.RoundRobin'), common_lb_config: { locality_weighted_lb_config: {} } }), /cannot be combined with partial fields/],
   ['a policy and subsets beside it', cluster({ ...policy('random.v3.Random'), lb_subset_config: { subset_selectors: [{ keys: ['a'] }] } }), /cannot be combined with lb_subset_config/],
   ['a policy that the cluster should provide', cluster(policy('cluster_provided.v3.ClusterProvided')), /cluster provided LB specified but cluster '\S+' did not provide one/],
+  ['a policy that Envoy does not have', cluster(policy('pick_first.v3.PickFirst')), /pick_first/],
   ['subsets without a policy in them', cluster(policy('subset.v3.Subset', { subset_selectors: [{ keys: ['a'] }] })), /SubsetLbPolicy|subset lb/],
   ['subsets within subsets', cluster(policy('subset.v3.Subset', { subset_lb_policy: policy('subset.v3.Subset', { subset_lb_policy: policy('random.v3.Random').load_balancing_policy }).load_balancing_policy })), OK],
   ['fallback keys that are all keys', cluster({ lb_subset_config: { subset_selectors: [{ keys: ['a'], fallback_policy: 'KEYS_SUBSET', fallback_keys_subset: ['a'] }] } }), /cannot be equal to keys/],

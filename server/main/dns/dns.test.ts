@@ -131,10 +131,10 @@ describe('settings', () => {
       {
         typed_dns_resolver_config: {
           name: 'x',
-          typed_config: { '@type': CARES, filter_unroutable_families: true },
+          typed_config: { '@type': CARES, dns_resolver_options: { use_tcp_for_dns_lookups: true } },
         },
       },
-      /filter_unroutable_families: this field is not supported/,
+      /use_tcp_for_dns_lookups: DNS lookups over TCP are not supported/,
     ],
     [
       {

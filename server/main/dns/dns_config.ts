@@ -33,6 +33,8 @@ const CARES_FIELDS = new Set([
   'resolvers',
   'use_resolvers_as_fallback',
   'dns_resolver_options',
+  'rotate_nameservers',
+  'filter_unroutable_families',
   'query_timeout_seconds',
   'query_tries',
   'udp_max_queries',
@@ -120,12 +122,27 @@ export function resolverSettings(
   path: string,
 ): ResolverSettings {
   if (useTcp) throw tcp(at(path, 'use_tcp_for_dns_lookups'));
-  const base = { family, ttl, timeoutMs: DEFAULT_TIMEOUT_MS, tries: DEFAULT_TRIES };
+  const base = {
+    family,
+    ttl,
+    timeoutMs: DEFAULT_TIMEOUT_MS,
+    tries: DEFAULT_TRIES,
+    search: true,
+    rotate: false,
+    filterUnroutable: false,
+  };
   if (typed !== undefined) return typedSettings(typed, base, at(path, 'typed_dns_resolver_config'));
   if (resolution !== undefined) {
     const where = at(path, 'dns_resolution_config');
-    checkOptions(resolution.dns_resolver_options, at(where, 'dns_resolver_options'));
-    return { ...base, servers: servers(resolution.resolvers, at(where, 'resolvers')), fallback: false };
+    const options = resolution.dns_resolver_options;
+    checkOptions(options, at(where, 'dns_resolver_options'));
+    const search = options?.no_default_search_domain !== true;
+    return {
+      ...base,
+      search,
+      servers: servers(resolution.resolvers, at(where, 'resolvers')),
+      fallback: false,
+    };
   }
   return { ...base, servers: servers(resolvers, at(path, 'dns_resolvers')), fallback: false };
 }
@@ -156,6 +173,9 @@ function typedSettings(
     fallback: cares.use_resolvers_as_fallback,
     timeoutMs: Number(cares.query_timeout_seconds?.value ?? DEFAULT_TIMEOUT_MS / 1000) * 1000,
     tries: cares.query_tries?.value ?? DEFAULT_TRIES,
+    search: cares.dns_resolver_options?.no_default_search_domain !== true,
+    rotate: cares.rotate_nameservers,
+    filterUnroutable: cares.filter_unroutable_families,
   };
 }
 

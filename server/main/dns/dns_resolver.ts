@@ -1,8 +1,12 @@
 // Resolves names with the families and resolvers a cluster asks for. Names in /etc/hosts and literal addresses are
 // understood, as c-ares does for Envoy (source/extensions/network/dns_resolver/cares/dns_impl.cc).
 
-import { lookup, Resolver } from 'node:dns/promises';
+import { lookup, type Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { isSecretName, localAddresses } from './local_names.ts';
+import { NameServers } from './name_servers.ts';
+import { NO_SEARCH, type SearchList, searchedNames, systemSearchList } from './search_list.ts';
 
 export type LookupFamily = 'AUTO' | 'V4_ONLY' | 'V6_ONLY' | 'V4_PREFERRED' | 'ALL';
 
@@ -16,6 +20,12 @@ export interface ResolverSettings {
   readonly ttl: boolean;
   readonly timeoutMs: number;
   readonly tries: number;
+  /** Try names with the search domains of the system. */
+  readonly search: boolean;
+  /** Begin with any of the servers, not always with the first. */
+  readonly rotate: boolean;
+  /** Ask for no addresses of a family that no interface has one of. */
+  readonly filterUnroutable: boolean;
 }
 
 export interface Resolution {
@@ -49,15 +59,16 @@ export function failureDetails(error: NodeJS.ErrnoException): string {
 
 export class DnsResolver {
   readonly #settings: ResolverSettings;
-  /** Undefined: getaddrinfo of the system. */
-  readonly #resolver: Resolver | undefined;
+  /** Undefined: getaddrinfo of the system, which knows search domains and /etc/hosts itself. */
+  readonly #servers: NameServers | undefined;
+  readonly #search: SearchList;
 
   constructor(settings: ResolverSettings) {
     this.#settings = settings;
-    const ownServers = settings.servers.length > 0 && !settings.fallback;
-    if (!ownServers && !settings.ttl) return;
-    this.#resolver = new Resolver({ timeout: settings.timeoutMs, tries: settings.tries });
-    if (ownServers) this.#resolver.setServers(settings.servers);
+    const { servers, fallback, ttl, search, rotate } = settings;
+    this.#search = search ? systemSearchList() : NO_SEARCH;
+    if ((servers.length > 0 && !fallback) || ttl || !search || rotate)
+      this.#servers = new NameServers(settings);
   }
 
   /** Rejects when there was no answer (a timeout, a server's failure). */
@@ -65,11 +76,11 @@ export class DnsResolver {
     if (isIP(name) !== 0) return { addresses: [name], ttlMs: undefined, details: '' };
     switch (this.#settings.family) {
       case 'V4_ONLY':
-        return this.#query(name, 4);
+        return this.#query(name, [4]);
       case 'V6_ONLY':
-        return this.#query(name, 6);
+        return this.#query(name, [6]);
       case 'ALL':
-        return merge(await Promise.all([this.#query(name, 4), this.#query(name, 6)]));
+        return this.#query(name, [4, 6]);
       case 'V4_PREFERRED':
         return this.#firstOf(name, 4, 6);
       default:
@@ -79,21 +90,51 @@ export class DnsResolver {
 
   /** Ends what is under way. */
   close(): void {
-    this.#resolver?.cancel();
+    this.#servers?.cancel();
   }
 
   async #firstOf(name: string, first: 4 | 6, second: 4 | 6): Promise<Resolution> {
-    const preferred = await this.#query(name, first).catch(() => NO_RECORDS);
-    return preferred.addresses.length > 0 ? preferred : this.#query(name, second);
+    const preferred = await this.#query(name, [first]).catch(() => NO_RECORDS);
+    return preferred.addresses.length > 0 ? preferred : this.#query(name, [second]);
   }
 
-  async #query(name: string, family: 4 | 6): Promise<Resolution> {
-    const resolver = this.#resolver;
-    if (resolver === undefined) return withoutRecords(this.#lookup(name, family));
-    const found = await withoutRecords(this.#records(resolver, name, family));
-    // c-ares reads /etc/hosts too, node's Resolver does not.
-    if (found.addresses.length > 0 || this.#settings.servers.length > 0) return found;
-    return withoutRecords(this.#lookup(name, family));
+  async #query(name: string, wanted: readonly (4 | 6)[]): Promise<Resolution> {
+    const families = wanted.filter((family) => this.#mayAsk(family));
+    if (families.length === 0) return NO_RECORDS;
+    const servers = this.#servers;
+    if (servers === undefined) return this.#each(families, (family) => this.#lookup(name, family));
+    const local = await localAddresses(name, families);
+    if (local.length > 0) return { ...NO_RECORDS, addresses: local };
+    const found = await this.#searched(servers, name, families);
+    // The system may know names from elsewhere.
+    const { servers: own, search } = this.#settings;
+    if (found.addresses.length > 0 || own.length > 0 || !search) return found;
+    return this.#each(families, (family) => this.#lookup(name, family));
+  }
+
+  /** Is there a way to such addresses? Loopback interfaces do not count. */
+  #mayAsk(family: 4 | 6): boolean {
+    if (!this.#settings.filterUnroutable) return true;
+    const interfaces = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+    return interfaces.some((one) => !one.internal && one.family === `IPv${family}`);
+  }
+
+  /** Asks for one name after the other until one has records. A server's failure ends it, as in c-ares. */
+  async #searched(servers: NameServers, name: string, families: readonly (4 | 6)[]): Promise<Resolution> {
+    let found = NO_RECORDS;
+    if (isSecretName(name)) return found;
+    for (const each of searchedNames(name, this.#search)) {
+      found = await this.#each(families, (family) => this.#records(servers.resolver, each, family));
+      if (found.addresses.length > 0) break;
+    }
+    return found;
+  }
+
+  async #each(
+    families: readonly (4 | 6)[],
+    ask: (family: 4 | 6) => Promise<Resolution>,
+  ): Promise<Resolution> {
+    return merge(await Promise.all(families.map((family) => withoutRecords(ask(family)))));
   }
 
   async #lookup(name: string, family: 4 | 6): Promise<Resolution> {
