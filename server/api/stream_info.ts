@@ -80,6 +80,8 @@ export interface SslConnectionInfo {
   readonly validFromPeerMs: number;
   readonly expirationPeerMs: number;
   readonly tlsVersion: string;
+  /** When the handshake was done, `performance.now()` ms. */
+  readonly handshakeCompleteMs: number;
   readonly cipher: string;
   /** Of the key exchange: `X25519`, `P-256`, ... */
   readonly group: string;
@@ -109,6 +111,11 @@ export interface ConnectionInfo {
   downstreamTransportFailureReason: string;
   readonly listenerName: string;
   filterChainName: string;
+  /** `metadata.filter_metadata` of the filter chain. */
+  filterChainMetadata: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  /** How it ended, once it has: by RST of either side or not, and why this side closed it ('' where it did not). */
+  detectedCloseType: 'Normal' | 'RemoteReset' | 'LocalReset';
+  localCloseReason: string;
   /** Objects that live as long as the connection; every stream's own filter state falls back to it. */
   readonly filterState: FilterState;
   /** Of the filter state, which is not made for it. */

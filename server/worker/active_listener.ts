@@ -120,6 +120,7 @@ export class ActiveListener {
       return;
     }
     info.filterChainName = chain.name;
+    info.filterChainMetadata = chain.metadata;
     ActiveConnection.create(accepted, chain, this);
   }
 

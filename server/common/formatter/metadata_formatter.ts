@@ -21,7 +21,8 @@ const clusterMetadata: Namespace = ({ streamInfo }, namespace) =>
   streamInfo.upstreamCluster?.metadata?.[namespace];
 const hostMetadata: Namespace = ({ streamInfo }, namespace) => streamInfo.upstreamHost?.metadata?.[namespace];
 const routeMetadata: Namespace = ({ streamInfo }, namespace) => streamInfo.route?.metadata?.[namespace];
-
+const filterChainMetadata: Namespace = ({ streamInfo }, namespace) =>
+  streamInfo.connection.filterChainMetadata?.[namespace];
 const virtualHostMetadata: Namespace = ({ streamInfo }, namespace) =>
   streamInfo.route?.virtualHostMetadata?.[namespace];
 
@@ -65,6 +66,8 @@ function compileTypedMetadata({ argument, maxLength, context, path }: CommandCal
       return compileMetadata(routeMetadata, rest, maxLength);
     case 'VIRTUAL_HOST':
       return compileMetadata(virtualHostMetadata, rest, maxLength);
+    case 'LISTENER_FILTER_CHAIN':
+      return compileMetadata(filterChainMetadata, rest, maxLength);
     case 'LISTENER': {
       const metadata = context.listener?.metadata;
       return compileMetadata((_, namespace) => metadata?.[namespace], rest, maxLength);

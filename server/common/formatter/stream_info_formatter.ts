@@ -56,6 +56,8 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
     responseFlagsToString(streamInfo.responseFlags, streamInfo.protocol === ''),
   ),
   CONNECTION_TERMINATION_DETAILS: text(({ streamInfo }) => nonEmpty(streamInfo.connectionTerminationDetails)),
+  DOWNSTREAM_DETECTED_CLOSE_TYPE: text(({ streamInfo }) => streamInfo.connection.detectedCloseType),
+  DOWNSTREAM_LOCAL_CLOSE_REASON: text(({ streamInfo }) => nonEmpty(streamInfo.connection.localCloseReason)),
   CONNECTION_ID: number(({ streamInfo }) => streamInfo.connection.id),
   FILTER_CHAIN_NAME: text(({ streamInfo }) => nonEmpty(streamInfo.connection.filterChainName)),
   LISTENER_NAME: text(({ streamInfo }) => nonEmpty(streamInfo.connection.listenerName)),

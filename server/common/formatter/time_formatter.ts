@@ -89,6 +89,11 @@ export const TIME_COMMANDS: CommandTable = {
     if (downstreamTxLastByte === 0 || firstUpstreamRxByte === 0) return undefined;
     return downstreamTxLastByte - firstUpstreamRxByte;
   }),
+  DOWNSTREAM_HANDSHAKE_DURATION: number(({ streamInfo: { connection, startTimeMonotonic } }) => {
+    const end = connection.ssl?.handshakeCompleteMs;
+    // Of a request, whose time begins after the handshake, nothing.
+    return end === undefined ? undefined : Math.max(0, end - startTimeMonotonic);
+  }),
   // Acknowledgements are known to QUIC only.
   ROUNDTRIP_DURATION: number(() => undefined),
   COMMON_DURATION: { parameters: 'required', lengthAllowed: false, compile: compileCommonDuration },

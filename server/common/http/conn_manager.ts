@@ -32,6 +32,8 @@ import { PrematureResets } from './premature_resets.ts';
 import { keepDownstream } from './recreated_stream.ts';
 
 const STAT = HTTP_STATS.offset;
+/** Why connections are closed. Envoy: StreamInfo::LocalCloseReasons. */
+const DRAINED = 'deferred_close_on_drained_connection';
 
 export class ConnectionManager
   implements NetworkFilter, ServerConnectionCallbacks, ConnectionCallbacks, TimerOwner
@@ -212,7 +214,8 @@ export class ConnectionManager
     const { connection } = this;
     if (this.busy || connection.state !== 'open') return;
     if (this.drainState === 'closing' || (this.drainState === 'draining' && !this.isHttp2)) {
-      connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
+      const { failure } = this;
+      connection.close('FlushWriteAndDelay', failure === undefined ? DRAINED : codecErrorReason(failure));
     } else if (this.idleTimer !== undefined) {
       this.idleTimer.enable(this.config.idleTimeoutMs, monotonicNow());
     }
@@ -268,7 +271,7 @@ export class ConnectionManager
 
   private closeDrained(): void {
     if (this.isHttp2) this.codec!.goAway();
-    this.connection.close('FlushWriteAndDelay', 'downstream_connection_drained');
+    this.connection.close('FlushWriteAndDelay', DRAINED);
   }
 
   // ---- codec ---------------------------------------------------------------------------------------------------------
@@ -299,10 +302,11 @@ export class ConnectionManager
     // A client's GOAWAY only announces that it opens no more streams.
   }
 
-  private closeAfterError({ message }: CodecError): void {
-    const details = this.isHttp2 ? `codec_error:${message.replaceAll(' ', '_')}` : 'codec_error';
+  private closeAfterError(error: CodecError): void {
+    const reason = codecErrorReason(error);
+    const details = this.isHttp2 ? reason : 'codec_error';
     for (const stream of [...this.streams]) stream.onResetStream('ProtocolError', details);
-    this.connection.close('FlushWriteAndDelay', details);
+    this.connection.close('FlushWriteAndDelay', reason);
   }
 
   // ---- connection ----------------------------------------------------------------------------------------------------
@@ -327,7 +331,7 @@ export class ConnectionManager
   }
 
   private localDisconnect(): string {
-    const reason = this.connection.localCloseReason.replaceAll(/\s/g, '_');
+    const reason = this.connection.info.localCloseReason.replaceAll(/\s/g, '_');
     return `downstream_local_disconnect${reason === '' ? '' : `(${reason})`}`;
   }
 
@@ -390,4 +394,8 @@ export class ConnectionManager
     this.codec?.onUnderlyingConnectionBelowWriteBufferLowWatermark();
     for (const stream of this.streams) stream.onBelowWriteBufferLowWatermark();
   }
+}
+
+function codecErrorReason({ message }: CodecError): string {
+  return `codec_error:${message.replaceAll(' ', '_')}`;
 }

@@ -19,6 +19,7 @@ import { parseAddress } from '../network/address.ts';
 import { compileFilterChainMatch, type FilterChainMatcher } from '../network/filter_chain_match.ts';
 import { compileFilterChainMatcher } from '../network/filter_chain_matcher.ts';
 import type { TcpKeepalive } from '../network/tcp_keepalive.ts';
+import { type FilterMetadata, filterMetadata } from '../upstream/metadata.ts';
 import { DrainState } from './drain_state.ts';
 import { compileExactBalance, type ExactBalance } from './exact_balance.ts';
 import { compileListenerFilters, type ListenerFilterEntry } from './listener_filters.ts';
@@ -82,6 +83,7 @@ export interface FilterChainConfig {
   readonly drain: DrainState;
   /** Read into a buffer of the connection's own (bulk TCP). */
   readonly bulk: boolean;
+  readonly metadata: FilterMetadata | undefined;
 }
 
 export interface ListenerConfig {
@@ -294,6 +296,7 @@ function compileChain(
     transportSocketConnectTimeoutMs: durationMs(chain.transport_socket_connect_timeout) ?? 0,
     drain,
     bulk: filters.at(-1)?.bulk === true,
+    metadata: filterMetadata(chain.metadata),
   });
 }
 

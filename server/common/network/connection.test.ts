@@ -147,7 +147,7 @@ describe('SocketConnection', () => {
     peer.end();
     await until(() => connection.state === 'closed');
     assert.deepEqual(recorder.events, ['LocalClose']);
-    assert.equal(connection.localCloseReason, 'reason');
+    assert.equal(connection.info.localCloseReason, 'reason');
   });
 
   test('FlushWriteAndDelay waits so long and no longer', async (context) => {
@@ -216,7 +216,7 @@ describe('SocketConnection', () => {
     peer.write('x');
     await until(() => connection.state === 'closed');
     assert.deepEqual(recorder.events, ['LocalClose']);
-    assert.equal(connection.localCloseReason, 'internal_error');
+    assert.equal(connection.info.localCloseReason, 'internal_error');
     write.mock.restore();
   });
 

@@ -101,9 +101,6 @@ export class SocketConnection implements Connection, ByteSink, Flushable, TimerO
   privateBuffer: PrivateReadBuffer | undefined = undefined;
   /** Why the transport failed (a connect error, a TLS error), '' while it has not. */
   transportFailureReason = '';
-  localCloseReason = '';
-  /** The peer ended the connection with RST. Envoy: DetectedCloseType::RemoteReset. */
-  remoteReset = false;
   /**
    * ms that a local close waits for a peer that neither reads nor ends; 0 = as long as it takes (FlushWriteAndDelay closes
    * after the flush then). Source: HttpConnectionManager.delayed_close_timeout; Envoy has none for other connections.
@@ -278,8 +275,9 @@ export class SocketConnection implements Connection, ByteSink, Flushable, TimerO
 
   close(type: ConnectionCloseType, details = ''): void {
     if (this.state === 'closed') return;
-    if (this.localCloseReason === '') this.localCloseReason = details;
+    if (this.info.localCloseReason === '') this.info.localCloseReason = details;
     if (type === 'AbortReset') {
+      this.info.detectedCloseType = 'LocalReset';
       this.markClosed('LocalClose');
       this.socket.resetAndDestroy();
       return;
@@ -319,7 +317,11 @@ export class SocketConnection implements Connection, ByteSink, Flushable, TimerO
     if (this.state !== 'closing') return;
     // Bytes still on their way to a slow reader are given more time as long as they move.
     if (unsentBytes(this.socket) < this.unsentAtDelayedClose) this.waitForClose();
-    else this.close('NoFlush', this.localCloseReason);
+    else this.close('NoFlush', this.info.localCloseReason);
+  }
+
+  get remoteReset(): boolean {
+    return this.info.detectedCloseType === 'RemoteReset';
   }
 
   get writeBufferBytes(): number {
@@ -424,7 +426,7 @@ export class SocketConnection implements Connection, ByteSink, Flushable, TimerO
   onSocketEnd(): void {
     this.readEnded = true;
     if (this.state === 'closing') {
-      this.close('NoFlush', this.localCloseReason);
+      this.close('NoFlush', this.info.localCloseReason);
       return;
     }
     if (this.state !== 'open') return;
@@ -451,7 +453,7 @@ export class SocketConnection implements Connection, ByteSink, Flushable, TimerO
   }
 
   onSocketError(error: NodeJS.ErrnoException): void {
-    if (error.code === 'ECONNRESET') this.remoteReset = true;
+    if (error.code === 'ECONNRESET') this.info.detectedCloseType = 'RemoteReset';
     if (this.transportFailureReason === '') this.transportFailureReason = transportFailure(error);
   }
 

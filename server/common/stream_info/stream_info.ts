@@ -32,6 +32,9 @@ export class ConnectionInfoRecord implements ConnectionInfo {
   downstreamTransportFailureReason: string;
   readonly listenerName: string;
   filterChainName: string;
+  filterChainMetadata: ConnectionInfo['filterChainMetadata'];
+  detectedCloseType: ConnectionInfo['detectedCloseType'];
+  localCloseReason: string;
   /** Wall-clock ms, and `performance.now()` ms. */
   readonly startTime: number;
   readonly startTimeMonotonic: number;
@@ -62,6 +65,9 @@ export class ConnectionInfoRecord implements ConnectionInfo {
     this.downstreamTransportFailureReason = '';
     this.listenerName = listenerName;
     this.filterChainName = '';
+    this.filterChainMetadata = undefined;
+    this.detectedCloseType = 'Normal';
+    this.localCloseReason = '';
     this.filterStateMap = undefined;
   }
 

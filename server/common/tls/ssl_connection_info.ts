@@ -23,6 +23,7 @@ export class TlsConnectionInfo implements SslConnectionInfo {
   readonly cipher: string;
   readonly sni: string;
   readonly alpn: string;
+  readonly handshakeCompleteMs: number = performance.now();
   readonly #session: TlsSession;
   readonly #certificates: Certificates;
 

@@ -232,6 +232,7 @@ export function presentedTls({ serverName, alpn, clientSan }: Description): SslC
     peerCertificatePresented: presented,
     peerCertificateValidated: presented,
     uriSanPeer: presented ? [clientSan] : none,
+    handshakeCompleteMs: 0,
     uriSanLocal: none,
     dnsSanPeer: none,
     dnsSanLocal: none,

@@ -158,7 +158,7 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     this.logTimer?.disable();
     this.retryTimer?.disable();
     if (upstream === undefined) client?.cancel();
-    else if (event === 'LocalClose') upstream.close('NoFlush', connection.localCloseReason);
+    else if (event === 'LocalClose') upstream.close('NoFlush', connection.info.localCloseReason);
     else if (connection.remoteReset) upstream.close('AbortReset');
     else this.flushUpstream(upstream);
     this.info.requestComplete = monotonicNow();
