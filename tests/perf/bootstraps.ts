@@ -50,6 +50,17 @@ export function clustersBootstrap(admin: number, file: string): object {
   };
 }
 
+/** The same, and a listener in front of the upstream. */
+export function adminBootstrap(admin: number, http: number, upstream: number, file: string): object {
+  return {
+    ...clustersBootstrap(admin, file),
+    static_resources: {
+      listeners: [listener('http', http, connectionManager('http', 'http'))],
+      clusters: [cluster('http', upstream)],
+    },
+  };
+}
+
 export function discoveryResponse(clusters: number, version: string): object {
   const resources = Array.from({ length: clusters }, (_, i) => ({
     '@type': `${TYPE}.config.cluster.v3.Cluster`,

@@ -53,7 +53,7 @@ async function measure(count: number, stage: Stage, peer: PeerName): Promise<Fig
   }
 }
 
-async function isReady(admin: string): Promise<boolean> {
+export async function isReady(admin: string): Promise<boolean> {
   try {
     return (await fetch(`${admin}/ready`)).ok;
   } catch {

@@ -11,6 +11,8 @@ export const CAN_PIN = [PROXY_CORE, LOAD_CORE].every(
   (core) => spawnSync('taskset', ['-c', String(core), 'true']).status === 0,
 );
 
+const CAN_BE_IDLE = spawnSync('chrt', ['--idle', '0', 'true']).status === 0;
+
 /** The command that runs `command` on that core, where that is possible. */
 export function pinned(core: number, command: readonly string[]): string[] {
   return CAN_PIN ? ['taskset', '-c', String(core), ...command] : [...command];
@@ -21,9 +23,11 @@ export class PinnedChild {
   readonly #process: ChildProcess;
   #written = '';
 
-  constructor(script: string, argument = '') {
-    const program = path.join(import.meta.dirname, script);
-    const [command, ...args] = pinned(LOAD_CORE, [process.execPath, program, argument]);
+  /** `idle`: it runs when nobody else does. */
+  constructor(script: string, argument = '', priority: 'normal' | 'idle' = 'normal') {
+    const program = [process.execPath, path.join(import.meta.dirname, script), argument];
+    const scheduled = priority === 'idle' && CAN_BE_IDLE ? ['chrt', '--idle', '0', ...program] : program;
+    const [command, ...args] = pinned(LOAD_CORE, scheduled);
     this.#process = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#process.stdout!.setEncoding('utf8').on('data', (text: string) => (this.#written += text));
   }

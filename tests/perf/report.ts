@@ -36,12 +36,18 @@ export class Report {
       if (compares) {
         const ratio = median(values.get('pilotfish') ?? []) / median(values.get('envoy') ?? []);
         line.push(Number.isNaN(ratio) ? '' : ratio.toFixed(2));
-        line.push(figure.goal === undefined ? '' : `≤ ${figure.goal}`);
+        line.push(goalOf(figure));
       }
       lines.push(line);
     }
     return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
   }
+}
+
+/** As a multiple of Envoy's, or in the figure's own unit. */
+function goalOf({ goal, limit, unit }: Figure): string {
+  if (limit !== undefined) return `Pilotfish ≤ ${limit} ${unit}`.trimEnd();
+  return goal === undefined ? '' : `≤ ${goal}`;
 }
 
 /** NaN of nothing. */

@@ -12,6 +12,8 @@ export interface Figure {
   readonly value: number;
   /** What Pilotfish may need at most, as a multiple of Envoy's. */
   readonly goal?: number;
+  /** What it may be at most for Pilotfish, whatever it is for Envoy. */
+  readonly limit?: number;
 }
 
 /** Measures one proxy once. */
@@ -38,7 +40,7 @@ const CHILD_START_MS = 20_000;
 /** The upstream, and the proxies that are running. */
 export class Stage {
   readonly #upstream = new PinnedChild('upstream.ts');
-  readonly #upstreamPorts = this.#upstream.report<UpstreamPorts>(CHILD_START_MS);
+  readonly upstreamPorts = this.#upstream.report<UpstreamPorts>(CHILD_START_MS);
   /** Those that serve more than one measurement. */
   readonly #serving = new Map<PeerName, RequestProxy>();
   readonly #running = new Set<PeerProcess>();
@@ -55,7 +57,7 @@ export class Stage {
   async startServing(peer: PeerName): Promise<RequestProxy> {
     const [admin, http, tls, http2, grpc, echo, source] = await freePorts(7);
     const ports: RequestPorts = { http, tls, http2, grpc, echo, source };
-    const bootstrap = requestBootstrap(admin, ports, await this.#upstreamPorts);
+    const bootstrap = requestBootstrap(admin, ports, await this.upstreamPorts);
     const proxy = await this.start(peer, bootstrap, () => accepts(http));
     return { proxy, ports };
   }

@@ -1,5 +1,6 @@
 // THE list of workloads, in the order in which they run.
 
+import { admin } from './admin_workload.ts';
 import { clusters } from './clusters_workload.ts';
 import { mem } from './memory_workload.ts';
 import { grpc, grpc1, h1get, h1get1, h1post, h2h1, tcpbulk, tcppp16, tls } from './request_workloads.ts';
@@ -17,5 +18,6 @@ export const WORKLOADS = {
   tcppp16,
   mem,
   clusters,
+  admin,
 } satisfies Record<string, Workload>;
 export type WorkloadName = keyof typeof WORKLOADS;

@@ -5,21 +5,20 @@
 export type Steps<Result = void> = Generator<'', Result>;
 
 /** ms of work, after which the event loop runs. */
-const TURN_MS = 5;
+const TURN_MS = 2;
 /** Elements that are sorted in one go: about half a millisecond. */
 const RUN_LENGTH = 1024;
 
-/** Says when it is time to let others run. */
+/** Divides long work between turns of the event loop. */
 export class TurnClock {
   #start = performance.now();
 
-  /** True when the turn has lasted long enough. */
-  get over(): boolean {
-    return performance.now() - this.#start > TURN_MS;
+  /** To be called between steps. What it returns is to be awaited: the turn has lasted long enough. */
+  next(): Promise<void> | undefined {
+    return performance.now() - this.#start > TURN_MS ? this.#nextTurn() : undefined;
   }
 
-  /** Resolves in the next turn, which begins then. */
-  async next(): Promise<void> {
+  async #nextTurn(): Promise<void> {
     await new Promise(setImmediate);
     this.#start = performance.now();
   }
@@ -39,7 +38,8 @@ export async function inTurns<Result>(steps: Steps<Result>): Promise<Result> {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
-    if (clock.over) await clock.next();
+    const turn = clock.next();
+    if (turn !== undefined) await turn;
   }
 }
 

@@ -17,10 +17,8 @@ export class TagSet {
   }
 }
 
-export interface ExtractedTags {
-  /** By offset. The same array for all families of a schema that have the same names. */
+interface ExtractedTags {
   readonly names: readonly string[];
-  /** By offset, or one for all. */
   readonly tags: TagSet | readonly TagSet[];
 }
 
@@ -36,8 +34,10 @@ export class TagExtractor {
     this.#producer = producer;
   }
 
-  of(family: StatFamily): ExtractedTags {
-    return (family.extracted ??= this.#extract(family));
+  /** The names of a family without tags, by offset: the same array for all families of a schema that have the same names. */
+  namesOf(family: StatFamily): readonly string[] {
+    if (family.names === undefined) ({ names: family.names, tags: family.tags } = this.#extract(family));
+    return family.names;
   }
 
   #extract(family: StatFamily): ExtractedTags {

@@ -1,7 +1,7 @@
 // A family of stats under one prefix as the main thread sees it: the blocks of all threads that hold it, summed when read.
 
 import type { StatDefinition } from '../../api/stats.ts';
-import type { ExtractedTags } from './extracted_tags.ts';
+import type { TagSet } from './extracted_tags.ts';
 import { BUCKETS_PER_DECADE, ZERO_DECADE } from './histogram_buckets.ts';
 import { HistogramStatistics } from './histogram_statistics.ts';
 import type { TaggedName } from './messages.ts';
@@ -21,8 +21,9 @@ export class StatFamily {
   readonly tagged: TaggedName | undefined;
   /** Replaced rather than grown: `push` would set aside room for seventeen. */
   #parts: readonly StatPart[] = NO_PARTS;
-  /** Its names without tags, once somebody has asked (TagExtractor). */
-  extracted: ExtractedTags | undefined = undefined;
+  /** Its names without tags by offset, and its tags by offset or one for all, once somebody has asked (TagExtractor). */
+  names: readonly string[] | undefined = undefined;
+  tags: TagSet | readonly TagSet[] | undefined = undefined;
   /** Holders on the main thread that only want the names listed. */
   declarations = 0;
   /** By offset, once a thread has recorded a value. */

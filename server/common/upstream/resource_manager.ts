@@ -50,6 +50,14 @@ export type BreakerUse = Readonly<
   Record<'cx' | 'pending' | 'rq' | 'retries' | 'cx_pools', { readonly used: number; readonly limit: number }>
 >;
 
+/** Does anything count against the breakers whose slots begin there? */
+export function isInUse(table: Int32Array, slot: number): boolean {
+  for (let resource = CONNECTIONS; resource <= CONNECTION_POOLS; resource++) {
+    if (Atomics.load(table, slot + resource) !== 0) return true;
+  }
+  return false;
+}
+
 export class SharedResourceManager implements ResourceManager {
   readonly maxConnections: number;
   readonly maxPendingRequests: number;

@@ -20,7 +20,7 @@ const log = logger('admin');
 /** Pieces are gathered into writes of this size. */
 const WRITE_CHARS = 64 * 1024;
 /** How often the clock is looked at; always at an empty piece, which is a step of work without text. */
-const PIECES_PER_CLOCK = 16;
+const CHARS_PER_CLOCK = 2048;
 /** Shorter answers are not compressed: they fit a packet anyway. */
 const MIN_GZIP_CHARS = 1024;
 /** The fastest: an answer of stats shrinks to a twentieth even so. */
@@ -179,11 +179,14 @@ async function send(request: Request, response: ServerResponse, answer: AdminAns
   const pieces = typeof answer.body === 'string' ? [answer.body] : answer.body;
   const encoding = answer.encoding ?? 'utf8';
   let gathered = '';
-  let count = 0;
+  let unclocked = 0;
   const clock = new TurnClock();
   for (const piece of pieces) {
-    if ((piece === '' || ++count % PIECES_PER_CLOCK === 0) && clock.over) {
-      await clock.next();
+    unclocked += piece.length;
+    if (piece === '' || unclocked >= CHARS_PER_CLOCK) {
+      unclocked = 0;
+      const turn = clock.next();
+      if (turn !== undefined) await turn;
       if (sink.destroyed) return;
     }
     gathered += piece;

@@ -57,7 +57,7 @@ export class PrometheusMetrics {
     for (const family of yield* aggregator.sortedFamilies('token')) {
       if (++count % FAMILIES_PER_STEP === 0) yield '';
       if (!concerns(family)) continue;
-      const { names } = extractor.of(family);
+      const names = extractor.namesOf(family);
       const rows = rowsByNames.get(names);
       if (rows === undefined) rowsByNames.set(names, { names, families: [family], nested: false });
       else add(rows, family);
@@ -112,9 +112,8 @@ export class PrometheusMetrics {
 }
 
 /** Of a stat of a family that PrometheusMetrics gathered. */
-export function tagSetOf({ family, offset }: ListedStat): TagSet {
-  const { tags } = family.extracted!;
-  return tags instanceof TagSet ? tags : (tags[offset] as TagSet);
+export function tagSetOf({ family: { tags }, offset }: ListedStat): TagSet {
+  return tags instanceof TagSet ? tags : (tags?.[offset] as TagSet);
 }
 
 /** What it knows is kept for the next scrape. */

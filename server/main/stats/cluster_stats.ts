@@ -18,7 +18,11 @@ import {
 import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../../common/stats/families/codec.ts';
 import { SSL_SOCKET_FACTORY_STATS, SSL_STATS } from '../../common/stats/families/ssl.ts';
 import { coarseHealth, EXCLUDED_FLAGS } from '../../common/upstream/host.ts';
-import { BREAKER_SLOTS_PER_PRIORITY, type Thresholds } from '../../common/upstream/resource_manager.ts';
+import {
+  BREAKER_SLOTS_PER_PRIORITY,
+  isInUse,
+  type Thresholds,
+} from '../../common/upstream/resource_manager.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord, ClusterVersion } from '../config_store/cluster_store.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
@@ -29,12 +33,29 @@ import { HashTableStats } from './hash_table_stats.ts';
 const AT = CLUSTER_ENDPOINT_STATS.offset;
 const PRIORITIES = ['default', 'high'] as const;
 
+/** A family of a cluster, and what its prefix has behind that of the cluster. */
+type BelowCluster = readonly (readonly [schema: StatSchema, below: string])[];
+
+/** Shared by clusters: ten thousand lists of their own would be 11 MB. */
+const EDS_FAMILIES: BelowCluster = [
+  [CLUSTER_CONFIG_UPDATE_STATS, ''],
+  [CLUSTER_LB_STATS, ''],
+  [CLUSTER_TRAFFIC_STATS, ''],
+  [CLUSTER_CIRCUIT_BREAKER_STATS, 'circuit_breakers.default.'],
+  [CLUSTER_CIRCUIT_BREAKER_STATS, 'circuit_breakers.high.'],
+];
+/** An EDS cluster's subscription has stats of the same names. */
+const FAMILIES: BelowCluster = [...EDS_FAMILIES, [CLUSTER_UPDATE_STATS, '']];
+
 interface Listed {
   /** The version whose names and limits these are. */
   readonly version: ClusterVersion;
-  readonly families: readonly (readonly [schema: StatSchema, prefix: string])[];
+  /** `cluster.<name>.` */
+  readonly prefix: string;
+  readonly families: BelowCluster;
   readonly endpoints: StatBlock<keyof typeof AT>;
-  readonly breakers: readonly BreakerStats[];
+  /** By priority; made once there is something in use, or shown at all times: of most clusters that is never. */
+  readonly breakers: (BreakerStats | undefined)[];
   readonly hashTables: HashTableStats | undefined;
   /** The refresh that saw it last. */
   seen: number;
@@ -71,7 +92,7 @@ export class ClusterStats {
       this.#countHosts(record, listed.endpoints);
       if (!(record.active.source instanceof StaticEndpoints))
         listed.endpoints.values[listed.endpoints.base + AT.max_host_weight] = record.hosts.maxWeight;
-      for (const breakers of listed.breakers) breakers.refresh();
+      this.#refreshBreakers(record, listed);
       listed.hashTables?.refresh();
       // What was made just now is to be read at once.
       this.#stats.flush();
@@ -86,32 +107,15 @@ export class ClusterStats {
   }
 
   #list(record: ClusterRecord, version: ClusterVersion): Listed {
-    const prefix = `cluster.${version.statName}.`;
-    const families: (readonly [StatSchema, string])[] = [
-      [CLUSTER_CONFIG_UPDATE_STATS, prefix],
-      [CLUSTER_LB_STATS, prefix],
-      [CLUSTER_TRAFFIC_STATS, prefix],
-      [CLUSTER_CIRCUIT_BREAKER_STATS, `${prefix}circuit_breakers.default.`],
-      [CLUSTER_CIRCUIT_BREAKER_STATS, `${prefix}circuit_breakers.high.`],
-    ];
-    // An EDS cluster's subscription has stats of the same names.
-    if (!(version.source instanceof EdsEndpoints)) families.push([CLUSTER_UPDATE_STATS, prefix]);
-    families.push(...shapedFamilies(version, prefix));
-    for (const [schema, each] of families) this.#aggregator.declare(schema, each);
+    const prefix = flat('cluster.', version.statName, '.');
+    const common = version.source instanceof EdsEndpoints ? EDS_FAMILIES : FAMILIES;
+    const shaped = [...shapedFamilies(version)];
+    const families = shaped.length === 0 ? common : [...common, ...shaped];
+    for (const [schema, below] of families) this.#aggregator.declare(schema, flat(prefix, below));
     const endpoints = this.#stats.block(CLUSTER_ENDPOINT_STATS, prefix);
-    const { table } = this.#store.breakerSlots;
-    const breakers = PRIORITIES.map((priority, index) => {
-      const slot = record.breakerSlot + index * BREAKER_SLOTS_PER_PRIORITY;
-      return new BreakerStats(
-        this.#stats,
-        `${prefix}circuit_breakers.${priority}.`,
-        version.circuitBreakers[index] as Thresholds,
-        table.view(slot),
-        SharedTable.offset(slot),
-      );
-    });
     const hashTables = this.#hashTables(record, version, prefix);
-    const listed = { version, families, endpoints, breakers, hashTables, seen: this.#refreshes };
+    const breakers = PRIORITIES.map(() => undefined);
+    const listed = { version, prefix, families, endpoints, breakers, hashTables, seen: this.#refreshes };
     this.#listed.set(record, listed);
     return listed;
   }
@@ -123,11 +127,26 @@ export class ClusterStats {
     return new HashTableStats(this.#stats, prefix, record, loadBalancer, panicPercent, table);
   }
 
-  #unlist({ families, endpoints, breakers, hashTables }: Listed): void {
-    for (const [schema, prefix] of families) this.#aggregator.undeclare(schema, prefix);
+  #unlist({ prefix, families, endpoints, breakers, hashTables }: Listed): void {
+    for (const [schema, below] of families) this.#aggregator.undeclare(schema, prefix + below);
     this.#stats.release(endpoints);
-    for (const each of breakers) each.release();
+    for (const each of breakers) each?.release();
     hashTables?.release();
+  }
+
+  #refreshBreakers(record: ClusterRecord, { version, prefix, breakers }: Listed): void {
+    const { table } = this.#store.breakerSlots;
+    PRIORITIES.forEach((priority, index) => {
+      const slot = record.breakerSlot + index * BREAKER_SLOTS_PER_PRIORITY;
+      const thresholds = version.circuitBreakers[index] as Thresholds;
+      const [view, offset] = [table.view(slot), SharedTable.offset(slot)];
+      if (breakers[index] === undefined) {
+        if (!thresholds.trackRemaining && !isInUse(view, offset)) return;
+        const below = `${prefix}circuit_breakers.${priority}.`;
+        breakers[index] = new BreakerStats(this.#stats, below, thresholds, view, offset);
+      }
+      breakers[index].refresh();
+    });
   }
 
   #countHosts({ hosts }: ClusterRecord, { values, base }: StatBlock): void {
@@ -154,19 +173,20 @@ export class ClusterStats {
   }
 }
 
+/** The parts as one string: what `+` makes keeps the parts besides the whole. */
+function flat(...parts: readonly string[]): string {
+  return parts.join('');
+}
+
 /** What Envoy lists of a cluster from its start because of what it is configured with. */
-function* shapedFamilies(
-  { shape }: ClusterVersion,
-  prefix: string,
-): Generator<readonly [schema: StatSchema, prefix: string]> {
+function* shapedFamilies({ shape }: ClusterVersion): Generator<BelowCluster[number]> {
   const { isSecure, loadBalancer, healthCheck } = shape;
-  if (loadBalancer.policy === 'SUBSET') yield [CLUSTER_SUBSET_STATS, prefix];
+  if (loadBalancer.policy === 'SUBSET') yield [CLUSTER_SUBSET_STATS, ''];
   if (isSecure) {
-    yield [SSL_STATS, `${prefix}ssl.`];
-    yield [SSL_SOCKET_FACTORY_STATS, `${prefix}client_ssl_socket_factory.`];
+    yield [SSL_STATS, 'ssl.'];
+    yield [SSL_SOCKET_FACTORY_STATS, 'client_ssl_socket_factory.'];
   }
   const probe = healthCheck?.probe;
-  if (probe?.kind === 'GRPC' || (probe?.kind === 'HTTP' && probe.http2))
-    yield [HTTP2_CODEC_STATS, `${prefix}http2.`];
-  else if (probe?.kind === 'HTTP') yield [HTTP1_CODEC_STATS, `${prefix}http1.`];
+  if (probe?.kind === 'GRPC' || (probe?.kind === 'HTTP' && probe.http2)) yield [HTTP2_CODEC_STATS, 'http2.'];
+  else if (probe?.kind === 'HTTP') yield [HTTP1_CODEC_STATS, 'http1.'];
 }
