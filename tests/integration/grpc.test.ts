@@ -92,7 +92,8 @@ describe('gRPC', () => {
         retry_policy: { retry_on: 'unavailable', num_retries: 3 },
       },
       manager: {
-        stream_idle_timeout: '0.4s',
+        // Long enough for many calls at once on a busy machine.
+        stream_idle_timeout: '3s',
         access_log: [
           {
             name: 'file',
@@ -215,11 +216,11 @@ describe('gRPC', () => {
       ECHO.count.path,
       bytes.serialize,
       bytes.deserialize,
-      Buffer.from('12 100'),
+      Buffer.from('17 200'),
     );
     const messages: string[] = [];
     for await (const message of call) messages.push((message as Buffer).toString());
-    assert.equal(messages.length, 12);
+    assert.equal(messages.length, 17);
   });
 
   test('a server stream in which nothing comes ends with stream_idle_timeout', async () => {
@@ -227,7 +228,7 @@ describe('gRPC', () => {
       ECHO.count.path,
       bytes.serialize,
       bytes.deserialize,
-      Buffer.from('2 3000'),
+      Buffer.from('2 10000'),
     );
     call.on('data', () => undefined);
     const error = await new Promise<grpc.ServiceError>((resolve) => call.on('error', resolve));
