@@ -53,12 +53,15 @@ export class BalancedUpstreams {
   }
 
   /** What hosts say of their load, by request header `x-load`: headers of their answers, or trailers (`trailer`). */
-  readonly loads = new Map<string, readonly (Readonly<Record<string, string>> | undefined)[]>();
+  readonly loads = new Map<string, readonly (Readonly<Record<string, string | string[]>> | undefined)[]>();
 
   /** Statuses of answers to health checks, by path. */
   readonly checks = new Map<string, number>();
 
-  /** `x-fail: n`: the first n attempts fail with `x-status` (503). `x-hold`: no answer before `release`. */
+  /**
+   * `x-fail: n`: the first n attempts fail with `x-status` (503). `x-hold`: no answer before `release`.
+   * `x-echo`: tells the value of that request header in `x-echoed`.
+   */
   private answer(index: number, request: http.IncomingMessage, response: http.ServerResponse): void {
     const health = this.checks.get(request.url ?? '');
     if (health !== undefined) {
@@ -71,6 +74,8 @@ export class BalancedUpstreams {
     const failing = (request.headers['x-fail-hosts'] ?? '').toString().split(',').includes(String(index));
     response.statusCode = attempt <= failures || failing ? Number(request.headers['x-status'] ?? 503) : 200;
     response.setHeader('x-host', index);
+    const echoed = request.headers['x-echo'];
+    if (echoed !== undefined) response.setHeader('x-echoed', request.headers[String(echoed)] ?? 'none');
     const load = this.loads.get(String(request.headers['x-load']))?.[index];
     const { trailer, ...headers } = load ?? {};
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);

@@ -34,6 +34,13 @@ const inHeader = (name: string): Json => ({
   typed_config: { '@type': `${X}.http.stateful_session.header.v3.HeaderBasedSessionState`, name },
 });
 const header = inHeader('x-session');
+const envelope = (name: string): Json => ({
+  name: 'envoy.http.stateful_session.envelope',
+  typed_config: {
+    '@type': `${X}.http.stateful_session.envelope.v3.EnvelopeSessionState`,
+    header: { name },
+  },
+});
 const PER_ROUTE = `${X}.filters.http.stateful_session.v3.StatefulSessionPerRoute`;
 const perRoute = (config: Json): Json => {
   const { '@type': _, ...stateful_session } = config;
@@ -47,6 +54,8 @@ const ROUTES: Readonly<Record<string, Json>> = {
   'not strict, 410': perRoute(session(cookie(), { status_on_strict_destination_not_found: 410 })),
   header: perRoute(session(header)),
   'strict header': perRoute(session(header, { strict: true })),
+  envelope: perRoute(session(envelope('X-Envelope'))),
+  'strict envelope': perRoute(session(envelope('X-Envelope'), { strict: true })),
   ttl: perRoute(session(cookie({ ttl: '3600s' }))),
   path: perRoute(session(cookie({ path: '/a' }))),
   'path with a slash': perRoute(session(cookie({ path: '/a/' }))),
@@ -146,6 +155,7 @@ describe('stateful session', { skip: SKIP, concurrency: 1 }, () => {
       filters: [
         { name: 'session', typed_config: session(cookie(), { stat_prefix: 'all' }) },
         { name: 'b', typed_config: session(inHeader('x-strict'), { strict: true, stat_prefix: 'strict' }) },
+        { name: 'e', typed_config: session(envelope('x-wrapped'), { stat_prefix: 'envelope' }) },
         {
           name: 'c',
           typed_config: {
@@ -195,7 +205,18 @@ describe('stateful session', { skip: SKIP, concurrency: 1 }, () => {
     );
     const inHeader = headers['x-session'] && Buffer.from(String(headers['x-session']), 'base64').toString();
     const chosen = another === undefined ? 'wanted' : host.startsWith('proxy') ? host : 'any';
-    return { chosen, status, told, inHeader: inHeader?.replace(at(Number(host)), '<host>') };
+    const own = String(headers['x-envelope']).replaceAll(
+      Buffer.from(at(Number(host))).toString('base64'),
+      '<host>',
+    );
+    const received = headers['x-echoed'];
+    return {
+      chosen,
+      status,
+      told,
+      inHeader: inHeader?.replace(at(Number(host)), '<host>'),
+      envelope: [own, received],
+    };
   }
 
   const balancers = ['round_robin', 'least_request', 'random', 'ring_hash', 'maglev', 'subsets', 'policies'];
@@ -270,6 +291,40 @@ describe('stateful session', { skip: SKIP, concurrency: 1 }, () => {
         await same('round_robin', '/', { 'x-route': route, 'x-session': named });
   });
 
+  test("envelope: the upstream's own session, with its host around it", async () => {
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    const own: Readonly<Record<string, string | string[]>> = { one: 'own', two: ['own', 'other'], none: [] };
+    for (const [name, value] of Object.entries(own))
+      upstreams.loads.set(
+        name,
+        Array.from({ length: HOSTS }, () => ({ 'x-envelope': value })),
+      );
+    const named = [
+      `${base64(at(3))};UV:${base64('own')}`,
+      `${base64(at(3))};x;UV:${base64('own')};UV:${base64('second')}`,
+      `;;${base64(at(3))};;UV:${base64('own')}`,
+      `UV:${base64('own')};${base64(at(3))}`,
+      base64(at(3)),
+      `${base64(at(3))};UV:`,
+      `${base64(at(3))};UV:nonsense!`,
+      `nonsense!;UV:${base64('own')}`,
+      `${base64('10.9.9.9:1')};UV:${base64('own')}`,
+      'own',
+      '',
+    ];
+    for (const load of Object.keys(own))
+      for (const route of ['none', 'envelope', 'strict envelope'])
+        for (const value of [undefined, ...named]) {
+          const headers = {
+            'x-route': route,
+            'x-load': load,
+            'x-echo': 'x-envelope',
+            ...(value !== undefined && { 'x-envelope': value }),
+          };
+          await same('round_robin', '/', headers, 3);
+        }
+  });
+
   test('strict mode: a host that is not there', async () => {
     for (const route of ['strict', 'strict, 410', 'not strict, 410'])
       for (const address of ['10.9.9.9:1', at(2)])
@@ -291,6 +346,10 @@ describe('stateful session', { skip: SKIP, concurrency: 1 }, () => {
   });
 
   test('stats', async () => {
+    upstreams.loads.set(
+      'wrapped',
+      Array.from({ length: HOSTS }, () => ({ 'x-wrapped': 'own' })),
+    );
     const before = await Promise.all(proxies.map((proxy) => proxy.allStats(/stateful_session/)));
     for (const [cluster, headers] of [
       ['round_robin', {}],
@@ -301,6 +360,16 @@ describe('stateful session', { skip: SKIP, concurrency: 1 }, () => {
       ['of_health', { 'x-strict': Buffer.from(at(3)).toString('base64') }],
       ['round_robin', { 'x-strict': Buffer.from(at(3)).toString('base64') }],
       ['unknown', { 'x-strict': Buffer.from(at(3)).toString('base64') }],
+      [
+        'round_robin',
+        { 'x-wrapped': `${Buffer.from(at(3)).toString('base64')};UV:b3du`, 'x-load': 'wrapped' },
+      ],
+      ['round_robin', { 'x-wrapped': `${Buffer.from(at(3)).toString('base64')};UV:b3du` }],
+      [
+        'round_robin',
+        { 'x-wrapped': `${Buffer.from('10.9.9.9:1').toString('base64')};UV:b3du`, 'x-load': 'one' },
+      ],
+      ['round_robin', { 'x-load': 'wrapped' }],
       ['round_robin', { 'x-route': 'off' }],
       ['round_robin', { 'x-route': 'no state' }],
       ['of_health', { 'x-route': 'strict', cookie: `sticky=${sticky(at(3))}` }],
@@ -313,7 +382,7 @@ describe('stateful session', { skip: SKIP, concurrency: 1 }, () => {
       ),
     );
     assert.deepEqual(ours, envoy);
-    assert.equal(Object.keys(envoy).length, 12);
+    assert.equal(Object.keys(envoy).length, 16);
     assert.equal(envoy['http.in.stateful_session.strict.routed'], REPEAT);
   });
 });
