@@ -13,14 +13,22 @@ const INPUTS = [
   'public/*',
   'index.html',
   'vite.config.ts',
+  'server_code.ts',
   'tsconfig.json',
   'package.json',
+  // What explains requests by a /config_dump file.
+  '../server/{api,common,extensions}/**/*.ts',
+  '../server/main/{config_store,explain}/*.ts',
+  '../xds-protos/*.ts',
+  '../xds-protos/overlay/*.proto',
 ];
+const DESCRIPTORS_FILE = path.join(ROOT, '..', 'xds-protos', 'generated', 'descriptors.txt');
 
 /** Of all that goes into the build: the sources, and the versions of the libraries. */
 function inputsHash(): string {
   const hash = createHash('sha256');
   for (const file of globSync(INPUTS, { cwd: ROOT }).sort()) {
+    if (file.endsWith('.test.ts')) continue;
     hash.update(file).update(readFileSync(path.join(ROOT, file)));
   }
   return hash.digest('hex');
@@ -30,6 +38,7 @@ function inputsHash(): string {
 export async function buildDashboard(): Promise<boolean> {
   const hash = inputsHash();
   if (existsSync(STAMP_FILE) && readFileSync(STAMP_FILE, 'utf8') === hash) return false;
+  if (!existsSync(DESCRIPTORS_FILE)) (await import('../xds-protos/build.ts')).build();
   const { build } = await import('vite');
   await build({ root: ROOT, configFile: path.join(ROOT, 'vite.config.ts'), logLevel: 'warn' });
   for (const file of globSync('dist/**/*.{html,js,css,svg}', { cwd: ROOT })) compress(path.join(ROOT, file));

@@ -2,11 +2,13 @@
 
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
+import { serverCode } from './server_code.ts';
 
 export default defineConfig({
   root: import.meta.dirname,
   base: '/ui/',
   plugins: [react()],
+  worker: { format: 'es', plugins: () => [serverCode()] },
   build: {
     outDir: 'dist',
     emptyOutDir: true,

@@ -40,6 +40,11 @@ export async function getText(path: string, query?: Query, signal?: AbortSignal)
 
 /** A call below /api/ that changes or works out something. Throws AnswerError. */
 export async function postJson<Answer>(path: string, body: unknown): Promise<Answer> {
+  const dump = openDump();
+  if (dump !== undefined) {
+    if (path === '/api/explain') return (await dump.explain(body)) as Answer;
+    throw new AnswerError(0, 'a /config_dump file does not tell this; only a running proxy does');
+  }
   const headers = { 'content-type': 'application/json' };
   const response = await ask(path, { method: 'POST', headers, body: JSON.stringify(body) });
   return (await response.json()) as Answer;

@@ -1,7 +1,10 @@
 // A /config_dump file of any Envoy, opened in the browser: answers the calls for resources as the proxy would. Nothing is uploaded.
 
+import { certificateUses } from '../config/certificates.ts';
 import { routeRows } from '../config/routeRows.ts';
 import type { Query } from './client.ts';
+import { Explainer } from './explainer.ts';
+import type { CertificateUse } from './proxyTypes.ts';
 import type { JsonObject, Page, ResourceDetail, ResourceKind, ResourceSummary, RouteRow } from './types.ts';
 
 /** Where each kind is in envoy.admin.v3.*ConfigDump: the lists, and the field of an element that holds the resource. */
@@ -35,14 +38,19 @@ const DEFAULT_LIMIT = 50;
 export class Dump {
   readonly name: string;
   readonly resources: readonly ResourceDetail[];
+  readonly #json: unknown;
+  #explainer: Explainer | undefined;
   #routeRows: readonly RouteRow[] | undefined;
+  #certificateUses: readonly CertificateUse[] | undefined;
 
   /** Throws Error when `text` is no /config_dump. */
   constructor(name: string, text: string) {
-    const { configs } = JSON.parse(text) as { configs?: readonly JsonObject[] };
+    const json = JSON.parse(text) as { configs?: readonly JsonObject[] };
+    const { configs } = json;
     if (!Array.isArray(configs))
       throw new Error('it has no field "configs", so it is no /config_dump in JSON');
     this.name = name;
+    this.#json = json;
     this.resources = configs.flatMap(resourcesOf);
   }
 
@@ -50,6 +58,7 @@ export class Dump {
   answer(path: string, query: Query): unknown {
     if (path === '/api/resources') return this.#page(query);
     if (path === '/api/routes') return this.#routes(query);
+    if (path === '/api/certificates') return this.#certificates(query);
     const detail = /^\/api\/resources\/([^/]+)\/(.+)$/.exec(path);
     if (detail !== null) {
       const [kind, name] = [detail[1], decodeURIComponent(detail[2] as string)];
@@ -58,6 +67,16 @@ export class Dump {
       throw new Error(`no ${kind} '${name}' in this file`);
     }
     throw new Error('a /config_dump file does not tell this; only a running proxy does');
+  }
+
+  /** As POST /api/explain; throws Error for what a file cannot tell. The code for it is loaded with the first question. */
+  explain(question: unknown): Promise<unknown> {
+    this.#explainer ??= new Explainer(this.#json);
+    return this.#explainer.ask(question);
+  }
+
+  close(): void {
+    this.#explainer?.close();
   }
 
   #routes({ search, route_config: config, virtual_host: host, offset, limit }: Query): Page<RouteRow> {
@@ -77,24 +96,37 @@ export class Dump {
     };
   }
 
-  #page({ kind, state, search, sort = 'name', offset, limit }: Query): Page<ResourceSummary> {
-    const text = String(search ?? '').toLowerCase();
+  #page({ kind, state, ...query }: Query): Page<ResourceSummary> {
     const found = this.resources.filter(
-      (each) =>
-        (kind === undefined || each.kind === kind) &&
-        (state === undefined || each.state === state) &&
-        each.name.toLowerCase().includes(text),
+      (each) => (kind === undefined || each.kind === kind) && (state === undefined || each.state === state),
     );
-    const by = String(sort).replace(/^-/, '') as 'name' | 'updated_at' | 'size_bytes';
-    const direction = String(sort).startsWith('-') ? -1 : 1;
-    found.sort((a, b) => direction * (a[by] < b[by] ? -1 : a[by] > b[by] ? 1 : 0));
-    const start = Number(offset ?? 0);
-    return {
-      total: found.length,
-      offset: start,
-      items: found.slice(start, start + Number(limit ?? DEFAULT_LIMIT)),
-    };
+    return sortedPage(found, query, ['name', 'updated_at', 'size_bytes']);
   }
+
+  #certificates(query: Query): Page<CertificateUse> {
+    this.#certificateUses ??= certificateUses(this.resources);
+    return sortedPage(this.#certificateUses, query, ['expires_at', 'name']);
+  }
+}
+
+/** As the proxy makes pages of lists: by a part of the name, sorted by one of `fields`. */
+function sortedPage<Item extends { readonly name: string }>(
+  all: readonly Item[],
+  { search, sort, offset, limit }: Query,
+  fields: readonly (keyof Item & string)[],
+): Page<Item> {
+  const text = String(search ?? '').toLowerCase();
+  const found = all.filter(({ name }) => name.toLowerCase().includes(text));
+  const wanted = String(sort ?? fields[0]);
+  const by = fields.find((field) => field === wanted.replace(/^-/, '')) ?? fields[0]!;
+  const direction = wanted.startsWith('-') ? -1 : 1;
+  found.sort((a, b) => direction * (a[by] < b[by] ? -1 : a[by] > b[by] ? 1 : 0));
+  const start = Number(offset ?? 0);
+  return {
+    total: found.length,
+    offset: start,
+    items: found.slice(start, start + Number(limit ?? DEFAULT_LIMIT)),
+  };
 }
 
 function resourcesOf(section: JsonObject): ResourceDetail[] {
@@ -154,6 +186,7 @@ export function openDump(): Dump | undefined {
 
 /** Shows `dump` instead of the proxy; undefined goes back to the proxy. */
 export function showDump(dump: Dump | undefined): void {
+  open?.close();
   open = dump;
   for (const listener of listeners) listener();
 }

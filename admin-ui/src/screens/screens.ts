@@ -17,7 +17,14 @@ export interface ScreenEntry {
 export const SCREENS: readonly ScreenEntry[] = [
   { path: '/', title: 'Overview', key: 'o', group: 'now', load: () => import('./overview/Overview.tsx') },
   { path: '/traffic', title: 'Traffic', key: 't', group: 'now', load: () => import('./traffic/Traffic.tsx') },
-  { path: '/explain', title: 'Explain', key: 'e', group: 'now', load: () => import('./explain/Explain.tsx') },
+  {
+    path: '/explain',
+    title: 'Explain',
+    key: 'e',
+    group: 'now',
+    load: () => import('./explain/Explain.tsx'),
+    worksOnDump: true,
+  },
   {
     path: '/listeners',
     title: 'Listeners',
@@ -48,6 +55,7 @@ export const SCREENS: readonly ScreenEntry[] = [
     key: 's',
     group: 'configuration',
     load: () => import('./secrets/Secrets.tsx'),
+    worksOnDump: true,
   },
   {
     path: '/config',
