@@ -61,11 +61,17 @@ export function encodeAny<K extends keyof TypeMap>(typeName: K, message: Init<Ty
   });
 }
 
+/** What an Any holds. */
+export interface DecodedAny {
+  readonly typeName: string;
+  readonly message: Message;
+}
+
 /**
  * Decodes what an Any holds, and no Any inside that. `path` names the Any in errors.
  * Throws UnknownTypeError for a type that is not known, DecodeError for bytes that are not of that type.
  */
-export function decodeAny(any: Any, path = ''): { typeName: string; message: Message } {
+export function decodeAny(any: Any, path = ''): DecodedAny {
   const typeName = typeNameOf(any.type_url);
   if (!hasType(typeName)) throw new UnknownTypeError(typeName, path);
   try {

@@ -26,6 +26,14 @@ const input = (name: string, more: Json = {}): Json => ({
   name,
   typed_config: { '@type': `${TYPE}matching.common_inputs.network.v3.${name}Input`, ...more },
 });
+const custom = (type: string, more: Json): Json => ({
+  name: type,
+  typed_config: { '@type': `${TYPE}matching.input_matchers.${type}`, ...more },
+});
+const subject: Json = {
+  name: 'subject',
+  typed_config: { '@type': `${TYPE}matching.common_inputs.ssl.v3.SubjectInput` },
+};
 const CHAINS = ['first', 'second', 'third'].map(chain);
 const CONNECTIONS = [[{ await: 'close' }]] as const;
 const matched = (name: string, filter_chain_matcher: Json, more: Json = {}): Scenario => ({
@@ -124,4 +132,60 @@ export const CHAIN_MATCHER_CASES: readonly Scenario[] = [
   matched('a chain that is not there', map(input('SourceIP'), { '127.0.0.1': take('unheard of') }), {
     default_filter_chain: chain('default'),
   }),
+  matched('a chain by a share of the hash of the address', {
+    matcher_list: {
+      matchers: ['5', '6', '7'].map((seed, index) => ({
+        predicate: {
+          single_predicate: {
+            input: input('SourceIP'),
+            custom_match: custom('consistent_hashing.v3.ConsistentHashing', {
+              threshold: 50,
+              modulo: 100,
+              seed,
+            }),
+          },
+        },
+        on_match: take(['first', 'second', 'third'][index]!),
+      })),
+    },
+  }),
+  matched('a chain by addresses that a matcher knows', {
+    matcher_list: {
+      matchers: [
+        {
+          predicate: {
+            single_predicate: {
+              input: input('SourceIP'),
+              custom_match: custom('ip.v3.Ip', {
+                cidr_ranges: [{ address_prefix: '127.0.0.0', prefix_len: 8 }],
+                stat_prefix: 'x',
+              }),
+            },
+          },
+          on_match: take('second'),
+        },
+      ],
+    },
+  }),
+  matched('a chain by domains', {
+    matcher_tree: {
+      input: input('SourceIP'),
+      custom_match: {
+        name: 'domain',
+        typed_config: {
+          '@type': 'type.googleapis.com/xds.type.matcher.v3.ServerNameMatcher',
+          domain_matchers: [
+            { domains: ['*'], on_match: take('first') },
+            { domains: ['*.0.0.1'], on_match: take('second') },
+            { domains: ['*.1'], on_match: take('third') },
+          ],
+        },
+      },
+    },
+  }),
+  matched(
+    'a chain by a certificate, before there is one',
+    { matcher_tree: { input: subject, exact_match_map: { map: { '': take('first') } } } },
+    { default_filter_chain: chain('default') },
+  ),
 ];

@@ -167,7 +167,7 @@ export interface HostRow {
 
 /** A route of any configuration in force, those that are part of a listener too. */
 export interface RouteRow {
-  /** `route_config/virtual_host/index`. */
+  /** `route_config/virtual_host/index`, or with its `place` in the end. */
   readonly name: string;
   readonly route_config: string;
   /** '' unless it is part of one. */
@@ -175,6 +175,8 @@ export interface RouteRow {
   readonly virtual_host: string;
   readonly domains: readonly string[];
   readonly index: number;
+  /** In the match tree of the virtual host; `index` is in its own list, then. */
+  readonly place?: string;
   readonly route: string;
   readonly match: string;
   readonly action: string;
@@ -210,6 +212,7 @@ export interface RouteExplanation {
     readonly virtual_host?: string;
     readonly route?: string;
     readonly route_index?: number;
+    readonly route_place?: string;
     readonly cluster?: string;
   };
   readonly nearest_miss?: NearestMiss;

@@ -238,7 +238,7 @@ function compileChains(
   const matcher =
     tree === undefined
       ? compileFilterChainMatch(entries, fallback, path)
-      : compileFilterChainMatcher(tree, entries, fallback, path);
+      : compileFilterChainMatcher(tree, entries, fallback, context, path);
   return { all, matcher };
 }
 

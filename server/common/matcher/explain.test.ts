@@ -5,6 +5,7 @@ import { globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { fakeFactoryContext } from '../../../tests/fakes/factory_context.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import { encodeAny } from '../../../xds-protos/load.ts';
 import type { ExplainNode } from '../../api/router.ts';
@@ -40,6 +41,7 @@ const TESTED: Readonly<Record<string, string>> = {
   ListTree: 'here',
   MapTree: 'here',
   IpMatchTree: 'here',
+  DomainMatchTree: 'here',
   RouteMatch: 'router/explain_routes.test.ts',
   RouteList: 'router/explain_routes.test.ts',
   VirtualHost: 'router/explain_routes.test.ts',
@@ -277,6 +279,7 @@ describe('match and explain agree', () => {
         { depthSize: 'small' },
         { weight: 3, arbitrary: action },
         { weight: 1, arbitrary: tie('tree').map((matcher) => ({ matcher })) },
+        { weight: 1, arbitrary: action.map((each) => ({ ...each, keep_matching: true })) },
       ),
       tree: fc
         .tuple(
@@ -324,6 +327,26 @@ describe('match and explain agree', () => {
                   },
                 },
               })),
+            fc
+              .uniqueArray(fc.constantFrom('0.0.1', '*.0.1', '*.1', '*', '10.0.0.1', '*.0.0.1'), {
+                minLength: 1,
+                maxLength: 4,
+              })
+              .chain((domains) =>
+                fc.tuple(...domains.map((each) => fc.tuple(fc.constant(each), tie('onMatch')))),
+              )
+              .map((list) => ({
+                matcher_tree: {
+                  input: input('ip'),
+                  custom_match: {
+                    name: 'domain',
+                    typed_config: {
+                      '@type': 'type.googleapis.com/xds.type.matcher.v3.ServerNameMatcher',
+                      domain_matchers: list.map(([domain, on_match]) => ({ domains: [domain], on_match })),
+                    },
+                  },
+                },
+              })),
           ),
           fc.option(tie('onMatch'), { nil: undefined }),
         )
@@ -341,6 +364,7 @@ describe('match and explain agree', () => {
           {
             input: ({ name }) => ({ name, get: (each) => each[name as keyof Data] }),
             action: ({ name }) => name,
+            context: fakeFactoryContext(),
           },
           '',
         );

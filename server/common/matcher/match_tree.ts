@@ -1,12 +1,14 @@
 // xds.type.matcher.v3.Matcher, compiled: a list of predicates or a map by an input's value, leading to actions or further trees. A
 // tree inside that finds nothing counts as no match, and the search goes on outside. Envoy: source/common/matcher.
 
+import { createRequire } from 'node:module';
 import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
 import type {
   IPMatcher,
   Matcher,
   Matcher_MatcherTree,
   Matcher_OnMatch,
+  ServerNameMatcher,
 } from '../../../xds-protos/generated/xds/type/matcher/v3.ts';
 import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
@@ -14,13 +16,22 @@ import type { ExplainNode } from '../../api/router.ts';
 import { allOf, anyOf, leaf } from './explain.ts';
 import { compileIpMatchTree } from './ip_match_tree.ts';
 import { latin1Of } from './latin1.ts';
-import { compilePredicate, type MatchInput, type Predicate } from './match_predicate.ts';
+import {
+  CEL_DATA,
+  compilePredicate,
+  type MatchInput,
+  type Predicate,
+  type PredicateFactory,
+} from './match_predicate.ts';
 
 export type { MatchInput };
 
-/** What one kind of tree may ask and where it may lead. Both throw ConfigError. */
-export interface MatchTreeFactory<Data, Action> {
-  input(config: TypedExtensionConfig, path: string): MatchInput<Data>;
+const require = createRequire(import.meta.url);
+
+/** What one kind of tree may ask and where it may lead. Its methods throw ConfigError. */
+export interface MatchTreeFactory<Data, Action> extends PredicateFactory<Data> {
+  /** Refuses what may not stand in such a tree. */
+  checkOnMatch?(config: Matcher_OnMatch, path: string): void;
   action(config: TypedExtensionConfig, path: string): Action;
 }
 
@@ -33,14 +44,19 @@ export interface MatchTree<Data, Action> {
 class OnMatch<Data, Action> {
   private readonly action: Action | undefined;
   private readonly tree: MatchTree<Data, Action> | undefined;
-  constructor(action: Action | undefined, tree: MatchTree<Data, Action> | undefined) {
+  /** The search goes on as if it were not there. */
+  private readonly keepMatching: boolean;
+  constructor(action: Action | undefined, tree: MatchTree<Data, Action> | undefined, keepMatching: boolean) {
     this.action = action;
     this.tree = tree;
+    this.keepMatching = keepMatching;
   }
   match(data: Data): Action | undefined {
+    if (this.keepMatching) return undefined;
     return this.tree === undefined ? this.action : this.tree.match(data);
   }
   explain(data: Data): ExplainNode {
+    if (this.keepMatching) return leaf('action', false, 'keep_matching: the search goes on');
     return this.tree === undefined ? leaf('action', true, 'the action is taken') : this.tree.explain(data);
   }
 }
@@ -150,9 +166,7 @@ export function compileMatchTree<Data, Action>(
     const inside = at(path, 'matcher_list.matchers');
     const { matchers } = config.matcher_list;
     return new ListTree(
-      matchers.map((one, i) =>
-        compilePredicate(one.predicate, factory.input, at(at(inside, i), 'predicate')),
-      ),
+      matchers.map((one, i) => compilePredicate(one.predicate, factory, at(at(inside, i), 'predicate'))),
       matchers.map((one, i) => compileOnMatch(one.on_match, factory, at(at(inside, i), 'on_match'))),
       onNoMatch,
     );
@@ -178,7 +192,21 @@ function compileMap<Data, Action>(
   for (const key of Object.keys(given.map)) {
     map.set(latin1Of(key), compileOnMatch(given.map[key], factory, `${field}["${key}"]`));
   }
-  return new MapTree(factory.input(input, at(path, 'input')), map, exact === undefined, onNoMatch);
+  return new MapTree(textInput(input, factory, 'map matcher', path), map, exact === undefined, onNoMatch);
+}
+
+/** For a tree that asks for text; `what` is how Envoy calls it. */
+function textInput<Data, Action>(
+  config: TypedExtensionConfig,
+  factory: MatchTreeFactory<Data, Action>,
+  what: string,
+  path: string,
+): MatchInput<Data> {
+  const where = at(path, 'input');
+  const input = factory.input(config, where);
+  if (input.attributes === undefined) return input;
+  const reason = `Unsupported data input type: ${CEL_DATA}, currently only string type is supported in ${what}`;
+  throw new ConfigError(where, reason);
 }
 
 function compileCustomMatch<Data, Action>(
@@ -191,18 +219,24 @@ function compileCustomMatch<Data, Action>(
   const where = at(path, 'custom_match');
   if (custom?.typed_config === undefined) throw new ConfigError(path, 'tree_type must be specified');
   const { typeName, message } = decodeAny(custom.typed_config, at(where, 'typed_config'));
-  if (typeName !== 'xds.type.matcher.v3.IPMatcher') {
-    throw new ConfigError(
-      where,
-      `Didn't find a registered implementation for '${custom.name}' with type URL: '${typeName}'`,
-    );
+  const inside = at(where, 'typed_config');
+  const onMatch = (config: Matcher_OnMatch | undefined, place: string): OnMatch<Data, Action> =>
+    compileOnMatch(config, factory, place);
+  if (typeName === 'xds.type.matcher.v3.IPMatcher') {
+    const ip = message as unknown as IPMatcher;
+    const address = textInput(input, factory, 'IP range matcher', path);
+    return compileIpMatchTree(ip, address, onMatch, onNoMatch, inside);
   }
-  return compileIpMatchTree(
-    message as unknown as IPMatcher,
-    factory.input(input, at(path, 'input')),
-    (config, inside) => compileOnMatch(config, factory, inside),
-    onNoMatch,
-    at(where, 'typed_config'),
+  if (typeName === 'xds.type.matcher.v3.ServerNameMatcher') {
+    const { compileDomainMatchTree } =
+      require('./domain_match_tree.ts') as typeof import('./domain_match_tree.ts');
+    const names = message as unknown as ServerNameMatcher;
+    const domain = textInput(input, factory, 'domain matcher', path);
+    return compileDomainMatchTree(names, domain, onMatch, onNoMatch, inside);
+  }
+  throw new ConfigError(
+    where,
+    `Didn't find a registered implementation for '${custom.name}' with type URL: '${typeName}'`,
   );
 }
 
@@ -211,14 +245,14 @@ function compileOnMatch<Data, Action>(
   factory: MatchTreeFactory<Data, Action>,
   path: string,
 ): OnMatch<Data, Action> {
+  if (config !== undefined) factory.checkOnMatch?.(config, path);
   if (config?.matcher !== undefined) {
-    return new OnMatch<Data, Action>(
-      undefined,
-      compileMatchTree(config.matcher, factory, at(path, 'matcher')),
-    );
+    const tree = compileMatchTree(config.matcher, factory, at(path, 'matcher'));
+    return new OnMatch<Data, Action>(undefined, tree, config.keep_matching);
   }
   if (config?.action !== undefined) {
-    return new OnMatch<Data, Action>(factory.action(config.action, at(path, 'action')), undefined);
+    const action = factory.action(config.action, at(path, 'action'));
+    return new OnMatch<Data, Action>(action, undefined, config.keep_matching);
   }
   throw new ConfigError(path, 'on_match must be specified');
 }

@@ -26,6 +26,15 @@ export function queryParameter(path: string, name: string): string | undefined {
   return undefined;
 }
 
+/** Bytes by their hexadecimal digits; what is no such pair stays. */
+export function decodedQueryParameter(path: string, name: string): string | undefined {
+  const text = queryParameter(path, name);
+  if (text === undefined || !text.includes('%')) return text;
+  return text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 16)),
+  );
+}
+
 export class QueryParameterMatcher {
   readonly name: string;
   private readonly present: boolean;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { fakeFactoryContext } from '../../../tests/fakes/factory_context.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import { ConnectionInfoRecord } from '../stream_info/stream_info.ts';
 import { ipAddress } from './address.ts';
@@ -127,6 +128,7 @@ test('a matcher tree of filter chains explains what it finds', () => {
           tree,
           [{ name: 'a', index: 0, match: undefined, chain: 'a' }],
           fallback ? 'default' : undefined,
+          fakeFactoryContext(),
           '',
         );
         const found = matcher.find(info);

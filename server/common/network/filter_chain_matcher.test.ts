@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fakeFactoryContext } from '../../../tests/fakes/factory_context.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import type { ConnectionInfo } from '../../api/stream_info.ts';
 import { ConnectionInfoRecord } from '../stream_info/stream_info.ts';
@@ -24,7 +25,8 @@ const map = (name: string, entries: Record<string, string>) => ({
 
 function compile(matcher: object, names: readonly string[] = ['a', 'b']) {
   const entries = names.map((name, index) => ({ name, index, match: undefined, chain: name }));
-  return compileFilterChainMatcher(fromJson('xds.type.matcher.v3.Matcher', matcher), entries, 'default', '');
+  const tree = fromJson('xds.type.matcher.v3.Matcher', matcher);
+  return compileFilterChainMatcher(tree, entries, 'default', fakeFactoryContext(), '');
 }
 
 function connection(change: (info: ConnectionInfo) => void = () => {}): ConnectionInfo {

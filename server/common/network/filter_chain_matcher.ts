@@ -6,54 +6,47 @@ import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/cor
 import type { Matcher } from '../../../xds-protos/generated/xds/type/matcher/v3.ts';
 import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { FactoryContext } from '../../api/registry.ts';
 import type { ExplainNode } from '../../api/router.ts';
-import type { Address, ConnectionInfo } from '../../api/stream_info.ts';
+import type { ConnectionInfo } from '../../api/stream_info.ts';
+import { connectionInput, NETWORK_INPUTS } from '../matcher/connection_inputs.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { compileMatchTree, type MatchInput, type MatchTree } from '../matcher/match_tree.ts';
-import { isSameIpOrLoopback } from './address.ts';
 import { type FilterChainEntry, type FilterChainMatcher, transportProtocol } from './filter_chain_match.ts';
 
-const INPUT_PACKAGE = 'envoy.extensions.matching.common_inputs.network.v3.';
 const ACTION_TYPE = 'google.protobuf.StringValue';
-
-const INPUTS: Readonly<Record<string, (info: ConnectionInfo) => string | undefined>> = {
-  DestinationIPInput: ({ localAddress }) => localAddress.ip || undefined,
-  DestinationPortInput: ({ localAddress }) => portOf(localAddress),
-  SourceIPInput: ({ remoteAddress }) => remoteAddress.ip || undefined,
-  SourcePortInput: ({ remoteAddress }) => portOf(remoteAddress),
-  DirectSourceIPInput: ({ directRemoteAddress }) => directRemoteAddress.ip || undefined,
-  SourceTypeInput: ({ remoteAddress, localAddress }) =>
-    isSameIpOrLoopback(remoteAddress, localAddress) ? 'local' : undefined,
-  ServerNameInput: ({ requestedServerName }) => requestedServerName || undefined,
-  TransportProtocolInput: transportProtocol,
-  ApplicationProtocolInput: ({ requestedApplicationProtocols: protocols }) =>
-    protocols.length === 0 ? undefined : protocols.map((protocol) => `'${protocol}'`).join(','),
-};
-
-function portOf({ ip, port }: Address): string | undefined {
-  return ip === '' ? undefined : String(port);
-}
 
 function compileInput(config: TypedExtensionConfig, path: string): MatchInput<ConnectionInfo> {
   const where = at(path, 'typed_config');
   if (config.typed_config === undefined) throw new ConfigError(where, 'value is required');
-  const { typeName, message } = decodeAny(config.typed_config, where);
-  const name = typeName.startsWith(INPUT_PACKAGE) ? typeName.slice(INPUT_PACKAGE.length) : '';
-  if (name === 'FilterStateInput') {
-    const key = String(message.key);
-    return {
-      name: `filter state ${key}`,
-      get: ({ filterState }) => filterState.get(key)?.serializeAsString(),
-    };
+  const decoded = decodeAny(config.typed_config, where);
+  const { typeName, message } = decoded;
+  switch (typeName) {
+    case `${NETWORK_INPUTS}FilterStateInput`: {
+      const key = String(message.key);
+      return {
+        name: `filter state ${key}`,
+        get: ({ filterState }) => filterState.get(key)?.serializeAsString(),
+      };
+    }
+    case `${NETWORK_INPUTS}TransportProtocolInput`:
+      return { name: 'TransportProtocol', get: (info) => latin1(transportProtocol(info)) };
+    case `${NETWORK_INPUTS}ApplicationProtocolInput`:
+      return {
+        name: 'ApplicationProtocol',
+        get: ({ requestedApplicationProtocols: protocols }) =>
+          protocols.length === 0 ? undefined : latin1(protocols.map((protocol) => `'${protocol}'`).join(',')),
+      };
   }
-  const get = INPUTS[name];
-  if (get === undefined) {
-    throw new ConfigError(
-      where,
-      `Didn't find a registered implementation for '${config.name}' with type URL: '${typeName}'`,
-    );
-  }
-  return { name: name.slice(0, -'Input'.length), get: (info) => latin1(get(info)) };
+  const input = connectionInput(decoded, (connection: ConnectionInfo) => ({
+    connection,
+    remoteAddress: connection.remoteAddress,
+  }));
+  if (input !== undefined) return input;
+  throw new ConfigError(
+    where,
+    `Didn't find a registered implementation for '${config.name}' with type URL: '${typeName}'`,
+  );
 }
 
 function latin1(text: string | undefined): string | undefined {
@@ -115,6 +108,7 @@ export function compileFilterChainMatcher<T>(
   matcher: Matcher,
   entries: readonly FilterChainEntry<T>[],
   defaultChain: T | undefined,
+  context: FactoryContext,
   path: string,
 ): FilterChainMatcher<T> {
   const chains = new Map<string, T>();
@@ -126,7 +120,7 @@ export function compileFilterChainMatcher<T>(
   });
   const tree = compileMatchTree(
     matcher,
-    { input: compileInput, action: compileAction },
+    { input: compileInput, action: compileAction, context },
     at(path, 'filter_chain_matcher'),
   );
   return new TreeFilterChainMatcher(tree, chains, defaultChain);

@@ -11,7 +11,7 @@ import { at, ConfigError } from '../../api/config_error.ts';
 import type { RateLimitDescriptorEntry, RateLimitRequest } from '../../api/rate_limit.ts';
 import { compileHeaderMatchers, headerName, matchHeaders } from '../matcher/header_matcher.ts';
 import { latin1Of } from '../matcher/latin1.ts';
-import { compileQueryParameterMatcher, queryParameter } from '../matcher/query_parameter_matcher.ts';
+import { compileQueryParameterMatcher, decodedQueryParameter } from '../matcher/query_parameter_matcher.ts';
 import { CidrRange, parseIp } from '../network/address.ts';
 import { compileHttpMatchInput } from '../router/http_match_inputs.ts';
 
@@ -53,7 +53,7 @@ export function compileDescriptorAction(
     const { query_parameter_name, descriptor_key, skip_if_absent } = action.query_parameters;
     const name = latin1Of(query_parameter_name);
     return optional(latin1Of(descriptor_key), skip_if_absent, ({ headers }) =>
-      decodedParameter(headers.path, name),
+      decodedQueryParameter(headers.path, name),
     );
   }
   return compileConditional(action, path);
@@ -79,7 +79,7 @@ function compileConditional(action: RateLimit_Action, path: string): DescriptorA
       value: latin1Of(match.descriptor_value),
     };
     return ({ headers }) =>
-      matchers.every((matcher) => matcher.matchValue(decodedParameter(headers.path, matcher.name))) ===
+      matchers.every((matcher) => matcher.matchValue(decodedQueryParameter(headers.path, matcher.name))) ===
       expected
         ? entry
         : undefined;
@@ -108,15 +108,6 @@ function destinationCluster({
 }: RateLimitRequest): RateLimitDescriptorEntry | undefined {
   const entry = route?.routeEntry;
   return entry && { key: 'destination_cluster', value: entry.clusterName(headers, streamId) };
-}
-
-/** Bytes by their hexadecimal digits; what is no such pair stays. */
-function decodedParameter(path: string, name: string): string | undefined {
-  const text = queryParameter(path, name);
-  if (text === undefined || !text.includes('%')) return text;
-  return text.replace(/%([0-9a-f]{2})/gi, (_, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 16)),
-  );
 }
 
 function ipEntry(key: string, ip: string): RateLimitDescriptorEntry | undefined {

@@ -37,6 +37,7 @@ export class MatchTreeEngine implements RbacEngine {
           results.push(result);
           return result;
         },
+        context: site.context,
       },
       path,
     );

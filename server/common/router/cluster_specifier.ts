@@ -63,7 +63,7 @@ export function compileClusterSpecifier<Target>(
   if (config?.cluster_matcher === undefined) return new MatcherClusterChoice<Target>(undefined, undefined);
   const tree = compileMatchTree(
     config.cluster_matcher,
-    { input: compileHttpMatchInput, action: compileAction },
+    { input: compileHttpMatchInput, action: compileAction, context },
     at(where, 'cluster_matcher'),
   );
   return new MatcherClusterChoice(tree, targetOf(''));

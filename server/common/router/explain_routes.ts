@@ -38,6 +38,8 @@ export interface RouteExplanation {
   readonly redirectedToTls: boolean;
   /** Where the virtual host has a match tree instead of a list. */
   readonly tree: ExplainNode | undefined;
+  /** Where in the tree the routes are that it leads to; '' without one. */
+  readonly place: string;
   readonly considered: readonly ConsideredRule[];
   readonly possible: readonly PossibleRoute[];
 }
@@ -60,7 +62,7 @@ export async function explainRoutes(
 ): Promise<RouteExplanation> {
   const virtualHost = config.domains.find(headers.host);
   const hostReason = config.domains.reason(headers.host);
-  const nothing = { redirectedToTls: false, tree: undefined, considered: [], possible: [] };
+  const nothing = { redirectedToTls: false, tree: undefined, place: '', considered: [], possible: [] };
   if (virtualHost === undefined) return { virtualHost, hostReason, ...nothing };
   if (virtualHost.requireTls !== 'NONE' && virtualHost.needsTls(headers)) {
     const redirect = { index: -1, rule: undefined, route: virtualHost.sslRedirect, share: 1 };
@@ -70,7 +72,7 @@ export async function explainRoutes(
   const tree = matcher?.explain({ headers, info });
   const routes = matcher === undefined ? virtualHost.routes : matcher.match({ headers, info });
   const walked = await walk(routes?.rules ?? [], config.pathOf(headers), headers, info, pause);
-  return { virtualHost, hostReason, redirectedToTls: false, tree, ...walked };
+  return { virtualHost, hostReason, redirectedToTls: false, tree, place: routes?.place ?? '', ...walked };
 }
 
 /** Every rule up to and with the one that matches for sure. */

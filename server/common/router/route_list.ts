@@ -12,11 +12,14 @@ const INDEX_FROM = 16;
 
 export class RouteList {
   readonly rules: readonly RouteRule[];
+  /** In the match tree of the virtual host: `matcher.on_no_match.action`. '' for its own routes. */
+  readonly place: string;
   /** Undefined for a short list. */
   private readonly index: RouteIndex | undefined;
 
-  constructor(rules: readonly RouteRule[]) {
+  constructor(rules: readonly RouteRule[], place: string) {
     this.rules = rules;
+    this.place = place;
     this.index = rules.length < INDEX_FROM ? undefined : new RouteIndex(rules.map(({ match }) => match));
     Object.freeze(this);
   }

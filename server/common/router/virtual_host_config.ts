@@ -19,7 +19,7 @@ import { DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES, SSL_REDIRECT } from './dir
 import { checkFields } from './handled_fields.ts';
 import { compileHeaderParser, type HeaderParser } from './header_parser.ts';
 import { compileHedgePolicy } from './hedge_policy.ts';
-import { compileHttpMatchInput } from './http_match_inputs.ts';
+import { compileRouteMatchInput, refuseKeepMatching } from './http_match_inputs.ts';
 import { type PlainStruct, plainMetadata } from './metadata.ts';
 import { compilePerFilterConfigs, type PerFilterConfigs } from './per_filter_config.ts';
 import { compileRateLimits } from './rate_limits.ts';
@@ -147,8 +147,11 @@ export function compileVirtualHost(
     compileMatchTree(
       config.matcher,
       {
-        input: compileHttpMatchInput,
-        action: (action, where) => compileRouteAction(action, scope, context, where),
+        input: compileRouteMatchInput,
+        checkOnMatch: refuseKeepMatching,
+        context,
+        action: (action, where) =>
+          compileRouteAction(action, scope, context, where, where.slice(path.length + 1)),
       },
       at(path, 'matcher'),
     );
@@ -157,6 +160,7 @@ export function compileVirtualHost(
       const cell = global.hits === NO_HITS ? 0 : place + i;
       return compileRoute(route, scope, context, at(at(path, 'routes'), i), global.hits, cell);
     }),
+    '',
   );
   return new VirtualHost(config.name, requireTls, sslRedirect, routes, matcher);
 }
@@ -197,15 +201,17 @@ function compileScope(
   };
 }
 
-/** Within a match tree. */
+/** Within a match tree, at `place`. */
 function compileRouteList(
   routes: readonly RouteProto[],
   scope: VirtualHostScope,
   context: FactoryContext,
   path: string,
+  place: string,
 ): RouteList {
   return new RouteList(
     routes.map((route, i) => compileRoute(route, scope, context, at(path, i), NO_HITS, 0)),
+    place,
   );
 }
 
@@ -215,11 +221,12 @@ function compileRouteAction(
   scope: VirtualHostScope,
   context: FactoryContext,
   path: string,
+  place: string,
 ): RouteList {
   if (config.typed_config === undefined) throw new ConfigError(path, 'typed_config is required');
   const { typeName, message } = decodeAny(config.typed_config, path);
   if (typeName === 'envoy.config.route.v3.Route') {
-    return compileRouteList([message as unknown as RouteProto], scope, context, path);
+    return compileRouteList([message as unknown as RouteProto], scope, context, path, place);
   }
   if (typeName === 'envoy.config.route.v3.RouteList') {
     return compileRouteList(
@@ -227,6 +234,7 @@ function compileRouteAction(
       scope,
       context,
       at(path, 'routes'),
+      place,
     );
   }
   throw new ConfigError(

@@ -1,7 +1,7 @@
 // Explains what happens to a request or a connection: walks the compiled configuration from the address that it comes to, to the
 // hosts that it may reach, and tells at each step what was chosen, why, and what else there was. docs/explain.md.
 
-import { ConfigError } from '../../api/config_error.ts';
+import { at, ConfigError } from '../../api/config_error.ts';
 import type { RouteEntry } from '../../api/router.ts';
 import { ConnectionManager } from '../../common/http/conn_manager.ts';
 import type { ConnectionManagerConfig } from '../../common/http/conn_manager_config.ts';
@@ -181,7 +181,10 @@ class Walk {
       return this.#end('no_route', (routed.steps.at(-1) as ExplainStep).reason);
     }
     this.#result.route = route.name || (routed.steps.at(-1)?.found ?? '');
-    if (routed.chosen.index >= 0) this.#result.route_index = routed.chosen.index;
+    const { index } = routed.chosen;
+    const { place } = routed.explanation;
+    if (place !== '') this.#result.route_place = at(place, index);
+    else if (index >= 0) this.#result.route_index = index;
     if (route.routeEntry === undefined) {
       const action = directAction(route, headers, info);
       this.#steps.push(action.step);

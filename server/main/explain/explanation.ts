@@ -65,6 +65,8 @@ export interface ExplainedResult {
   virtual_host?: string;
   route?: string;
   route_index?: number;
+  /** Of a route in the match tree of its virtual host, in place of the index. */
+  route_place?: string;
   cluster?: string;
 }
 

@@ -3,11 +3,13 @@
 
 import type { RouteConfiguration, VirtualHost } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
+import type { ExplainNode } from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import type { ConnectionManagerConfig } from '../../common/http/conn_manager_config.ts';
 import { mutateRequestHeaders, normalizeHost } from '../../common/http/conn_manager_utility.ts';
 import { RequestHeaders } from '../../common/http/header_map.ts';
 import { needsNormalization, normalizeRequestPath } from '../../common/http/path_utility.ts';
+import { allOf } from '../../common/matcher/explain.ts';
 import { latin1Of } from '../../common/matcher/latin1.ts';
 import {
   explainRoutes,
@@ -134,7 +136,7 @@ export async function routeRequest(
   const reason = `the first that matches${chance}: ${describeConditions(considered?.node.children.map(({ what }) => what) ?? [])}`;
   const step = passed('route', 'Route', name, reason, {
     ...rejected,
-    tree: considered?.node ?? tree!,
+    tree: reasons(tree, considered?.node),
     ...items,
   });
   return { steps: [hostStep, step], explanation, chosen, nearestMiss: undefined };
@@ -148,6 +150,12 @@ function discovery({ name, vhds }: RouteConfiguration, { host = '' }: RequestHea
 
 function describeConditions(conditions: readonly string[]): string {
   return conditions.length === 0 ? 'without conditions' : conditions.join(', ');
+}
+
+/** Why it is this route: what the match tree says, if there is one, and what the route asks for. */
+function reasons(tree: ExplainNode | undefined, route: ExplainNode | undefined): ExplainNode {
+  if (tree === undefined || route === undefined) return (route ?? tree) as ExplainNode;
+  return allOf('the match tree leads to a list of routes', [tree, route]);
 }
 
 /** All that can happen, with how likely it is. */

@@ -1,16 +1,20 @@
 // All routes in force, one after the other: those by RDS, and those that listeners have inside. Where one can never be reached, it
 // says which other takes its requests. Made when somebody asks, and kept while the configuration stays the same.
 
+import { createRequire } from 'node:module';
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
-import type { RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
+import type { Route, RouteConfiguration } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { HttpConnectionManager } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
+import { at } from '../../api/config_error.ts';
 import { shadowedRoutes } from '../../common/router/shadowed_routes.ts';
 import type { CompiledConfiguration } from './configuration.ts';
 import { actionText, matchText, type RouteTarget, targetsOf } from './route_text.ts';
 
+const require = createRequire(import.meta.url);
+
 export interface RouteRow {
-  /** `route_config/virtual_host/index`. */
+  /** `route_config/virtual_host/index`, or with its `place` in the end. */
   readonly name: string;
   readonly route_config: string;
   /** '' unless it is part of one. */
@@ -18,6 +22,8 @@ export interface RouteRow {
   readonly virtual_host: string;
   readonly domains: readonly string[];
   readonly index: number;
+  /** Of a route in the match tree of the virtual host: where, from the virtual host on. `index` is in its own list, then. */
+  readonly place?: string;
   /** Its name, or ''. */
   readonly route: string;
   readonly match: string;
@@ -91,23 +97,34 @@ function* inlineRoutes(
 }
 
 function* rowsOf(message: RouteConfiguration, listener: string): Generator<RouteRow> {
-  for (const { name: host, domains, routes } of message.virtual_hosts) {
-    const shadows = shadowedRoutes(routes);
-    for (const [index, route] of routes.entries()) {
-      const shadow = shadows.get(index);
-      yield {
-        name: `${message.name}/${host}/${index}`,
-        route_config: message.name,
-        listener,
-        virtual_host: host,
-        domains,
-        index,
-        route: route.name,
-        match: matchText(route.match),
-        action: actionText(route),
-        clusters: targetsOf(route),
-        ...(shadow !== undefined && { shadowed_by: { ...shadow, name: routes[shadow.index]?.name ?? '' } }),
-      };
-    }
+  for (const host of message.virtual_hosts) {
+    const { name: virtual_host, domains, routes, matcher } = host;
+    const common = { route_config: message.name, listener, virtual_host, domains };
+    yield* rowsOfList(routes, common);
+    if (matcher === undefined) continue;
+    const { routesInTree } = require('./match_tree_routes.ts') as typeof import('./match_tree_routes.ts');
+    for (const { place, routes: inside } of routesInTree(matcher)) yield* rowsOfList(inside, common, place);
+  }
+}
+
+type CommonOfRows = Pick<RouteRow, 'route_config' | 'listener' | 'virtual_host' | 'domains'>;
+
+/** Routes of which the first that matches is taken. */
+function* rowsOfList(routes: readonly Route[], common: CommonOfRows, tree?: string): Generator<RouteRow> {
+  const shadows = shadowedRoutes(routes);
+  for (const [index, route] of routes.entries()) {
+    const shadow = shadows.get(index);
+    const place = tree && at(tree, index);
+    yield {
+      name: `${common.route_config}/${common.virtual_host}/${place ?? index}`,
+      ...common,
+      index,
+      ...(place !== undefined && { place }),
+      route: route.name,
+      match: matchText(route.match),
+      action: actionText(route),
+      clusters: targetsOf(route),
+      ...(shadow !== undefined && { shadowed_by: { ...shadow, name: routes[shadow.index]?.name ?? '' } }),
+    };
   }
 }

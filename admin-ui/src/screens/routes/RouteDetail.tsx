@@ -40,7 +40,7 @@ export function RouteDetail({ name }: { name: string }) {
           ['Go to', row.clusters.length === 0 ? row.action : <Clusters key="clusters" row={row} />],
           ['Virtual host', `${row.virtual_host}, for ${row.domains.join(', ')}`],
           ['Taken', row.hits === undefined ? undefined : `by ${plural(row.hits, 'request')}`],
-          ['Place', `rule ${row.index + 1} of the virtual host; the first that matches is taken`],
+          ['Place', row.place === undefined ? `rule ${row.index + 1} of the virtual host; the first that matches is taken` : `in its match tree: ${row.place}`],
           ['Configuration', row.listener === '' ? row.route_config : <ScreenLink key="listener" screen="/listeners" params={{ listener: row.listener }}>part of the listener {row.listener}</ScreenLink>],
         ]}
       />

@@ -67,12 +67,13 @@ function Answer({ request, listener }: { request: string; listener: string }) {
   if (error !== null) return <p className="routes-answer bad">{error.message}</p>;
   if (data === undefined) return <p className="routes-answer quiet">Asking</p>;
   const { result, nearest_miss: miss } = data;
+  const place = result.route_place ?? result.route_index;
   return (
     <output className="routes-answer">
       {data.summary}{' '}
-      {result.route_index !== undefined && (
-        <ScreenLink params={{ route: `${result.route_config}/${result.virtual_host}/${result.route_index}` }}>
-          Route {result.route_index}
+      {place !== undefined && (
+        <ScreenLink params={{ route: `${result.route_config}/${result.virtual_host}/${place}` }}>
+          Route {place}
         </ScreenLink>
       )}
       {miss !== undefined && (

@@ -95,9 +95,63 @@ const RESOURCES: JsonResources = {
   ],
 };
 
-function served(t: TestContext): Promise<Ask> {
-  return serveAdmin(t, fakeAdminContext({ configuration: async () => explainedConfiguration(RESOURCES) }));
+function served(t: TestContext, resources = RESOURCES): Promise<Ask> {
+  return serveAdmin(t, fakeAdminContext({ configuration: async () => explainedConfiguration(resources) }));
 }
+
+const header = (header_name: string): object => ({
+  name: 'header',
+  typed_config: {
+    '@type': `type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput`,
+    header_name,
+  },
+});
+const lead = (kind: 'Route' | 'RouteList', to: object): object => ({
+  action: { name: 'routes', typed_config: { '@type': `${TYPE}config.route.v3.${kind}`, ...to } },
+});
+const to = (name: string, prefix = '/'): object => ({ name, match: { prefix }, route: { cluster: 'cart' } });
+const byDomain = {
+  name: 'domain',
+  typed_config: {
+    '@type': 'type.googleapis.com/xds.type.matcher.v3.ServerNameMatcher',
+    domain_matchers: [{ domains: ['*.example.com'], on_match: lead('Route', to('domain')) }],
+  },
+};
+
+/** Routes in all kinds of trees. */
+const IN_TREES = {
+  name: 'main',
+  virtual_hosts: [
+    {
+      name: 'tree',
+      domains: ['*'],
+      matcher: {
+        matcher_list: {
+          matchers: [
+            {
+              predicate: { single_predicate: { input: header('x-a'), value_match: { exact: '1' } } },
+              on_match: lead('RouteList', {
+                routes: [to('cart', '/cart'), to('never', '/cart/a'), to('rest')],
+              }),
+            },
+            {
+              predicate: { single_predicate: { input: header('x-b'), value_match: { exact: '1' } } },
+              on_match: {
+                matcher: {
+                  matcher_tree: {
+                    input: header(':path'),
+                    exact_match_map: { map: { '/b': lead('Route', to('map')) } },
+                  },
+                },
+              },
+            },
+          ],
+        },
+        on_no_match: { matcher: { matcher_tree: { input: header('x-c'), custom_match: byDomain } } },
+      },
+    },
+  ],
+};
 
 async function schemas(ask: Ask): Promise<Readonly<Record<string, Schema>>> {
   return JSON.parse((await ask('/api/openapi.json')).body).components.schemas;
@@ -246,5 +300,48 @@ describe('/api/routes', () => {
     assert.equal((await list('shadowed=false')).total, 3);
     assert.equal((await list('search=cdn')).items[0].index, 2);
     assert.equal((await list('virtual_host=other')).total, 0);
+  });
+
+  test('routes in match trees, with their places', async (t) => {
+    const ask = await served(t, { ...RESOURCES, routes: [IN_TREES] });
+    const { items } = JSON.parse((await ask('/api/routes')).body);
+    const all = await schemas(ask);
+    for (const item of items) assert.deepEqual(schemaErrors(all.RouteRow as Schema, item, all), []);
+    const list = 'matcher.matcher_list.matchers[0].on_match.action';
+    const map =
+      'matcher.matcher_list.matchers[1].on_match.matcher.matcher_tree.exact_match_map.map["/b"].action';
+    const domain =
+      'matcher.on_no_match.matcher.matcher_tree.custom_match.typed_config.domain_matchers[0].on_match.action';
+    assert.deepEqual(
+      items.map((row: Record<string, unknown>) => [
+        row.route,
+        row.place,
+        (row.shadowed_by as { index: number })?.index,
+      ]),
+      [
+        ['cart', `${list}[0]`, undefined],
+        ['never', `${list}[1]`, 0],
+        ['rest', `${list}[2]`, undefined],
+        ['map', `${map}[0]`, undefined],
+        ['domain', `${domain}[0]`, undefined],
+      ],
+    );
+    const places: unknown[] = [];
+    for (const [path, headers] of [
+      ['/x', ['x-a: 1']],
+      ['/b', ['x-b: 1']],
+      ['/', ['x-c: a.example.com']],
+    ] as const) {
+      const curl = `curl ${headers.map((one) => `-H '${one}'`).join(' ')} 'http://127.0.0.1:8080${path}'`;
+      const { result, steps } = await explain(ask, { curl });
+      places.push([result.route, result.route_place, result.route_index]);
+      const [tree, route] = steps.find(({ step }) => step === 'route')!.tree!.children;
+      assert.deepEqual([tree?.matched, route?.matched], [true, true]);
+    }
+    assert.deepEqual(places, [
+      ['rest', `${list}[2]`, undefined],
+      ['map', `${map}[0]`, undefined],
+      ['domain', `${domain}[0]`, undefined],
+    ]);
   });
 });

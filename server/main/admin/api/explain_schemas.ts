@@ -59,9 +59,19 @@ export const EXPLAIN_SCHEMAS: Readonly<Record<string, Schema>> = {
           virtual_host: TEXT,
           route: TEXT,
           route_index: { type: 'integer', description: 'In its virtual host' },
+          route_place: { type: 'string', description: 'In the match tree of its virtual host' },
           cluster: TEXT,
         },
-        ['listener', 'filter_chain', 'route_config', 'virtual_host', 'route', 'route_index', 'cluster'],
+        [
+          'listener',
+          'filter_chain',
+          'route_config',
+          'virtual_host',
+          'route',
+          'route_index',
+          'route_place',
+          'cluster',
+        ],
       ),
       steps: listOf(ref('ExplainStep')),
       clusters: listOf(object({ name: TEXT, share: SHARE, reason: TEXT })),
@@ -124,12 +134,17 @@ export const EXPLAIN_SCHEMAS: Readonly<Record<string, Schema>> = {
   ExplainNode: object({ what: TEXT, matched: FLAG, reason: TEXT, children: listOf(ref('ExplainNode')) }),
   RouteRow: object(
     {
-      name: { type: 'string', description: 'route_config/virtual_host/index' },
+      name: { type: 'string', description: 'route_config/virtual_host/index, or with its place in the end' },
       route_config: TEXT,
       listener: { type: 'string', description: 'Empty unless it is part of one' },
       virtual_host: TEXT,
       domains: TEXTS,
       index: { type: 'integer' },
+      place: {
+        type: 'string',
+        description:
+          'Of a route in the match tree of the virtual host: where. The index is in its own list, then',
+      },
       route: { type: 'string', description: 'Its name, or empty' },
       match: TEXT,
       action: TEXT,
@@ -137,11 +152,11 @@ export const EXPLAIN_SCHEMAS: Readonly<Record<string, Schema>> = {
       hits: {
         type: 'integer',
         description:
-          'Requests that took it, of the workers that run; an update that does not change the route keeps them',
+          'Requests that took it, of the workers that run; an update that does not change the route keeps them. Not of those in match trees',
       },
       shadowed_by: object({ index: { type: 'integer' }, name: TEXT, reason: TEXT }),
     },
-    ['shadowed_by'],
+    ['shadowed_by', 'place', 'hits'],
   ),
   NearestMiss: object({
     name: TEXT,

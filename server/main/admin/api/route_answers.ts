@@ -11,7 +11,8 @@ interface Found {
   /** What a search looks at. */
   readonly name: string;
   readonly order: number;
-  readonly hits: number;
+  /** Those in match trees are not counted. */
+  readonly hits: number | undefined;
 }
 
 export async function listRoutes(params: ApiParams, context: AdminContext): Promise<ApiResult> {
@@ -24,22 +25,30 @@ export async function listRoutes(params: ApiParams, context: AdminContext): Prom
   let order = 0;
   for (const { owner, name: table, rows } of tables) {
     const counts = hitsOf(owner, table);
-    for (const [place, row] of rows.entries()) {
+    let place = 0;
+    for (const row of rows) {
+      const hits = row.place === undefined ? (counts?.[place++] ?? 0) : undefined;
       order++;
       if (config !== undefined && row.route_config !== config) continue;
       if (host !== undefined && row.virtual_host !== host) continue;
       if (shadowed !== undefined && (row.shadowed_by !== undefined) !== (shadowed === 'true')) continue;
-      found.push({ row, name: searchedText(row), order, hits: counts?.[place] ?? 0 });
+      found.push({ row, name: searchedText(row), order, hits });
     }
   }
   const page = pageOf(found, params, (each, by) =>
-    by === 'order' || by === 'hits' ? each[by] : each.row[by as 'name' | 'match'],
+    by === 'order' ? each.order : by === 'hits' ? (each.hits ?? -1) : each.row[by as 'name' | 'match'],
   );
   return {
-    json: { ...page, items: page.items.map(({ row, hits }) => ({ ...row, hits }) as unknown as Json) },
+    json: {
+      ...page,
+      items: page.items.map(
+        ({ row, hits }) => ({ ...row, ...(hits !== undefined && { hits }) }) as unknown as Json,
+      ),
+    },
   };
 }
 
+/** Its name has its place. */
 function searchedText({ name, route, domains, match, action }: RouteRow): string {
   return [name, route, ...domains, match, action].join(' ');
 }
