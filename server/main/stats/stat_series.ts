@@ -10,7 +10,7 @@ import { requestTimes } from './request_times.ts';
 /** ms between samples. */
 export const SAMPLE_INTERVAL_MS = 5_000;
 /** 15 minutes. */
-const SAMPLES = 180;
+export const SAMPLES = 180;
 /** The admin port's own requests are nobody's traffic. */
 const ADMIN = 'http.admin.';
 
@@ -56,6 +56,7 @@ export class StatSeries {
   readonly #rings: readonly Ring[];
   /** By the full name of the stat. */
   readonly #watched = new Map<string, Ring>();
+  readonly #observers = new Set<(at: number) => void>();
   /** ms since 1970 of each sample. */
   readonly #times = new Float64Array(SAMPLES);
   #taken = 0;
@@ -75,8 +76,14 @@ export class StatSeries {
     clearInterval(this.#timer);
   }
 
+  /** Calls `observer` with each sample to come, and when it is, in ms since 1970. */
+  observe(observer: (at: number) => void): void {
+    this.#observers.add(observer);
+  }
+
   /** `at` in ms since 1970. */
   sample(at: number): void {
+    for (const observer of this.#observers) observer(at);
     for (const { name, askedAt } of this.#watched.values()) {
       if (this.#taken - askedAt >= SAMPLES) this.#watched.delete(name);
     }

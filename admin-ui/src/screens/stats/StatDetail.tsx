@@ -70,7 +70,10 @@ function numbersOf({ kind, value, rate: growth, quantiles, unit }: StatRow): Key
 function Heat({ name, unit }: { name: string; unit: string | undefined }) {
   const heat = useHeat(name);
   return (
-    <Section title="Heat map" note="how many samples fell where, from the moment you opened this">
+    <Section
+      title="Heat map"
+      note="how many samples fell where in the last 15 minutes, from when somebody first looked"
+    >
       {heat.columns.length === 0 ? (
         <EmptyState title="No samples yet">A column comes every 5 s.</EmptyState>
       ) : (

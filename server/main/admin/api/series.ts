@@ -17,6 +17,19 @@ export const SERIES_SCHEMAS: Readonly<Record<string, Schema>> = {
       },
     },
   },
+  HistogramColumn: {
+    type: 'object',
+    required: ['at', 'counts'],
+    additionalProperties: false,
+    properties: {
+      at: { type: 'integer', description: 'ms since 1970' },
+      counts: {
+        type: 'array',
+        items: { type: 'integer' },
+        description: 'Values that were recorded since the column before, by bucket',
+      },
+    },
+  },
 };
 
 export const SERIES_ENDPOINTS: readonly ApiEndpoint[] = [
@@ -48,6 +61,41 @@ export const SERIES_ENDPOINTS: readonly ApiEndpoint[] = [
         return { name: each, values: values.map((value) => (Number.isNaN(value) ? null : value)) };
       });
       return { json: { times: series.times, items } };
+    },
+  },
+  {
+    path: '/api/stats/heat',
+    summary:
+      'Which values a histogram recorded during the last 15 minutes, every 5 seconds: from the first question on, until 15 minutes after the last',
+    params: [
+      {
+        name: 'name',
+        in: 'query',
+        description: 'The full name of the histogram; the default is of all connection managers together',
+        schema: { type: 'string', default: 'http.downstream_rq_time' },
+      },
+    ],
+    response: {
+      type: 'object',
+      required: ['bounds', 'columns'],
+      additionalProperties: false,
+      properties: {
+        bounds: { type: 'array', items: { type: 'number' }, description: 'The upper bound of each bucket' },
+        columns: { type: 'array', items: { $ref: '#/components/schemas/HistogramColumn' } },
+      },
+    },
+    handle: async (params, { stats, series, statsSettings }) => {
+      const name = params.text('name') as string;
+      const { histogramSeriesOf } = await import('../../stats/histogram_series.ts');
+      const bounds = statsSettings.buckets(name);
+      const columns = histogramSeriesOf(stats, series).columns(name, bounds, Date.now());
+      if (columns === undefined) throw new ApiError(404, `no histogram '${name}', or too many are watched`);
+      return {
+        json: {
+          bounds: [...bounds],
+          columns: columns.map(({ at, counts }) => ({ at, counts: [...counts] })),
+        },
+      };
     },
   },
 ];
