@@ -36,6 +36,9 @@ export interface ResourceDetail extends ResourceSummary {
   readonly resource?: JsonObject;
   readonly warming_resource?: JsonObject;
   readonly rejected_resource?: JsonObject;
+  /** From what serves to what warms or was refused. */
+  readonly warming_changes?: readonly Change[];
+  readonly rejected_changes?: readonly Change[];
 }
 
 export interface HistoryEntry {

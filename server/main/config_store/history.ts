@@ -74,14 +74,20 @@ export class ResourceHistory {
     return undefined;
   }
 
-  /** What an entry changed against the last accepted version before it; undefined when that one is gone. */
-  diff(entry: HistoryEntry): readonly Difference[] | undefined {
+  /**
+   * What an entry changed against another of its resource, or against the last accepted version before it; undefined when that one
+   * is gone, or when one of the two is a removal. Throws DecodeError for what cannot be read.
+   */
+  diff(entry: HistoryEntry, against = this.#acceptedBefore(entry)): readonly Difference[] | undefined {
+    if (against?.bytes === undefined || entry.bytes === undefined) return undefined;
+    return diffRedacted(TYPE_NAMES[entry.kind], against.bytes, entry.bytes);
+  }
+
+  #acceptedBefore(entry: HistoryEntry): HistoryEntry | undefined {
     const versions = this.versions(entry.kind, entry.name);
-    const before = versions
+    return versions
       .slice(0, versions.indexOf(entry))
       .findLast((other) => other.error === undefined && other.bytes !== undefined);
-    if (before?.bytes === undefined || entry.bytes === undefined) return undefined;
-    return diffRedacted(TYPE_NAMES[entry.kind], before.bytes, entry.bytes);
   }
 
   #supersede(entry: HistoryEntry): void {

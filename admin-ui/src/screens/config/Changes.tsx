@@ -4,13 +4,19 @@ import type { Change, Json } from '../../api/types.ts';
 import { toYaml } from '../../components/yaml.ts';
 import { plural } from '../../format.ts';
 
+/** More are not for reading. */
+const MAX_SHOWN = 2_000;
+
 export function Changes({ changes }: { changes: readonly Change[] }) {
   if (changes.length === 0) return <p className="quiet">They say the same.</p>;
   return (
     <>
-      <p className="quiet">{plural(changes.length, 'field differs', 'fields differ')}</p>
+      <p className="quiet">
+        {plural(changes.length, 'field differs', 'fields differ')}
+        {changes.length > MAX_SHOWN && `, the first ${MAX_SHOWN} are shown`}
+      </p>
       <dl className="changes">
-        {changes.map(({ path, before, after }) => (
+        {changes.slice(0, MAX_SHOWN).map(({ path, before, after }) => (
           <div key={path}>
             <dt className="mono">{path === '' ? 'all of it' : path}</dt>
             <dd>

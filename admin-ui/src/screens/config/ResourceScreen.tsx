@@ -14,7 +14,6 @@ import { Verdict } from '../../components/Verdict.tsx';
 import { bytes } from '../../format.ts';
 import { FieldError } from '../xds/FieldError.tsx';
 import { Changes } from './Changes.tsx';
-import { semanticDiff } from './semanticDiff.ts';
 import './config.css';
 
 export function ResourceScreen({ kind, name }: { kind: string; name: string }) {
@@ -29,6 +28,7 @@ export function ResourceScreen({ kind, name }: { kind: string; name: string }) {
     );
   }
   const { rejection, resource, warming_resource: warming, rejected_resource: rejected } = data;
+  const { warming_changes: warmingChanges, rejected_changes: rejectedChanges } = data;
   return (
     <div className="screen">
       <ScreenHead
@@ -62,17 +62,15 @@ export function ResourceScreen({ kind, name }: { kind: string; name: string }) {
       {rejection !== undefined && (
         <Section title="A newer version was rejected" note={<TimeAgo at={rejection.at} />}>
           <FieldError path={rejection.path} reason={rejection.reason} resource={rejected} />
-          {resource !== undefined && rejected !== undefined && (
-            <Changes changes={semanticDiff(resource, rejected)} />
-          )}
+          {rejectedChanges !== undefined && <Changes changes={rejectedChanges} />}
         </Section>
       )}
       {warming !== undefined && (
         <Section title="A newer version is warming" note="It serves once it has what it waits for.">
-          {resource === undefined ? (
+          {warmingChanges === undefined ? (
             <RawConfig label={`${name}, warming`} value={warming} />
           ) : (
-            <Changes changes={semanticDiff(resource, warming)} />
+            <Changes changes={warmingChanges} />
           )}
         </Section>
       )}

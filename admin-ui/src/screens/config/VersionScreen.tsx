@@ -16,7 +16,6 @@ import { useUrlParam } from '../../url.ts';
 import { resourceTarget } from '../resourceTarget.ts';
 import { FieldError } from '../xds/FieldError.tsx';
 import { Changes } from './Changes.tsx';
-import { semanticDiff } from './semanticDiff.ts';
 import './config.css';
 
 /** Versions to choose from. */
@@ -119,13 +118,27 @@ function titleOf({ version, at, verdict }: HistoryEntry): string {
 }
 
 function Compared({ detail, with: id, side }: { detail: HistoryDetail; with: number; side: boolean }) {
+  return side ? <BothSides detail={detail} with={id} /> : <FieldChanges id={detail.id} with={id} />;
+}
+
+/** By the proxy, which sees that a secret changed: what it tells of one never does. Time goes forward. */
+function FieldChanges({ id, with: other }: { id: number; with: number }) {
+  const query = { against: Math.min(id, other) };
+  const path = `/api/history/${Math.max(id, other)}`;
+  const { data, error } = useAnswer<HistoryDetail>(path, query, { keep: false });
+  if (error !== null) return <Failed error={error} />;
+  if (data === undefined) return <Waiting />;
+  if (data.changes === undefined) return <p className="quiet">One of the two cannot be compared.</p>;
+  return <Changes changes={data.changes} />;
+}
+
+function BothSides({ detail, with: id }: { detail: HistoryDetail; with: number }) {
   const { data, error } = useAnswer<HistoryDetail>(`/api/history/${id}`, {}, { keep: false });
   if (error !== null) return <Failed error={error} />;
-  if (data === undefined || detail.resource === undefined) return <Waiting />;
+  if (data === undefined) return <Waiting />;
   // Time goes from left to right.
   const [older, newer] = id < detail.id ? [data, detail] : [detail, data];
-  if (side && older.resource !== undefined && newer.resource !== undefined) {
-    return <RawConfigs label={detail.name} before={older.resource} after={newer.resource} />;
-  }
-  return <Changes changes={semanticDiff(older.resource, newer.resource)} />;
+  if (older.resource === undefined || newer.resource === undefined)
+    return <p className="quiet">One of the two cannot be compared.</p>;
+  return <RawConfigs label={detail.name} before={older.resource} after={newer.resource} />;
 }

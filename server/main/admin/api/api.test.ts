@@ -105,6 +105,7 @@ interface Answer {
   readonly rejection: { readonly path: string; readonly reason: string };
   readonly resource: object;
   readonly rejected_resource: object;
+  readonly rejected_changes: readonly object[];
   readonly changes: readonly { readonly path: string }[];
 }
 
@@ -180,6 +181,22 @@ describe('/api/', () => {
     assert.deepEqual(bad.rejected_resource, { name: 'bad' });
   });
 
+  test('what a refused update would have changed is told', async (t) => {
+    const { store, subscriptions } = filledStore();
+    t.after(() => store.close());
+    const refused = { name: 'a', connect_timeout: '-1s' };
+    assert.equal(subscriptions.answer('Cluster/*', [resource('cluster', refused)]).length, 1);
+    const ask = await serveAdmin(
+      t,
+      fakeAdminContext({ resources: resourceView(store), history: store.history }),
+    );
+    const { state, rejected_changes } = await json(ask, '/api/resources/cluster/a');
+    assert.equal(state, 'active');
+    assert.deepEqual(rejected_changes, [{ path: 'connect_timeout', before: '2s', after: '-1s' }]);
+    const secret = await json(ask, '/api/history?kind=secret');
+    assert.equal((await ask(`/api/history/1?against=${secret.items[0]!.id}`)).status, 400);
+  });
+
   test('the history tells what changed', async (t) => {
     const ask = await served(t);
     const { items } = await json(ask, '/api/history?kind=cluster&name=a');
@@ -188,6 +205,10 @@ describe('/api/', () => {
     const { changes, resource } = await json(ask, `/api/history/${items[0]!.id}`);
     assert.deepEqual(changes, [{ path: 'connect_timeout', before: '1s', after: '2s' }]);
     assert.deepEqual(resource, { name: 'a', connect_timeout: '2s' });
+    const [young, old] = items.map(({ id }) => id);
+    const back = await json(ask, `/api/history/${old}?against=${young}`);
+    assert.deepEqual(back.changes, [{ path: 'connect_timeout', before: '2s', after: '1s' }]);
+    assert.deepEqual((await json(ask, `/api/history/${young}?against=${young}`)).changes, []);
     const rejected = await json(ask, '/api/history?verdict=rejected');
     assert.deepEqual([rejected.total, rejected.items[0]!.path], [1, 'name']);
   });
@@ -199,8 +220,10 @@ describe('/api/', () => {
     const { changes } = await json(ask, `/api/history/${items[0]!.id}`);
     assert.equal(changes.length, 1);
     assert.match(changes[0]!.path, /^generic_secret\.secret\.inline_/);
+    const against = `/api/history/${items[0]!.id}?against=${items[1]!.id}`;
+    assert.deepEqual((await json(ask, against)).changes, changes);
     const paths = ['/api/resources?kind=secret', '/api/resources/secret/x', '/api/history'];
-    for (const path of [...paths, ...items.map(({ id }) => `/api/history/${id}`)]) {
+    for (const path of [...paths, against, ...items.map(({ id }) => `/api/history/${id}`)]) {
       const { body } = await ask(path);
       assert.ok(!body.includes(CANARY) && !body.includes(CANARY_BASE64.slice(0, 20)), path);
     }
@@ -265,6 +288,8 @@ describe('/api/', () => {
       ['/api/resources/nothing/a', 400, /'kind' must be/],
       ['/api/history/0', 400, /from 1 to/],
       ['/api/history/99', 404, /no entry 99/],
+      ['/api/history/1?against=99', 404, /no entry 99/],
+      ['/api/history/1?against=x', 400, /'against' must be a whole number/],
       ['/api/', 404, /openapi\.json/],
       ['/api/nope', 404, /openapi\.json/],
     ];

@@ -6,7 +6,7 @@ import type { HistoryEntry, ResourceHistory } from '../../config_store/history.t
 import { type ApiEndpoint, ApiError, type Schema } from './endpoint.ts';
 import { eventStream } from './event_stream.ts';
 import { listParams, pageOf, pageSchema } from './listing.ts';
-import { KINDS, resourceJson } from './resources.ts';
+import { changesJson, KINDS, resourceJson } from './resources.ts';
 
 /** Of those that happened while nobody listened, the latest: a reader that was away for longer asks /api/history. */
 const MAX_MISSED_EVENTS = 500;
@@ -36,7 +36,8 @@ export const HISTORY_SCHEMAS: Readonly<Record<string, Schema>> = {
       ...ENTRY,
       changes: {
         type: 'array',
-        description: 'Against the last version before it that was accepted; absent where there is none',
+        description:
+          'Against the version that was asked for, or the last one before it that was accepted; absent where there is none or one of the two cannot be read. Of secrets it is said that they changed, not what they are',
         items: { $ref: '#/components/schemas/Change' },
       },
       resource: { type: 'object', description: 'As proto3 JSON without secrets, where it could be read' },
@@ -82,12 +83,21 @@ export const HISTORY_ENDPOINTS: readonly ApiEndpoint[] = [
     summary: 'One version, with what it changed',
     params: [
       { name: 'id', in: 'path', description: 'Of the entry', schema: { type: 'integer', minimum: 1 } },
+      {
+        name: 'against',
+        in: 'query',
+        description: 'The id of another version of the resource: what changed from that one to this one',
+        schema: { type: 'integer', minimum: 1 },
+      },
     ],
     response: { $ref: '#/components/schemas/HistoryDetail' },
     handle: (params, { history }) => {
-      const entry = history.get(params.integer('id'));
-      if (entry === undefined) throw new ApiError(404, `no entry ${params.integer('id')}, or none any more`);
-      return { json: detailJson(entry, history) };
+      const entry = entryOf(params.integer('id'), history);
+      if (params.text('against') === undefined) return { json: detailJson(entry, history, undefined) };
+      const against = entryOf(params.integer('against'), history);
+      if (against.kind !== entry.kind || against.name !== entry.name)
+        throw new ApiError(400, `entry ${against.id} is of ${against.kind} '${against.name}'`);
+      return { json: detailJson(entry, history, against) };
     },
   },
   {
@@ -120,19 +130,18 @@ export function entryJson(entry: HistoryEntry): { [key: string]: Json } {
   return { id, kind, name, version, source, at, verdict: verdictOf(entry), ...error };
 }
 
-function detailJson(entry: HistoryEntry, history: ResourceHistory): Json {
+/** Throws ApiError. */
+function entryOf(id: number, history: ResourceHistory): HistoryEntry {
+  const entry = history.get(id);
+  if (entry === undefined) throw new ApiError(404, `no entry ${id}, or none any more`);
+  return entry;
+}
+
+function detailJson(entry: HistoryEntry, history: ResourceHistory, against: HistoryEntry | undefined): Json {
   const resource = entry.bytes && resourceJson(entry.kind, entry.bytes);
-  // What cannot be read can be compared with nothing.
-  const changes = resource === undefined ? undefined : history.diff(entry);
   return {
     ...entryJson(entry),
-    ...(changes !== undefined && {
-      changes: changes.map(({ path, before, after }) => ({
-        path,
-        ...(before !== undefined && { before }),
-        ...(after !== undefined && { after }),
-      })),
-    }),
+    ...changesJson('changes', () => history.diff(entry, against)),
     ...(resource !== undefined && { resource }),
   };
 }

@@ -5,6 +5,7 @@ import { toJson } from '../../../../xds-protos/json.ts';
 import { decode } from '../../../../xds-protos/load.ts';
 import { redact } from '../../../../xds-protos/redact.ts';
 import { type ResourceKind, TYPE_NAMES } from '../../config_store/resource.ts';
+import { type Difference, diffRedacted } from '../../config_store/resource_diff.ts';
 import type { AdminContext, ResourceStatus } from '../context.ts';
 import { type ApiEndpoint, ApiError, type ApiParam, type Schema } from './endpoint.ts';
 import { listParams, pageOf, pageSchema } from './listing.ts';
@@ -58,6 +59,16 @@ export const RESOURCE_SCHEMAS: Readonly<Record<string, Schema>> = {
       resource: { type: 'object', description: 'What serves, as proto3 JSON without secrets' },
       warming_resource: { type: 'object', description: 'What warms' },
       rejected_resource: { type: 'object', description: 'What was refused, where it could be read' },
+      warming_changes: {
+        type: 'array',
+        description: 'From what serves to what warms',
+        items: { $ref: '#/components/schemas/Change' },
+      },
+      rejected_changes: {
+        type: 'array',
+        description: 'From what serves to what was refused, where it could be read',
+        items: { $ref: '#/components/schemas/Change' },
+      },
     },
   },
 };
@@ -153,7 +164,37 @@ function detailJson(status: ResourceStatus): Json {
     ...shown('resource', kind, active?.bytes),
     ...shown('warming_resource', kind, warming?.bytes),
     ...shown('rejected_resource', kind, failure?.bytes),
+    ...changed('warming_changes', kind, active?.bytes, warming?.bytes),
+    ...changed('rejected_changes', kind, active?.bytes, failure?.bytes),
   };
+}
+
+function changed(
+  field: string,
+  kind: ResourceKind,
+  before: Uint8Array | undefined,
+  after: Uint8Array | undefined,
+): { [key: string]: Json } | undefined {
+  if (before === undefined || after === undefined) return undefined;
+  return changesJson(field, () => diffRedacted(TYPE_NAMES[kind], before, after));
+}
+
+/** What `diff` finds as the schema Change has it; undefined where it finds nothing to compare, or what cannot be read. */
+export function changesJson(
+  field: string,
+  diff: () => readonly Difference[] | undefined,
+): { [key: string]: Json } | undefined {
+  let differences: readonly Difference[] | undefined;
+  try {
+    differences = diff();
+  } catch {
+    // What was refused may be no such message at all; its rejection says so.
+  }
+  return differences && { [field]: differences.map(changeJson) };
+}
+
+function changeJson({ path, before, after }: Difference): Json {
+  return { path, ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
 }
 
 function shown(
