@@ -193,6 +193,38 @@ const CASES: readonly Case[] = [
     requests: 6,
   },
   {
+    name: 'degraded',
+    config: { ...SLOW, detect_degraded_hosts: true },
+    headers: { 'x-load': 'degraded' },
+  },
+  {
+    name: 'degraded_returns',
+    config: { ...FAST, detect_degraded_hosts: true },
+    headers: { 'x-load': 'degraded' },
+    returns: true,
+  },
+  { name: 'degraded_not_detected', config: SLOW, headers: { 'x-load': 'degraded' } },
+  {
+    name: 'degraded_but_500',
+    config: { ...SLOW, consecutive_5xx: 3, detect_degraded_hosts: true },
+    headers: { ...fails('0', 500), 'x-load': 'degraded' },
+  },
+  {
+    name: 'degraded_with_404',
+    config: { ...SLOW, detect_degraded_hosts: true },
+    headers: { ...fails('0', 404), 'x-load': 'degraded' },
+  },
+  {
+    name: 'degraded_all',
+    config: { ...SLOW, max_ejection_percent: 10, detect_degraded_hosts: true },
+    headers: { 'x-load': 'all_degraded' },
+  },
+  {
+    name: 'degraded_and_split',
+    config: { ...SLOW, split_external_local_origin_errors: true, detect_degraded_hosts: true },
+    headers: { 'x-load': 'degraded' },
+  },
+  {
     name: 'two_priorities',
     config: { ...SLOW, consecutive_5xx: 2 },
     headers: fails('0,1,2', 500),
@@ -209,6 +241,9 @@ describe('outlier detection is that of Envoy', { skip: SKIP, concurrency: false 
   before(async () => {
     upstreams = await BalancedUpstreams.start(HOSTS);
     closed = await closedPort();
+    const degraded = { 'x-envoy-degraded': 'true' };
+    upstreams.loads.set('degraded', [degraded]);
+    upstreams.loads.set('all_degraded', Array<Json>(HOSTS).fill(degraded) as (typeof degraded)[]);
     const endpoint = (host: number | 'closed'): Json =>
       host === 'closed'
         ? { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: closed } } } }
@@ -274,9 +309,9 @@ describe('outlier detection is that of Envoy', { skip: SKIP, concurrency: false 
     }
     upstreams.release();
     if (one.returns) {
-      const active = async (): Promise<number | undefined> =>
-        (await proxy.stats(one.name, /ejections_active/))['outlier_detection.ejections_active'];
-      await until(async () => (await active()) === 0);
+      const healthy = async (): Promise<number | undefined> =>
+        (await proxy.stats(one.name, /membership_healthy/)).membership_healthy;
+      await until(async () => (await healthy()) === HOSTS);
     }
     return await settled(proxy, one.name);
   }

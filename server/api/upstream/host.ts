@@ -46,6 +46,7 @@ export const HostHealthFlag = {
   EdsStatusTimeout: 1 << 10,
   /** The control plane says HEALTHY, rather than nothing. */
   EdsStatusHealthy: 1 << 11,
+  DegradedOutlierDetection: 1 << 12,
 } as const;
 
 /** Numbers of envoy.config.core.v3.HealthStatus. */

@@ -13,6 +13,7 @@ const NAMES: readonly (readonly [flag: number, name: string])[] = [
   [HostHealthFlag.ExcludedViaImmediateHcFail, 'excluded_via_immediate_hc_fail'],
   [HostHealthFlag.ActiveHcTimeout, 'active_hc_timeout'],
   [HostHealthFlag.EdsStatusDraining, 'eds_status_draining'],
+  [HostHealthFlag.DegradedOutlierDetection, 'degraded_outlier_detection'],
 ];
 
 export function hostHealthNames(flags: number): string[] {

@@ -21,7 +21,10 @@ const UNHEALTHY_FLAGS =
   HostHealthFlag.FailedOutlierCheck |
   HostHealthFlag.FailedEdsHealth |
   HostHealthFlag.EdsStatusDraining;
-const DEGRADED_FLAGS = HostHealthFlag.DegradedActiveHc | HostHealthFlag.DegradedEdsHealth;
+const DEGRADED_FLAGS =
+  HostHealthFlag.DegradedActiveHc |
+  HostHealthFlag.DegradedEdsHealth |
+  HostHealthFlag.DegradedOutlierDetection;
 /** Hosts that do not count when health is computed in percent. Source: HostSetImpl::partitionHosts. */
 export const EXCLUDED_FLAGS =
   HostHealthFlag.PendingActiveHc |

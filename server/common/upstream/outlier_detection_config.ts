@@ -50,6 +50,7 @@ const FIELDS = new Set([
   'split_external_local_origin_errors',
   'always_eject_one_host',
   'successful_active_health_check_uneject_host',
+  'detect_degraded_hosts',
 ]);
 
 export interface OutlierDetectionConfig {
@@ -59,6 +60,8 @@ export interface OutlierDetectionConfig {
   /** The first host goes even when that is more than `max_ejection_percent`. */
   readonly alwaysEjectOne: boolean;
   readonly unejectByHealthCheck: boolean;
+  /** Hosts whose answers carry `x-envoy-degraded` are degraded for a while. */
+  readonly detectDegraded: boolean;
 }
 
 /** Throws ConfigError. */
@@ -85,6 +88,7 @@ export function compileOutlierDetection(
     splitLocalOrigin: config.split_external_local_origin_errors,
     alwaysEjectOne: wrapperValue(config.always_eject_one_host) === true,
     unejectByHealthCheck: wrapperValue(config.successful_active_health_check_uneject_host) ?? true,
+    detectDegraded: wrapperValue(config.detect_degraded_hosts) === true,
   });
 }
 

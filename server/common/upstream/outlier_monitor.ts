@@ -3,7 +3,7 @@
 // source/common/upstream/outlier_detection_impl.cc.
 
 import type { Runtime } from '../../api/runtime.ts';
-import { HostSlot } from '../../api/upstream/host.ts';
+import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
 import type { Host } from './host.ts';
 import type { OutlierDetectionConfig } from './outlier_detection_config.ts';
 
@@ -13,8 +13,13 @@ export type ConsecutiveError =
   | 'CONSECUTIVE_GATEWAY_FAILURE'
   | 'CONSECUTIVE_LOCAL_ORIGIN_FAILURE';
 
-/** Called when as many errors were counted in a row as lead to an ejection. */
-export type OnConsecutiveError = (host: Host, error: ConsecutiveError) => void;
+/** As many errors in a row as lead to an ejection, or an answer that said that the host is degraded. */
+export type OutlierEvent = ConsecutiveError | 'DEGRADED';
+
+export type OnOutlierEvent = (host: Host, event: OutlierEvent) => void;
+
+/** A host of which no answer that says `degraded` tells anything new. */
+const DECIDED = HostHealthFlag.DegradedOutlierDetection | HostHealthFlag.FailedOutlierCheck;
 
 /** What a failure that is not an answer counts as, where the two are not counted apart. Source: resultToHttpCode. */
 const TIMEOUT_CODE = 504;
@@ -24,12 +29,12 @@ const OK_CODE = 200;
 export class OutlierMonitor {
   private readonly config: OutlierDetectionConfig;
   private readonly runtime: Runtime;
-  private readonly onError: OnConsecutiveError;
+  private readonly onEvent: OnOutlierEvent;
 
-  constructor(config: OutlierDetectionConfig, runtime: Runtime, onError: OnConsecutiveError) {
+  constructor(config: OutlierDetectionConfig, runtime: Runtime, onEvent: OnOutlierEvent) {
     this.config = config;
     this.runtime = runtime;
-    this.onError = onError;
+    this.onEvent = onEvent;
   }
 
   /** The host answered. */
@@ -45,6 +50,17 @@ export class OutlierMonitor {
     if (code < 502 || code > 504) reset(table, slot + HostSlot.ConsecutiveGatewayFailure);
     else this.countError(host, HostSlot.ConsecutiveGatewayFailure, 'CONSECUTIVE_GATEWAY_FAILURE');
     this.countError(host, HostSlot.Consecutive5xx, 'CONSECUTIVE_5XX');
+  }
+
+  get detectsDegraded(): boolean {
+    return this.config.detectDegraded;
+  }
+
+  /** The host answered, and said that it is degraded. */
+  putDegraded(host: Host): void {
+    // Told once: a host that is known to be so goes on saying it.
+    const flags = Atomics.load(host.table, host.slot + HostSlot.HealthFlags);
+    if ((flags & DECIDED) === 0) this.onEvent(host, 'DEGRADED');
   }
 
   /** A connection is there; what is said on it is judged apart (HTTP). */
@@ -97,7 +113,7 @@ export class OutlierMonitor {
               'outlier_detection.consecutive_local_origin_failure',
               settings.consecutive_local_origin_failure,
             );
-    if (inARow === limit) this.onError(host, error);
+    if (inARow === limit) this.onEvent(host, error);
   }
 }
 

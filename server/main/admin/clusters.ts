@@ -31,6 +31,11 @@ const HEALTH_FLAGS = [
   },
   { flag: HostHealthFlag.ActiveHcTimeout, text: '/active_hc_timeout', json: 'active_hc_timeout' },
   { flag: HostHealthFlag.EdsStatusDraining, text: '/eds_status_draining', json: undefined },
+  {
+    flag: HostHealthFlag.DegradedOutlierDetection,
+    text: '/degraded_outlier_detection',
+    json: undefined,
+  },
 ] as const;
 
 const HOST_COUNTERS = [

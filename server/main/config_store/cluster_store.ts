@@ -134,6 +134,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   onHostEvent(cluster: string, slot: number, event: HostEvent): void {
     const record = this.records.get(cluster);
     if (event === 'IMMEDIATE_HEALTH_CHECK_FAIL') record?.active?.healthChecks?.setUnhealthy(slot);
+    else if (event === 'DEGRADED') record?.outliers?.detector.onDegraded(slot);
     else record?.outliers?.detector.onConsecutiveError(slot, event);
   }
 

@@ -54,3 +54,6 @@ export const EJECTION_TYPES = {
 } as const satisfies Record<string, Ejection>;
 
 export type EjectionType = keyof typeof EJECTION_TYPES;
+
+/** What the event log tells of: a host that is degraded is told as if it were ejected. */
+export type LoggedType = EjectionType | 'DEGRADED';

@@ -20,6 +20,16 @@ interface Interval {
   successes: number;
 }
 
+/** How long a host is out, or degraded: the longer, the more often it was in a row. */
+export class Sentence {
+  /** It lasts this many base times. */
+  backoff = 0;
+  jitterMs = 0;
+  /** ms of the monotonic clock. */
+  lastBegin: number | undefined;
+  lastEnd: number | undefined;
+}
+
 export class HostMonitor {
   readonly #table: Int32Array;
   readonly #slot: number;
@@ -27,12 +37,8 @@ export class HostMonitor {
   /** Percent of the last interval; -1: too few requests. */
   readonly successRate: Record<Origin, number> = { external: -1, local: -1 };
   numEjections = 0;
-  /** Ejections last this many base times. */
-  backoff = 0;
-  jitterMs = 0;
-  /** ms of the monotonic clock. */
-  lastEjection: number | undefined;
-  lastUnejection: number | undefined;
+  readonly ejection = new Sentence();
+  readonly degradation = new Sentence();
 
   constructor(table: Int32Array, slot: number) {
     this.#table = table;
@@ -45,9 +51,15 @@ export class HostMonitor {
   }
 
   setEjected(ejected: boolean): void {
-    const at = this.#slot + HostSlot.HealthFlags;
-    if (ejected) Atomics.or(this.#table, at, HostHealthFlag.FailedOutlierCheck);
-    else Atomics.and(this.#table, at, ~HostHealthFlag.FailedOutlierCheck);
+    this.#setFlag(HostHealthFlag.FailedOutlierCheck, ejected);
+  }
+
+  get degraded(): boolean {
+    return (this.#load(HostSlot.HealthFlags) & HostHealthFlag.DegradedOutlierDetection) !== 0;
+  }
+
+  setDegraded(degraded: boolean): void {
+    this.#setFlag(HostHealthFlag.DegradedOutlierDetection, degraded);
   }
 
   /** `counter` is an offset of HostSlot. */
@@ -83,6 +95,12 @@ export class HostMonitor {
   #begin(origin: Origin): Interval {
     const { total, success } = TOTALS[origin];
     return { total: this.#load(total), success: this.#load(success), requests: 0, successes: 0 };
+  }
+
+  #setFlag(flag: number, set: boolean): void {
+    const at = this.#slot + HostSlot.HealthFlags;
+    if (set) Atomics.or(this.#table, at, flag);
+    else Atomics.and(this.#table, at, ~flag);
   }
 
   #load(offset: number): number {

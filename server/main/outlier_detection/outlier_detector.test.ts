@@ -4,7 +4,7 @@ import { FakeStatStore, fakeRuntime } from '../../../tests/fakes/factory_context
 import { host } from '../../../tests/fakes/hosts.ts';
 import type { OutlierDetection } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
-import { HOST_SLOTS } from '../../api/upstream/host.ts';
+import { HOST_SLOTS, HostSlot } from '../../api/upstream/host.ts';
 import { CLUSTER_OUTLIER_DETECTION_STATS } from '../../common/stats/families/cluster.ts';
 import type { Host } from '../../common/upstream/host.ts';
 import { compileOutlierDetection } from '../../common/upstream/outlier_detection_config.ts';
@@ -53,9 +53,10 @@ class Scene {
     });
     detectors.push(this.detector);
     this.detector.setHosts(Int32Array.from(this.hosts, ({ slotNumber }) => slotNumber));
-    this.monitor = new OutlierMonitor(config, runtime, ({ slotNumber }, error) =>
-      this.detector.onConsecutiveError(slotNumber, error),
-    );
+    this.monitor = new OutlierMonitor(config, runtime, ({ slotNumber }, event) => {
+      if (event === 'DEGRADED') this.detector.onDegraded(slotNumber);
+      else this.detector.onConsecutiveError(slotNumber, event);
+    });
   }
 
   respond(n: number, code: number, times: number): void {
@@ -102,6 +103,32 @@ describe('OutlierDetector', () => {
     // Each interval of 10 s without an ejection takes one away; it was counted up to 4 (4 × 30 s > 70 s + 30 s - 30 s).
     for (let i = 0; i < 3; i++) scene.interval(10_000);
     assert.equal(outFor(), 30 + 30);
+  });
+
+  test('a host that says so is degraded for as long, and an ejection goes before that', () => {
+    const scene = new Scene(3, { ...ALL, detect_degraded_hosts: true });
+    const degraded = (): boolean[] =>
+      scene.hosts.map(({ slotNumber }) => scene.detector.monitor(slotNumber)!.degraded);
+    scene.monitor.putDegraded(scene.hosts[1]);
+    scene.monitor.putDegraded(scene.hosts[1]);
+    assert.deepEqual(degraded(), [false, true, false]);
+    assert.deepEqual(scene.events, ['1 DEGRADED 0']);
+    assert.equal(scene.stats.value('ejections_detected_degradation'), 1);
+    assert.equal(scene.stats.value('ejections_active'), 0);
+    scene.interval(29_000);
+    assert.deepEqual(degraded(), [false, true, false]);
+    scene.interval(1_000);
+    assert.deepEqual(degraded(), [false, false, false]);
+    assert.deepEqual(scene.events, ['1 DEGRADED 0', '1 back']);
+    scene.respond(0, 500, 5);
+    scene.monitor.putDegraded(scene.hosts[0]);
+    assert.deepEqual(degraded(), [false, false, false]);
+    scene.monitor.putDegraded(scene.hosts[2]);
+    scene.detector.close();
+    assert.deepEqual(
+      scene.hosts.map(({ table, slot }) => table[slot + HostSlot.HealthFlags]),
+      [0, 0, 0],
+    );
   });
 
   test('a returned host begins at zero', () => {

@@ -13,8 +13,8 @@ import {
 } from '../../common/upstream/outlier_detection_config.ts';
 import type { ConsecutiveError } from '../../common/upstream/outlier_monitor.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
-import { EJECTION_TYPES, type EjectionType } from './ejection_types.ts';
-import { HostMonitor, type Origin } from './host_monitor.ts';
+import { EJECTION_TYPES, type EjectionType, type LoggedType } from './ejection_types.ts';
+import { HostMonitor, type Origin, type Sentence } from './host_monitor.ts';
 
 const STAT = CLUSTER_OUTLIER_DETECTION_STATS.offset;
 const COUNTERS = {
@@ -34,13 +34,7 @@ export interface SuccessRates {
 export interface OutlierEvents {
   /** The health of a host changed. */
   onHealthChange(): void;
-  onEject(
-    slot: number,
-    monitor: HostMonitor,
-    type: EjectionType,
-    enforced: boolean,
-    rates: SuccessRates,
-  ): void;
+  onEject(slot: number, monitor: HostMonitor, type: LoggedType, enforced: boolean, rates: SuccessRates): void;
   onUneject(slot: number, monitor: HostMonitor): void;
 }
 
@@ -101,6 +95,18 @@ export class OutlierDetector {
     monitor.reset(COUNTERS[error]);
   }
 
+  /** A worker had an answer that said that the host is degraded. */
+  onDegraded(slot: number): void {
+    const monitor = this.#monitors.get(slot);
+    // Who is out is not asked to begin with.
+    if (monitor === undefined || monitor.ejected || monitor.degraded) return;
+    this.#count(STAT.ejections_detected_degradation);
+    monitor.setDegraded(true);
+    this.#begin(monitor.degradation);
+    this.#options.events.onHealthChange();
+    this.#options.events.onEject(slot, monitor, 'DEGRADED', true, NO_RATES);
+  }
+
   /** A health check found the host well: that ends its ejection, unless configuration says otherwise. */
   onHealthy(slot: number): void {
     const monitor = this.#monitors.get(slot);
@@ -113,8 +119,9 @@ export class OutlierDetector {
     clearTimeout(this.#timer);
     let changed = false;
     for (const monitor of this.#monitors.values()) {
-      changed ||= monitor.ejected;
+      changed ||= monitor.ejected || monitor.degraded;
       monitor.setEjected(false);
+      monitor.setDegraded(false);
       for (const counter of Object.values(COUNTERS)) monitor.reset(counter);
     }
     this.#monitors.clear();
@@ -137,21 +144,35 @@ export class OutlierDetector {
   onInterval(): void {
     const now = this.#now();
     for (const [slot, monitor] of this.#monitors) {
-      if (monitor.ejected && this.#hasServed(monitor, now)) this.#uneject(slot, monitor, now);
+      if (monitor.ejected && this.#isOver(monitor.ejection, now)) this.#uneject(slot, monitor, now);
+      if (monitor.degraded && this.#isOver(monitor.degradation, now)) this.#undegrade(slot, monitor, now);
       monitor.endInterval();
     }
     this.#judgeRates('external');
     this.#judgeRates('local');
     for (const monitor of this.#monitors.values()) {
-      const { lastUnejection } = monitor;
-      if (monitor.ejected || lastUnejection === undefined || monitor.backoff === 0) continue;
-      if (now - lastUnejection >= this.#setting('interval_ms')) monitor.backoff--;
+      if (!monitor.ejected) this.#forgive(monitor.ejection, now);
+      if (!monitor.degraded) this.#forgive(monitor.degradation, now);
     }
   }
 
-  #hasServed({ backoff, jitterMs, lastEjection }: HostMonitor, now: number): boolean {
+  #begin(sentence: Sentence): void {
+    sentence.lastBegin = this.#now();
+    sentence.jitterMs = this.#randomBelow(this.#setting('max_ejection_time_jitter_ms') + 1);
+    const base = this.#setting('base_ejection_time_ms');
+    if (sentence.backoff * base < this.#setting('max_ejection_time_ms') + base) sentence.backoff++;
+  }
+
+  #isOver({ backoff, jitterMs, lastBegin }: Sentence, now: number): boolean {
     const base = this.#setting('base_ejection_time_ms') * backoff;
-    return Math.min(base, this.#setting('max_ejection_time_ms')) + jitterMs <= now - lastEjection!;
+    return Math.min(base, this.#setting('max_ejection_time_ms')) + jitterMs <= now - lastBegin!;
+  }
+
+  /** A quiet interval makes the next one shorter. */
+  #forgive(sentence: Sentence, now: number): void {
+    const { lastEnd, backoff } = sentence;
+    if (lastEnd === undefined || backoff === 0) return;
+    if (now - lastEnd >= this.#setting('interval_ms')) sentence.backoff--;
   }
 
   #judgeRates(origin: Origin): void {
@@ -226,10 +247,7 @@ export class OutlierDetector {
     this.#count(enforced);
     monitor.setEjected(true);
     monitor.numEjections++;
-    monitor.lastEjection = this.#now();
-    monitor.jitterMs = this.#randomBelow(this.#setting('max_ejection_time_jitter_ms') + 1);
-    const base = this.#setting('base_ejection_time_ms');
-    if (monitor.backoff * base < this.#setting('max_ejection_time_ms') + base) monitor.backoff++;
+    this.#begin(monitor.ejection);
     events.onHealthChange();
     events.onEject(slot, monitor, type, true, rates);
   }
@@ -240,7 +258,14 @@ export class OutlierDetector {
     monitor.setEjected(false);
     // So that few new errors do not eject it again by a counter that was nearly there.
     for (const counter of Object.values(COUNTERS)) monitor.reset(counter);
-    monitor.lastUnejection = now;
+    monitor.ejection.lastEnd = now;
+    this.#options.events.onHealthChange();
+    this.#options.events.onUneject(slot, monitor);
+  }
+
+  #undegrade(slot: number, monitor: HostMonitor, now: number): void {
+    monitor.setDegraded(false);
+    monitor.degradation.lastEnd = now;
     this.#options.events.onHealthChange();
     this.#options.events.onUneject(slot, monitor);
   }

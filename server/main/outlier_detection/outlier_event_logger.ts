@@ -2,7 +2,7 @@
 // Envoy: EventLoggerImpl of source/common/upstream/outlier_detection_impl.cc; document: data.cluster.v3.OutlierDetectionEvent.
 
 import type { LogFile } from '../../api/registry.ts';
-import type { EjectionType } from './ejection_types.ts';
+import type { LoggedType } from './ejection_types.ts';
 import type { HostMonitor } from './host_monitor.ts';
 import type { SuccessRates } from './outlier_detector.ts';
 
@@ -21,11 +21,11 @@ export class OutlierEventLogger {
     this.#file = file;
   }
 
-  logEject(subject: EventSubject, type: EjectionType, enforced: boolean, rates: SuccessRates): void {
+  logEject(subject: EventSubject, type: LoggedType, enforced: boolean, rates: SuccessRates): void {
     this.#write(
       subject,
       type,
-      subject.monitor.lastUnejection,
+      subject.monitor.ejection.lastEnd,
       'EJECT',
       enforced,
       eventOf(subject, type, rates),
@@ -33,13 +33,13 @@ export class OutlierEventLogger {
   }
 
   logUneject(subject: EventSubject): void {
-    this.#write(subject, 'CONSECUTIVE_5XX', subject.monitor.lastEjection, 'UNEJECT', false, {});
+    this.#write(subject, 'CONSECUTIVE_5XX', subject.monitor.ejection.lastBegin, 'UNEJECT', false, {});
   }
 
   /** `since`: the opposite action before, ms of the monotonic clock. Fields in the order of the message, defaults too. */
   #write(
     { clusterName, upstreamUrl, monitor }: EventSubject,
-    type: EjectionType,
+    type: LoggedType,
     since: number | undefined,
     action: 'EJECT' | 'UNEJECT',
     enforced: boolean,
@@ -61,11 +61,7 @@ export class OutlierEventLogger {
   }
 }
 
-function eventOf(
-  { monitor }: EventSubject,
-  type: EjectionType,
-  { average, threshold }: SuccessRates,
-): object {
+function eventOf({ monitor }: EventSubject, type: LoggedType, { average, threshold }: SuccessRates): object {
   switch (type) {
     case 'SUCCESS_RATE':
     case 'SUCCESS_RATE_LOCAL_ORIGIN': {

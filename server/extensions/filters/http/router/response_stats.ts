@@ -69,5 +69,7 @@ export function putResponse(
   response: ResponseHeaderMap,
 ): void {
   const grpc = isGrpc(request) ? grpcStatusOf(response) : undefined;
-  monitor.putHttpResponseCode(host, grpc === undefined ? response.status : grpcToHttpStatus(grpc));
+  const code = grpc === undefined ? response.status : grpcToHttpStatus(grpc);
+  monitor.putHttpResponseCode(host, code);
+  if (monitor.detectsDegraded && code < 500 && response.has('x-envoy-degraded')) monitor.putDegraded(host);
 }
