@@ -104,12 +104,18 @@ export class CompiledConfiguration {
 
   get listeners(): readonly ExplainedListener[] {
     const bound = this.source.boundAddresses();
-    return this.#all('listener').map(({ name, bytes }) => ({
-      name,
-      bytes,
-      message: decode(TYPE_NAMES.listener, bytes),
-      addresses: bound.get(name) ?? [],
-    }));
+    return this.#all('listener').map(({ name, bytes }) => {
+      let message: Listener | undefined;
+      return {
+        name,
+        bytes,
+        // It may hold fifty thousand routes, which not everybody who asks looks at.
+        get message() {
+          return (message ??= decode(TYPE_NAMES.listener, bytes));
+        },
+        addresses: bound.get(name) ?? [],
+      };
+    });
   }
 
   /** Throws ConfigError. */

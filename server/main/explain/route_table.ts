@@ -38,6 +38,8 @@ export interface RouteTable {
   readonly owner: string;
   readonly name: string;
   readonly rows: readonly RouteRow[];
+  /** What a search looks at in each, in lower case: who types asks again and again. */
+  readonly searched: readonly string[];
 }
 
 /** ms after which the event loop runs in between. */
@@ -68,15 +70,22 @@ async function gathered(
   let turn = performance.now();
   for (const message of messages) {
     const rows: RouteRow[] = [];
-    tables.push({ owner, name: message.name, rows });
+    const searched: string[] = [];
+    tables.push({ owner, name: message.name, rows, searched });
     for (const row of rowsOf(message, listener)) {
       rows.push(row);
+      searched.push(searchedText(row).toLowerCase());
       if (performance.now() - turn < TURN_MS) continue;
       await new Promise((resolve) => setImmediate(resolve));
       turn = performance.now();
     }
   }
   return tables;
+}
+
+/** Its name has its place. */
+function searchedText({ name, route, domains, match, action }: RouteRow): string {
+  return [name, route, ...domains, match, action].join(' ');
 }
 
 /** Of the connection managers of a listener, each once. */

@@ -1,10 +1,10 @@
 // The answers of /api/routes.
 
 import type { Json } from '../../../../xds-protos/json.ts';
-import { type RouteRow, routeTables } from '../../explain/route_table.ts';
+import { type RouteRow, type RouteTable, routeTables } from '../../explain/route_table.ts';
 import type { AdminContext } from '../context.ts';
 import type { ApiParams, ApiResult } from './endpoint.ts';
-import { pageOf } from './listing.ts';
+import { type Page, pageOf } from './listing.ts';
 
 interface Found {
   readonly row: RouteRow;
@@ -17,27 +17,8 @@ interface Found {
 
 export async function listRoutes(params: ApiParams, context: AdminContext): Promise<ApiResult> {
   const tables = await routeTables(await context.configuration());
-  const hitsOf = await context.routeHits();
-  const [config, host, shadowed] = ['route_config', 'virtual_host', 'shadowed'].map((name) =>
-    params.text(name),
-  );
-  const found: Found[] = [];
-  let order = 0;
-  for (const { owner, name: table, rows } of tables) {
-    const counts = hitsOf(owner, table);
-    let place = 0;
-    for (const row of rows) {
-      const hits = row.place === undefined ? (counts?.[place++] ?? 0) : undefined;
-      order++;
-      if (config !== undefined && row.route_config !== config) continue;
-      if (host !== undefined && row.virtual_host !== host) continue;
-      if (shadowed !== undefined && (row.shadowed_by !== undefined) !== (shadowed === 'true')) continue;
-      found.push({ row, name: searchedText(row), order, hits });
-    }
-  }
-  const page = pageOf(found, params, (each, by) =>
-    by === 'order' ? each.order : by === 'hits' ? (each.hits ?? -1) : each.row[by as 'name' | 'match'],
-  );
+  const found = matching(tables, params, await context.routeHits());
+  const page = params.text('sort') === 'order' ? pageInOrder(found, params) : pageOf(found, params, sortKey);
   return {
     json: {
       ...page,
@@ -48,7 +29,44 @@ export async function listRoutes(params: ApiParams, context: AdminContext): Prom
   };
 }
 
-/** Its name has its place. */
-function searchedText({ name, route, domains, match, action }: RouteRow): string {
-  return [name, route, ...domains, match, action].join(' ');
+function* matching(
+  tables: readonly RouteTable[],
+  params: ApiParams,
+  hitsOf: Awaited<ReturnType<AdminContext['routeHits']>>,
+): Generator<Found> {
+  const [config, host, shadowed] = ['route_config', 'virtual_host', 'shadowed'].map((name) =>
+    params.text(name),
+  );
+  const search = params.text('search')?.toLowerCase() ?? '';
+  let order = 0;
+  for (const { owner, name: table, rows, searched } of tables) {
+    const counts = hitsOf(owner, table);
+    let counted = 0;
+    for (const [place, row] of rows.entries()) {
+      const hits = row.place === undefined ? (counts?.[counted++] ?? 0) : undefined;
+      order++;
+      if (config !== undefined && row.route_config !== config) continue;
+      if (host !== undefined && row.virtual_host !== host) continue;
+      if (shadowed !== undefined && (row.shadowed_by !== undefined) !== (shadowed === 'true')) continue;
+      const name = searched[place] as string;
+      if (name.includes(search)) yield { row, name, order, hits };
+    }
+  }
+}
+
+/** Of fifty thousand that come in their order, only those of the page are kept. */
+function pageInOrder(found: Iterable<Found>, params: ApiParams): Page<Found> {
+  const [offset, limit] = [params.integer('offset'), params.integer('limit')];
+  const items: Found[] = [];
+  let total = 0;
+  for (const each of found) {
+    if (total >= offset && items.length < limit) items.push(each);
+    total++;
+  }
+  return { total, offset, items };
+}
+
+function sortKey(each: Found, by: string): string | number {
+  if (by === 'order') return each.order;
+  return by === 'hits' ? (each.hits ?? -1) : each.row[by as 'name' | 'match'];
 }
