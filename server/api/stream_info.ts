@@ -163,10 +163,9 @@ export interface StreamInfo {
   upstreamHost: HostDescription | undefined;
   /** Where a filter wants the request to go. */
   upstreamOverrideHost: OverrideHost | undefined;
-  upstreamLocalAddress: Address | undefined;
-  upstreamConnectionId: number;
+  /** The connection to it that was used last. */
+  upstreamConnection: ConnectionInfo | undefined;
   upstreamTransportFailureReason: string;
-  upstreamSsl: SslConnectionInfo | undefined;
   upstreamRequestAttemptCount: number;
   upstreamProtocol: string;
   /** A health check of this proxy, which access logs may leave out. */

@@ -21,7 +21,7 @@ const log = (where: string): object => ({
     '@type': `${TYPE}extensions.access_loggers.stream.v3.StdoutAccessLog`,
     log_format: {
       text_format_source: {
-        inline_string: `LOG ${where} %METADATA(LISTENER_FILTER_CHAIN:of.chain:key)% %METADATA(LISTENER_FILTER_CHAIN:none)% %DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON% handshake %DOWNSTREAM_HANDSHAKE_DURATION%\n`,
+        inline_string: `LOG ${where} %METADATA(LISTENER_FILTER_CHAIN:of.chain:key)% %METADATA(LISTENER_FILTER_CHAIN:none)% %DOWNSTREAM_DETECTED_CLOSE_TYPE% %DOWNSTREAM_LOCAL_CLOSE_REASON% upstream %UPSTREAM_DETECTED_CLOSE_TYPE% %UPSTREAM_LOCAL_CLOSE_REASON% handshake %DOWNSTREAM_HANDSHAKE_DURATION%\n`,
       },
     },
   },
@@ -40,7 +40,15 @@ const http = (more: object = {}): object =>
     delayed_close_timeout: '0s',
     route_config: {
       virtual_hosts: [
-        { name: 'v', domains: ['*'], routes: [{ match: { prefix: '/' }, direct_response: { status: 200 } }] },
+        {
+          name: 'v',
+          domains: ['*'],
+          routes: [
+            { match: { prefix: '/up' }, route: { cluster: 'up' } },
+            { match: { prefix: '/dead' }, route: { cluster: 'dead' } },
+            { match: { prefix: '/' }, direct_response: { status: 200 } },
+          ],
+        },
       ],
     },
     http_filters: [
@@ -100,6 +108,11 @@ const CLIENTS: readonly (readonly [listener: string, lines: number, act: (socket
     socket.end();
   }],
   ['http', 2, async (socket) => void socket.write(REQUEST.replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n'))],
+  ...['/up/reset', '/up/end', '/dead'].map((path): (typeof CLIENTS)[number] => ['http', 2, async (socket) => {
+    socket.write(REQUEST.replace(' / ', ` ${path} `));
+    await once(socket, 'data');
+    socket.end();
+  }]),
   ['http', 2, async (socket) => void socket.write(REQUEST.replace('GET', 'FOO'))],
   ['idle_http', 1, async () => {}],
 ]; // biome-ignore format: a table
@@ -108,7 +121,9 @@ async function observe(t: TestContext, command: readonly string[]): Promise<stri
   const upstream = net.createServer((socket) => {
     socket.on('error', () => undefined);
     socket.on('data', (bytes: Buffer) => {
-      if (String(bytes) === 'reset') socket.resetAndDestroy();
+      const text = String(bytes);
+      if (text.includes('reset')) socket.resetAndDestroy();
+      else if (text.includes('/up/end')) socket.end();
       else socket.write(bytes);
     });
   });

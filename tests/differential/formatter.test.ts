@@ -206,7 +206,6 @@ describe('access log lines are Envoy’s', { skip: SKIP }, () => {
     info.routeName = text('route');
     info.requestId = text('requestId');
     info.upstreamProtocol = text('upstreamProtocol');
-    info.upstreamConnectionId = number('upstreamConnectionId');
     info.upstreamTransportFailureReason = text('failure');
     info.upstreamRequestAttemptCount = number('attempts');
     info.upstreamClusterName = text('cluster');
@@ -217,7 +216,10 @@ describe('access log lines are Envoy’s', { skip: SKIP }, () => {
         hostname: '',
       } as unknown as HostDescription;
     }
-    if (facts.upstreamLocal !== null) info.upstreamLocalAddress = addressOf(text('upstreamLocal'));
+    if (facts.upstreamLocal !== null) {
+      const [id, own] = [number('upstreamConnectionId'), addressOf(text('upstreamLocal'))];
+      info.upstreamConnection = new ConnectionInfoRecord(id, own, own, '');
+    }
     if (facts.route === 'r-up') info.route = { metadata: ROUTE_METADATA } as unknown as Route;
     if (facts.cluster === 'c') {
       info.upstreamCluster = { statName: 'alt_c', metadata: { cm: { a: 'b' } } } as unknown as Cluster;

@@ -181,10 +181,10 @@ const CONNECTION: Table = {
 };
 
 const UPSTREAM: Table = {
-  ...tlsAttributes(({ streamInfo }) => streamInfo.upstreamSsl),
+  ...tlsAttributes(({ streamInfo }) => streamInfo.upstreamConnection?.ssl),
   address: ({ streamInfo }) => streamInfo.upstreamHost?.address.text,
   port: ({ streamInfo }) => portOf(streamInfo.upstreamHost?.address),
-  local_address: ({ streamInfo }) => streamInfo.upstreamLocalAddress?.text,
+  local_address: ({ streamInfo }) => streamInfo.upstreamConnection?.localAddress.text,
   locality: ({ streamInfo }) => streamInfo.upstreamHost && localityOf(streamInfo.upstreamHost.locality),
   transport_failure_reason: ({ streamInfo }) =>
     streamInfo.upstreamCluster && unicode(streamInfo.upstreamTransportFailureReason),

@@ -16,14 +16,14 @@ const downstreamDirectLocal: AddressOf = ({ streamInfo }) => streamInfo.connecti
 const downstreamRemote: AddressOf = ({ streamInfo }) => streamInfo.remoteAddress;
 const downstreamDirectRemote: AddressOf = ({ streamInfo }) => streamInfo.connection.directRemoteAddress;
 const upstreamHost: AddressOf = ({ streamInfo }) => streamInfo.upstreamHost?.address;
-const upstreamLocal: AddressOf = ({ streamInfo }) => streamInfo.upstreamLocalAddress;
+const upstreamLocal: AddressOf = ({ streamInfo }) => streamInfo.upstreamConnection?.localAddress;
 /** The host is the peer only once there is a connection to it. */
 const upstreamRemote: AddressOf = ({ streamInfo }) =>
-  streamInfo.upstreamLocalAddress === undefined ? undefined : streamInfo.upstreamHost?.address;
+  streamInfo.upstreamConnection === undefined ? undefined : streamInfo.upstreamHost?.address;
 
 /** Envoy's list has the hosts that a connection was made to, and of a request that was tried again the last one only. */
 const connectedHost = ({ streamInfo }: LogContext): HostDescription | undefined =>
-  streamInfo.upstreamLocalAddress === undefined ? undefined : streamInfo.upstreamHost;
+  streamInfo.upstreamConnection === undefined ? undefined : streamInfo.upstreamHost;
 
 /** The name of a host that has one, else its address. */
 export function hostNameOf(host: HostDescription | undefined): string | undefined {
@@ -117,7 +117,7 @@ export const ADDRESS_COMMANDS: CommandTable = {
     return name && stripPort(name);
   }),
   UPSTREAM_CONNECTION_IDS_ATTEMPTED: text(
-    (context) => connectedHost(context) && String(context.streamInfo.upstreamConnectionId),
+    (context) => connectedHost(context) && String(context.streamInfo.upstreamConnection?.id ?? 0),
   ),
   UPSTREAM_HOST: whole(upstreamHost),
   UPSTREAM_LOCAL_ADDRESS: whole(upstreamLocal),

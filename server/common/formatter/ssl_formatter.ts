@@ -8,7 +8,7 @@ import { timeCommand } from './time_formatter.ts';
 
 type Side = (context: LogContext) => SslConnectionInfo | undefined;
 const downstream: Side = (context) => context.streamInfo.connection.ssl;
-const upstream: Side = (context) => context.streamInfo.upstreamSsl;
+const upstream: Side = (context) => context.streamInfo.upstreamConnection?.ssl;
 
 function fact(side: Side, extract: (ssl: SslConnectionInfo) => string): Command {
   return text((context) => {

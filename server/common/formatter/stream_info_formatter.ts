@@ -1,6 +1,7 @@
 // Operators about the stream: codes, flags, bytes, names, hosts, the process. Envoy: source/common/formatter/stream_info_formatter.cc.
 
 import { hostname } from 'node:os';
+import type { StreamInfo } from '../../api/stream_info.ts';
 import { crypto } from '../builtins.ts';
 import { latin1Of } from '../matcher/latin1.ts';
 import { responseFlagsToShortString, responseFlagsToString } from '../stream_info/response_flags.ts';
@@ -29,6 +30,13 @@ function compileResponseCodeDetails({ argument }: CommandCall): FormatterProvide
   return new StringFormatterProvider(({ streamInfo }) =>
     nonEmpty(withoutSpaces(streamInfo.responseCodeDetails)),
   );
+}
+
+/** Envoy tells of connections without HTTP alone, and not of those that this side has reset. */
+function upstreamCloseType({ upstreamHost, upstreamConnection, protocol }: StreamInfo): string | undefined {
+  if (upstreamHost === undefined) return undefined;
+  const reset = protocol === '' && upstreamConnection?.detectedCloseType === 'RemoteReset';
+  return reset ? 'RemoteReset' : 'Normal';
 }
 
 export const STREAM_INFO_COMMANDS: CommandTable = {
@@ -71,7 +79,11 @@ export const STREAM_INFO_COMMANDS: CommandTable = {
   UPSTREAM_HOST_NAME_WITHOUT_PORT: text(
     ({ streamInfo: { upstreamHost } }) => upstreamHost && stripPort(hostNameOf(upstreamHost)!),
   ),
-  UPSTREAM_CONNECTION_ID: number(({ streamInfo }) => streamInfo.upstreamConnectionId),
+  UPSTREAM_CONNECTION_ID: number(({ streamInfo }) => streamInfo.upstreamConnection?.id ?? 0),
+  UPSTREAM_DETECTED_CLOSE_TYPE: text(({ streamInfo }) => upstreamCloseType(streamInfo)),
+  UPSTREAM_LOCAL_CLOSE_REASON: text(({ streamInfo }) =>
+    nonEmpty(streamInfo.upstreamConnection?.localCloseReason ?? ''),
+  ),
   UPSTREAM_REQUEST_ATTEMPT_COUNT: number(({ streamInfo }) => streamInfo.upstreamRequestAttemptCount),
   UPSTREAM_TRANSPORT_FAILURE_REASON: text(({ streamInfo }) =>
     nonEmpty(withoutSpaces(streamInfo.upstreamTransportFailureReason)),

@@ -125,10 +125,8 @@ export class StreamInfoRecord implements StreamInfo {
   upstreamCluster: Cluster | undefined;
   upstreamHost: HostDescription | undefined;
   upstreamOverrideHost: OverrideHost | undefined;
-  upstreamLocalAddress: Address | undefined;
-  upstreamConnectionId: number;
+  upstreamConnection: ConnectionInfo | undefined;
   upstreamTransportFailureReason: string;
-  upstreamSsl: SslConnectionInfo | undefined;
   upstreamRequestAttemptCount: number;
   upstreamProtocol: string;
   healthCheck: boolean;
@@ -175,10 +173,8 @@ export class StreamInfoRecord implements StreamInfo {
     this.upstreamCluster = undefined;
     this.upstreamHost = undefined;
     this.upstreamOverrideHost = undefined;
-    this.upstreamLocalAddress = undefined;
-    this.upstreamConnectionId = 0;
+    this.upstreamConnection = undefined;
     this.upstreamTransportFailureReason = '';
-    this.upstreamSsl = undefined;
     this.upstreamRequestAttemptCount = 0;
     this.upstreamProtocol = '';
     this.healthCheck = false;

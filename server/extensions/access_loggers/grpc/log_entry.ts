@@ -66,7 +66,7 @@ export function commonProperties(
   { streamInfo: info, requestHeaders, accessLogType }: LogContext,
   { filterStateObjects, customTags }: CommonSettings,
 ): object {
-  const { connection, upstreamHost, upstreamLocalAddress } = info;
+  const { connection, upstreamHost, upstreamConnection } = info;
   return {
     downstream_remote_address: addressOf(info.remoteAddress),
     downstream_direct_remote_address: addressOf(connection.directRemoteAddress),
@@ -78,7 +78,7 @@ export function commonProperties(
       upstream_remote_address: addressOf(upstreamHost.address),
       upstream_cluster: upstreamHost.clusterName,
     }),
-    ...(upstreamLocalAddress && { upstream_local_address: addressOf(upstreamLocalAddress) }),
+    ...(upstreamConnection && { upstream_local_address: addressOf(upstreamConnection.localAddress) }),
     upstream_transport_failure_reason: info.upstreamTransportFailureReason,
     downstream_transport_failure_reason: connection.downstreamTransportFailureReason,
     route_name: info.routeName,

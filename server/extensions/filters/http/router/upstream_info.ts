@@ -11,13 +11,10 @@ export function noteConnection(
   upstream: UpstreamConnection,
   protocol: UpstreamProtocol,
 ): void {
-  const of = upstream.connection.info;
   info.upstreamHost = host;
   info.upstreamConnectStart = upstream.connectStart;
   info.upstreamConnectEnd = upstream.connectEnd;
   info.upstreamHandshakeEnd = upstream.handshakeEnd;
-  info.upstreamLocalAddress = of.localAddress;
-  info.upstreamConnectionId = upstream.connection.id;
-  info.upstreamSsl = of.ssl;
+  info.upstreamConnection = upstream.connection.info;
   info.upstreamProtocol = protocol;
 }

@@ -101,7 +101,7 @@ export class UpstreamLog implements LogContext, TimerOwner {
   private write(type: AccessLogType): void {
     this.accessLogType = type;
     // What went up came from the client.
-    if (this.streamInfo.upstreamLocalAddress !== undefined)
+    if (this.streamInfo.upstreamConnection !== undefined)
       this.streamInfo.bytesSent = this.downstream.bytesReceived;
     for (const log of this.settings.logs) log.log(this);
   }

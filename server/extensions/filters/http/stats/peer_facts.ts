@@ -65,7 +65,7 @@ export function peerFacts(
 
 function clientFacts(info: StreamInfo, state: FilterState, service: Service): PeerFacts {
   const exchanged = workload(state, UPSTREAM_PEER);
-  const ssl = info.upstreamSsl;
+  const ssl = info.upstreamConnection?.ssl;
   const peerPrincipal = ssl?.uriSanPeer[0] ?? exchanged?.fields.identity ?? '';
   const peer = exchanged ?? endpointWorkload(info);
   return facts(peer, undefined, service, peerPrincipal, ssl?.uriSanLocal[0] ?? '', 'unknown');

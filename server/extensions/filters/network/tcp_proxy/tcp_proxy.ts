@@ -309,9 +309,7 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
     this.cluster?.outlierMonitor?.putConnectSuccessFinal(info.upstreamHost as Host);
     const { connection } = upstream;
     this.upstream = through;
-    info.upstreamLocalAddress = connection.info.localAddress;
-    info.upstreamConnectionId = connection.id;
-    info.upstreamSsl = connection.info.ssl;
+    info.upstreamConnection = connection.info;
     info.upstreamFilterState = connection.info.filterState;
     info.upstreamConnectStart = upstream.connectStart;
     info.upstreamConnectEnd = upstream.connectEnd;
