@@ -49,11 +49,28 @@ export interface LoadBalancerContext {
   readonly hostSelectionRetryCount: number;
 }
 
+/** Told once how a lookup ended, never within the call that began it. */
+export interface HostLookupCallbacks {
+  /** `details` of the response when there is no host, or '' when there may be one now. */
+  onHostLookedUp(details: string): void;
+}
+
+/** A lookup that is under way. Envoy: AsyncHostSelectionHandle. */
+export interface HostLookup {
+  /** Nobody waits for it any more. */
+  cancel(): void;
+}
+
 /** Chooses hosts of one cluster on one worker. Re-made or updated when hosts change. */
 export interface LoadBalancer {
   chooseHost(context: LoadBalancerContext | undefined): HostDescription | undefined;
   /** Says ahead which host it will choose. Envoy: LoadBalancer::peekAnotherHost. */
   peekAnotherHost?(): HostDescription | undefined;
+  /**
+   * Where hosts are looked up as requests name them: begins to, when `chooseHost` had none. A text: why not, as the details
+   * of the response.
+   */
+  lookUpHost?(context: LoadBalancerContext, callbacks: HostLookupCallbacks): HostLookup | string;
   /** Of a balancer over several clusters: which of all their priorities a host is of. */
   priorityOf?(host: HostDescription): number;
   /** Hosts that it has found by itself. */

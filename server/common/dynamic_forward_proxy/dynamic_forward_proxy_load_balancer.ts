@@ -1,8 +1,13 @@
 // The hosts of a dynamic_forward_proxy cluster are those of its DNS cache: a request goes to the one that it names.
 // Envoy: source/extensions/clusters/dynamic_forward_proxy/cluster.cc (Cluster::LoadBalancer).
 
-import type { DnsCache } from '../../api/dns_cache.ts';
-import type { LoadBalancer, LoadBalancerContext } from '../../api/upstream/cluster.ts';
+import type { CachedDnsHost, DnsCache } from '../../api/dns_cache.ts';
+import type {
+  HostLookup,
+  HostLookupCallbacks,
+  LoadBalancer,
+  LoadBalancerContext,
+} from '../../api/upstream/cluster.ts';
 import { ipAddress } from '../network/address.ts';
 import type { ClusterConfig } from '../upstream/cluster_config.ts';
 import type { Host } from '../upstream/host.ts';
@@ -14,6 +19,11 @@ const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
 const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';
 /** ms between two looks for hosts that the cache has dropped. */
 const CLEANUP_INTERVAL_MS = 10_000;
+
+/** '' for a host that has an address. */
+function detailsOf({ ip, failure }: CachedDnsHost): string {
+  return ip === undefined ? `dns_resolution_failure{${failure.replaceAll(' ', '_')}}` : '';
+}
 
 export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
   private readonly config: ClusterConfig;
@@ -41,6 +51,19 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
     this.hosts.set(key, made);
     this.cleaner ??= setInterval(() => this.clean(), CLEANUP_INTERVAL_MS).unref();
     return made;
+  }
+
+  /** For requests that no filter has held until their host was known. */
+  lookUpHost(context: LoadBalancerContext, callbacks: HostLookupCallbacks): HostLookup | string {
+    const key = this.keyOf(context);
+    if (key === undefined) return 'empty_host_header';
+    const known = this.cache.get(key);
+    if (known !== undefined) return detailsOf(known);
+    const load = this.cache.load(key, {
+      onLoadDnsCacheComplete: (host) => callbacks.onHostLookedUp(detailsOf(host)),
+    });
+    if (load === 'host_overflow') return 'dns_cache_overflow';
+    return load === 'pending_overflow' ? 'dns_cache_pending_requests_overflow' : load;
   }
 
   ownHosts(): Iterable<Host> {

@@ -11,6 +11,8 @@ import {
   type Cluster,
   type ClusterFeatures,
   DEFAULT_PRIORITY,
+  type HostLookup,
+  type HostLookupCallbacks,
   type LoadBalancer,
   type LoadBalancerContext,
   type Priority,
@@ -321,6 +323,11 @@ export class ThreadLocalCluster implements Cluster {
       if (host !== undefined || override.strict) return host;
     }
     return this.balancer.chooseHost(context) as Host | undefined;
+  }
+
+  /** When there was no host for a request: see LoadBalancer. Undefined where nothing is looked up. */
+  lookUpHost(context: LoadBalancerContext, callbacks: HostLookupCallbacks): HostLookup | string | undefined {
+    return this.balancer.lookUpHost?.(context, callbacks);
   }
 
   /** The cluster that a host is of: another one only where this one balances over others. */

@@ -45,7 +45,10 @@ export function forwardAction(
   const items: StepItem[] = [];
   const note = (name: string, text: string): void => void items.push({ name, note: text, ok: true });
   const [path, host] = [headers.path, headers.host];
-  const timeouts = finalTimeouts(entry, headers, false, false);
+  const timeouts = finalTimeouts(entry, headers, {
+    suppressEnvoyHeaders: false,
+    respectExpectedRequestTimeout: false,
+  });
   entry.finalizeRequestHeaders(headers, info, true);
   if (headers.path !== path) note('path', `'${path}' is rewritten to '${headers.path}'`);
   if (headers.host !== host) note('host', `'${host}' is rewritten to '${headers.host}'`);

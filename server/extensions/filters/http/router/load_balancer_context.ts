@@ -1,9 +1,9 @@
 // What a balancer may know of a request. Envoy: Router::Filter as LoadBalancerContext (source/common/router/router.h).
 
-import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
+import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
 import type { RetryHostPredicate, RouteEntry } from '../../../../api/router.ts';
 import type { ConnectionInfo, StreamInfo } from '../../../../api/stream_info.ts';
-import type { LoadBalancerContext, OverrideHost } from '../../../../api/upstream/cluster.ts';
+import type { HostLookup, LoadBalancerContext, OverrideHost } from '../../../../api/upstream/cluster.ts';
 import type { HostDescription } from '../../../../api/upstream/host.ts';
 
 const NO_PREDICATES: readonly RetryHostPredicate[] = [];
@@ -12,6 +12,8 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
   readonly downstreamHeaders: RequestHeaderMap;
   readonly downstreamConnection: ConnectionInfo;
   readonly requestStreamInfo: StreamInfo;
+  /** While the host that the request names is looked up. */
+  lookup: HostLookup | undefined = undefined;
   /** `set-cookie` values that the hash policy made, for the response. */
   setCookies: string[] | undefined = undefined;
   private readonly entry: RouteEntry;
@@ -58,6 +60,16 @@ export class RequestLoadBalancerContext implements LoadBalancerContext {
       if (predicates[i].shouldSelectAnotherHost(host)) return true;
     }
     return false;
+  }
+
+  addCookies(headers: ResponseHeaderMap): void {
+    if (this.setCookies === undefined) return;
+    for (const cookie of this.setCookies) headers.append('set-cookie', cookie);
+  }
+
+  cancelLookup(): void {
+    this.lookup?.cancel();
+    this.lookup = undefined;
   }
 
   /** `priority` is the host's among all that the balancer chooses from. */

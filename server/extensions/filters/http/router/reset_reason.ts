@@ -2,7 +2,12 @@
 // Follows Envoy's Utility::resetReasonToString (source/common/http/utility.cc) and streamResetReasonToResponseFlag.
 
 import type { StreamResetReason } from '../../../../api/http/codec.ts';
+import type { StreamDecoderFilterCallbacks } from '../../../../api/http/filter.ts';
+import type { RequestHeaderMap } from '../../../../api/http/header_map.ts';
 import { ResponseFlag } from '../../../../api/stream_info.ts';
+import { isGrpc } from '../../../../common/http/local_reply.ts';
+import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
+import type { RouterConfig } from './config.ts';
 
 const REASONS: Readonly<Record<StreamResetReason, { readonly text: string; readonly flag: number }>> = {
   LocalReset: { text: 'local reset', flag: ResponseFlag.LocalReset },
@@ -46,7 +51,15 @@ export function resetReply(
   };
 }
 
-/** Response code details where the client has a part of the response already. */
-export function detailsAfterResponse(reason: StreamResetReason): string {
-  return `upstream_reset_after_response_started{${resetReasonText(reason).replaceAll(' ', '_')}}`;
+/** The client has a part of the response already: its stream ends. */
+export function resetDownstream(
+  callbacks: StreamDecoderFilterCallbacks,
+  request: RequestHeaderMap,
+  { stats }: RouterConfig,
+  reason: StreamResetReason,
+): void {
+  if (isGrpc(request))
+    stats.values[stats.base + ROUTER_STATS.offset.rq_reset_after_downstream_response_started]++;
+  const text = resetReasonText(reason).replaceAll(' ', '_');
+  callbacks.resetStream(`upstream_reset_after_response_started{${text}}`);
 }

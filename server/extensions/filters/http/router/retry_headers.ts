@@ -1,8 +1,10 @@
 // What an attempt after the first tells the upstream of itself, and what clients are told of all of them.
 // Envoy: Filter::doRetry and Filter::onUpstreamHeaders (source/common/router/router.cc).
 
+import type { LocalReplyOptions } from '../../../../api/http/filter.ts';
 import type { RequestHeaderMap, ResponseHeaderMap } from '../../../../api/http/header_map.ts';
-import type { RouteEntry } from '../../../../api/router.ts';
+import type { Route, RouteEntry } from '../../../../api/router.ts';
+import type { StreamInfo } from '../../../../api/stream_info.ts';
 import { isGrpc } from '../../../../common/http/local_reply.ts';
 import { type Timeouts, tellTimeout } from './timeouts.ts';
 
@@ -31,4 +33,22 @@ export function addEnvoyHeaders(
 ): void {
   if (serviceMs !== undefined) headers.set('x-envoy-upstream-service-time', String(Math.trunc(serviceMs)));
   if (entry.includeAttemptCountInResponse) headers.set('x-envoy-attempt-count', String(attempts));
+}
+
+/** What answers of the router's own have beside their text. `overloaded`: the client is told so. */
+export function localReplyOptions(
+  entry: RouteEntry,
+  route: Route,
+  attempts: number,
+  request: RequestHeaderMap,
+  info: StreamInfo,
+  overloaded: boolean,
+): LocalReplyOptions {
+  return {
+    modifyHeaders: (headers) => {
+      if (overloaded) headers.set('x-envoy-overloaded', 'true');
+      addEnvoyHeaders(headers, entry, undefined, attempts);
+      route.finalizeResponseHeaders(headers, request, info);
+    },
+  };
 }

@@ -14,6 +14,7 @@ import {
 import type { RequestHeaderMap, ResponseHeaderMap, TrailerMap } from '../../../../api/http/header_map.ts';
 import type { RequestStats, Route, RouteEntry } from '../../../../api/router.ts';
 import { ResponseFlag } from '../../../../api/stream_info.ts';
+import type { HostLookupCallbacks } from '../../../../api/upstream/cluster.ts';
 import { type HostDescription, HostSlot } from '../../../../api/upstream/host.ts';
 import { BodyBuffer } from '../../../../common/buffer/body_buffer.ts';
 import type { UpstreamProtocol } from '../../../../common/conn_pool/http_conn_pool.ts';
@@ -21,7 +22,6 @@ import type { UpstreamConnection } from '../../../../common/conn_pool/upstream_c
 import { monotonicNow } from '../../../../common/event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../../../../common/event/timer.ts';
 import { grpcStatusOf } from '../../../../common/grpc/status.ts';
-import { isGrpc } from '../../../../common/http/local_reply.ts';
 import { updateAuthority } from '../../../../common/router/host_rewrite.ts';
 import { CLUSTER_TRAFFIC_STATS } from '../../../../common/stats/families/cluster.ts';
 import { ROUTER_STATS } from '../../../../common/stats/families/router.ts';
@@ -34,11 +34,12 @@ import type { RouterConfig } from './config.ts';
 import { findCluster } from './find_cluster.ts';
 import { noteGivenUp } from './given_up.ts';
 import { Hedging } from './hedging.ts';
+import { lookUpHost } from './host_lookup.ts';
 import { redirectInternally } from './internal_redirect.ts';
 import { RequestLoadBalancerContext } from './load_balancer_context.ts';
-import { detailsAfterResponse, resetReply, responseFlagOf } from './reset_reason.ts';
+import { resetDownstream, resetReply, responseFlagOf } from './reset_reason.ts';
 import { chargeLocalResponse, chargeResponse } from './response_stats.ts';
-import { addEnvoyHeaders, tellRetry } from './retry_headers.ts';
+import { addEnvoyHeaders, localReplyOptions, tellRetry } from './retry_headers.ts';
 import { RetryState, type RetryStatus, retryFlag } from './retry_state.ts';
 import { shadowRequest } from './shadow.ts';
 import { finalTimeouts, type Timeouts } from './timeouts.ts';
@@ -49,7 +50,7 @@ const STAT = ROUTER_STATS.offset;
 const CLUSTER_STAT = CLUSTER_TRAFFIC_STATS.offset;
 const NO_BODY = new Uint8Array(0);
 
-export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallbacks {
+export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallbacks, HostLookupCallbacks {
   private readonly config: RouterConfig;
   private callbacks!: StreamDecoderFilterCallbacks;
   private headers!: RequestHeaderMap;
@@ -106,8 +107,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     this.requestStats = requestStatsOf(entry, headers, info, cluster, config.dynamicStats);
     info.upstreamCluster = cluster;
     info.upstreamClusterName = cluster.name;
-    const { suppressEnvoyHeaders, respectExpectedRequestTimeout } = config;
-    this.timeouts = finalTimeouts(entry, headers, suppressEnvoyHeaders, respectExpectedRequestTimeout);
+    this.timeouts = finalTimeouts(entry, headers, config);
     if (entry.includeAttemptCountInRequest) headers.set('x-envoy-attempt-count', '1');
     entry.finalizeRequestHeaders(headers, info, !config.suppressEnvoyHeaders);
     this.retry = RetryState.create(entry.retryPolicy, headers, cluster, this.requestStats, entry.priority);
@@ -126,21 +126,32 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { callbacks, cluster } = this;
     const host = cluster.chooseHost(this.balancing) as Host | undefined;
     const info = callbacks.streamInfo;
+    info.upstreamRequestAttemptCount = this.attempts;
     const pool = host && genericConnPool(cluster, host, this.entry, this.headers, info);
     if (host === undefined || pool === undefined) {
-      if (host === undefined)
-        cluster.stats.values[cluster.stats.base + CLUSTER_STAT.upstream_cx_none_healthy]++;
-      const code = statusWithoutHost(cluster.prioritySet, this.balancing.overrideHost);
-      const flag = ResponseFlag.NoHealthyUpstream;
-      this.respondLocally(code, 'no healthy upstream', flag, 'no_healthy_upstream', false);
+      const details = host === undefined ? lookUpHost(cluster, this.balancing, this) : 'no_healthy_upstream';
+      if (details !== undefined) this.onNoHost(details);
       return;
     }
-    info.upstreamRequestAttemptCount = this.attempts;
     const upstream = new UpstreamRequest(this, host, info, this.headers, cluster, this.config.upstreamLogs);
     this.upstream = upstream;
     if (this.responsePaused) upstream.readDisable(true);
     const maxDurationMs = this.timeouts.upstreamStreamDuration ?? cluster.features.maxStreamDurationMs;
     upstream.start(pool, maxDurationMs);
+  }
+
+  /** The attempt had to wait for it. */
+  onHostLookedUp(details: string): void {
+    this.balancing.lookup = undefined;
+    this.requestCompleteAt = monotonicNow();
+    if (details === '') this.attempt();
+    else this.onNoHost(details);
+    if (this.requestComplete && !this.destroyed) this.startResponseTimers();
+  }
+
+  private onNoHost(details: string): void {
+    const code = statusWithoutHost(this.cluster.prioritySet, this.balancing.overrideHost);
+    this.respondLocally(code, 'no healthy upstream', ResponseFlag.NoHealthyUpstream, details, false);
   }
 
   decodeData(bytes: Uint8Array, start: number, end: number, endStream: boolean): FilterDataStatus {
@@ -193,6 +204,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
   }
 
   private startResponseTimers(): void {
+    if (this.balancing.lookup !== undefined) return;
     const { global, perTry, perTryIdle } = this.timeouts;
     if (global > 0 && !this.destroyed)
       (this.responseTimer ??= new Timer(this)).enable(global, this.requestCompleteAt);
@@ -203,7 +215,6 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     if (timer === this.retryTimer) {
       this.attempts++;
       this.retry?.onRetry();
-      this.callbacks.streamInfo.upstreamRequestAttemptCount = this.attempts;
       const elapsed = this.requestComplete ? monotonicNow() - this.requestCompleteAt : 0;
       const { headers, entry, attempts, isTimeoutRetry, timeouts, config } = this;
       tellRetry(headers, entry, attempts, isTimeoutRetry, timeouts, elapsed, config.suppressEnvoyHeaders);
@@ -347,8 +358,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     if (!config.suppressEnvoyHeaders) addEnvoyHeaders(headers, entry, serviceMs, this.attempts);
     info.responseCodeDetails = 'via_upstream';
     info.responseCode = headers.status;
-    const { setCookies } = this.balancing;
-    if (setCookies !== undefined) for (const cookie of setCookies) headers.append('set-cookie', cookie);
+    this.balancing.addCookies(headers);
     this.route.finalizeResponseHeaders(headers, request, info);
     if (endStream) this.onUpstreamComplete();
     callbacks.encodeHeaders(headers, endStream);
@@ -394,11 +404,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     }
     info.responseFlags |= responseFlagOf(reason);
     if (this.responseStarted) {
-      if (isGrpc(this.headers)) {
-        const { values, base } = this.config.stats;
-        values[base + STAT.rq_reset_after_downstream_response_started]++;
-      }
-      callbacks.resetStream(detailsAfterResponse(reason));
+      resetDownstream(callbacks, this.headers, this.config, reason);
       return;
     }
     const { body, details } = resetReply(reason, transportFailure, this.attempts > 1);
@@ -421,8 +427,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     info.upstreamTransportFailureReason = ''; // of this attempt, not of the next
     this.isTimeoutRetry = isTimeoutRetry;
     this.balancing.onHostAttempted(host, this.cluster.priorityOf(host as Host));
-    this.retryTimer ??= new Timer(this);
-    this.retryTimer.enable(this.retry!.backOffMs(headers), monotonicNow());
+    (this.retryTimer ??= new Timer(this)).enable(this.retry!.backOffMs(headers), monotonicNow());
     return true;
   }
 
@@ -435,18 +440,14 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     overloaded: boolean,
     counted = true,
   ): void {
-    const { callbacks, config } = this;
+    const { callbacks, config, entry, route, attempts, headers } = this;
     callbacks.streamInfo.responseFlags |= flag;
     this.retry?.release();
     this.responseTimer?.disable();
     if (counted && !this.responseStarted) this.chargeAbort(code);
-    callbacks.sendLocalReply(code, body, details, {
-      modifyHeaders: (headers) => {
-        if (overloaded && !config.suppressEnvoyHeaders) headers.set('x-envoy-overloaded', 'true');
-        addEnvoyHeaders(headers, this.entry, undefined, this.attempts);
-        this.route.finalizeResponseHeaders(headers, this.headers, callbacks.streamInfo);
-      },
-    });
+    const marked = overloaded && !config.suppressEnvoyHeaders;
+    const options = localReplyOptions(entry, route, attempts, headers, callbacks.streamInfo, marked);
+    callbacks.sendLocalReply(code, body, details, options);
   }
 
   /** Counts an attempt that came to nothing as an answer of the cluster. */
@@ -483,6 +484,7 @@ export class Router implements HttpFilter, TimerOwner, DownstreamWatermarkCallba
     const { upstream } = this;
     this.upstream = undefined;
     upstream?.reset();
+    this.balancing?.cancelLookup();
     this.hedging?.reset();
     this.retryTimer?.disable();
   }

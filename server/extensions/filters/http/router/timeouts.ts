@@ -17,12 +17,17 @@ export interface Timeouts {
   hedgeOnPerTryTimeout: boolean;
 }
 
+/** Of the router. */
+export interface TimeoutSettings {
+  readonly suppressEnvoyHeaders: boolean;
+  readonly respectExpectedRequestTimeout: boolean;
+}
+
 /** Reads and removes the timeout headers of a request, and tells the upstream how long it has. */
 export function finalTimeouts(
   route: RouteEntry,
   headers: RequestHeaderMap,
-  suppressEnvoyHeaders: boolean,
-  respectExpected: boolean,
+  { suppressEnvoyHeaders, respectExpectedRequestTimeout: respectExpected }: TimeoutSettings,
 ): Timeouts {
   const retry = route.retryPolicy;
   const timeouts: Timeouts = {
