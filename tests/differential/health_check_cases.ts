@@ -227,6 +227,59 @@ export const CASES: readonly Case[] = [
     phases: [{ body: 'it is ok' }, { body: 'no' }, { body: 'ok' }],
   },
   {
+    name: 'tcp_after_the_proxy_protocol',
+    check: {
+      tcp_health_check: {
+        proxy_protocol_config: { version: 'V2' },
+        send: { text: '01' },
+        receive: [{ text: '6f6b' }],
+      },
+    },
+    server: 'tcp',
+    phases: [{ body: 'ok' }, { body: 'no' }],
+  },
+  {
+    name: 'tcp_after_the_proxy_protocol_over_new_connections',
+    check: {
+      reuse_connection: false,
+      tcp_health_check: { proxy_protocol_config: { version: 'V2' }, receive: [{ text: '6f6b' }] },
+    },
+    server: 'tcp',
+    phases: [{ body: 'ok' }],
+  },
+  {
+    name: 'tcp_after_the_proxy_protocol_in_words',
+    check: {
+      reuse_connection: false,
+      tcp_health_check: { proxy_protocol_config: { version: 'V1' }, receive: [{ text: '6f6b' }] },
+    },
+    server: 'tcp',
+    phases: [{ body: 'ok' }],
+  },
+  {
+    name: 'name_of_the_service',
+    check: { http_health_check: { path: '/', service_name_matcher: { prefix: 'locations' } } },
+    phases: [
+      { status: 200, headers: { 'x-envoy-upstream-healthchecked-cluster': 'locations-production' } },
+      { status: 200, headers: { 'x-envoy-upstream-healthchecked-cluster': 'other' } },
+      { status: 500, headers: { 'x-envoy-upstream-healthchecked-cluster': 'locations' } },
+      GOOD,
+    ],
+  },
+  {
+    name: 'empty_headers',
+    check: {
+      http_health_check: {
+        path: '/',
+        request_headers_to_add: [
+          { header: { key: 'x-none', value: '' } },
+          { header: { key: 'x-kept', value: '' }, keep_empty_value: true },
+        ],
+      },
+    },
+    phases: [GOOD],
+  },
+  {
     name: 'http2',
     check: { http_health_check: { path: '/two', codec_client_type: 'HTTP2' } },
     server: 'http2',

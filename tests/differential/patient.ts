@@ -78,7 +78,12 @@ export class Patient {
     socket.on('error', () => socket.destroy());
     socket.on('data', (bytes) => {
       this.noteSecurity(socket);
-      this.asked.add(bytes.toString('hex'));
+      // The words of the PROXY protocol name the port of each connection.
+      const words = bytes
+        .toString('latin1')
+        .replace(` ${socket.remotePort} `, ' OWN ')
+        .replace(` ${this.port}\r`, ' PORT\r');
+      this.asked.add(words.startsWith('PROXY ') ? words : bytes.toString('hex'));
       socket.write(this.manners.body ?? '');
     });
   }

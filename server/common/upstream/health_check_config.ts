@@ -15,6 +15,7 @@ import { decode, typeNameOf } from '../../../xds-protos/load.ts';
 import { durationMs, structToJson, wrapperValue } from '../../../xds-protos/well_known.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
+import { compileStringMatcher, type StringMatcher } from '../matcher/string_matcher.ts';
 
 /** Source: HealthCheck.no_traffic_interval. */
 const DEFAULT_NO_TRAFFIC_INTERVAL_MS = 60_000;
@@ -58,11 +59,13 @@ const HTTP_FIELDS = new Set([
   'expected_statuses',
   'retriable_statuses',
   'codec_client_type',
+  'service_name_matcher',
   'method',
 ]);
-const TCP_FIELDS = new Set(['send', 'receive']);
+const TCP_FIELDS = new Set(['send', 'receive', 'proxy_protocol_config']);
 const GRPC_FIELDS = new Set(['service_name', 'authority', 'initial_metadata']);
-const HEADER_FIELDS = new Set(['header', 'append_action']);
+const HEADER_FIELDS = new Set(['header', 'append_action', 'keep_empty_value']);
+const PROXY_PROTOCOL_FIELDS = new Set(['version']);
 const NO_BODY = new Set(['GET', 'HEAD', 'DELETE', 'TRACE']);
 
 const RAW_BUFFER = 'envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer';
@@ -87,10 +90,14 @@ export interface HttpProbeConfig {
   readonly responseBufferBytes: number;
   readonly expected: readonly StatusRange[];
   readonly retriable: readonly StatusRange[];
+  /** What `x-envoy-upstream-healthchecked-cluster` must be; undefined: anything. */
+  readonly serviceName: StringMatcher | undefined;
 }
 
 export interface TcpProbeConfig {
   readonly kind: 'TCP';
+  /** Of the PROXY protocol whose header goes before each check. */
+  readonly proxyProtocol: 'V1' | 'V2' | undefined;
   readonly send: Buffer | undefined;
   readonly receive: readonly Buffer[];
 }
@@ -249,6 +256,9 @@ function compileHttp(config: HealthCheck_HttpHealthCheck, path: string): HttpPro
     responseBufferBytes,
     expected: expected.length === 0 ? [[200, 201]] : expected,
     retriable: ranges(config.retriable_statuses, 'retriable', at(path, 'retriable_statuses')),
+    serviceName:
+      config.service_name_matcher &&
+      compileStringMatcher(config.service_name_matcher, at(path, 'service_name_matcher')),
   };
 }
 
@@ -256,9 +266,19 @@ function compileTcp(config: HealthCheck_TcpHealthCheck, path: string): TcpProbeC
   rejectOtherFields(config, TCP_FIELDS, path);
   return {
     kind: 'TCP',
+    proxyProtocol: proxyProtocol(config, at(path, 'proxy_protocol_config')),
     send: config.send && payload(config.send, at(path, 'send')),
     receive: config.receive.map((part, i) => payload(part, at(at(path, 'receive'), i))),
   };
+}
+
+function proxyProtocol(
+  { proxy_protocol_config: config }: HealthCheck_TcpHealthCheck,
+  path: string,
+): 'V1' | 'V2' | undefined {
+  if (config === undefined) return undefined;
+  rejectOtherFields(config, PROXY_PROTOCOL_FIELDS, path);
+  return config.version === 'V2' ? 'V2' : 'V1';
 }
 
 function compileGrpc(config: HealthCheck_GrpcHealthCheck, path: string): GrpcProbeConfig {
@@ -273,13 +293,13 @@ function compileGrpc(config: HealthCheck_GrpcHealthCheck, path: string): GrpcPro
 
 /** Literal headers; command operators would have no request to be about. */
 function headers(options: readonly HeaderValueOption[], path: string): [string, string][] {
-  return options.map((option, i) => {
+  return options.flatMap((option, i): [string, string][] => {
     const where = at(path, i);
     rejectOtherFields(option, HEADER_FIELDS, where);
     const { key = '', value = '' } = option.header ?? {};
     if (value.includes('%'))
       throw new ConfigError(at(where, 'header.value'), 'command operators are not supported');
-    return [key.toLowerCase(), value];
+    return value === '' && !option.keep_empty_value ? [] : [[key.toLowerCase(), value]];
   });
 }
 

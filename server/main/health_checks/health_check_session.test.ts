@@ -9,7 +9,14 @@ import { compileHealthCheck, type HealthCheckConfig } from '../../common/upstrea
 import { HealthCheckSession, type SessionOwner } from './health_check_session.ts';
 import { NETWORK_FAILURE, type Probe, type ProbeResult, SUCCESS } from './probe.ts';
 
-const REFUSED: ProbeResult = { ok: false, type: 'ACTIVE', retriable: false, status: 503, exclude: false };
+const REFUSED: ProbeResult = {
+  ok: false,
+  verified: false,
+  type: 'ACTIVE',
+  retriable: false,
+  status: 503,
+  exclude: false,
+};
 const CHECK = {
   timeout: '1s',
   interval: '10s',
@@ -148,7 +155,7 @@ describe('HealthCheckSession', () => {
 
   test('a degraded host, and one that asks to be left out', (t) => {
     const scene = new Scene(t, compile(CHECK));
-    scene.answer({ ok: true, degraded: true });
+    scene.answer({ ok: true, degraded: true, verified: false });
     assert.equal(scene.session.flags, HostHealthFlag.DegradedActiveHc);
     scene.answer(SUCCESS);
     assert.equal(scene.session.flags, 0);
@@ -167,13 +174,9 @@ test('what cannot be honoured is refused by its path', () => {
       /custom_health_check/,
     ],
     [
-      {
-        ...CHECK,
-        tcp_health_check: undefined,
-        http_health_check: { path: '/', service_name_matcher: { exact: 'a' } },
-      },
+      { ...CHECK, tcp_health_check: { proxy_protocol_config: { added_tlvs: [{ type: 1, value: 'eA==' }] } } },
       {},
-      /http_health_check\.service_name_matcher/,
+      /tcp_health_check\.proxy_protocol_config\.added_tlvs/,
     ],
     [
       { ...CHECK, tcp_health_check: { send: { text: 'no hex' } } },

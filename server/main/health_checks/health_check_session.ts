@@ -73,6 +73,7 @@ export class HealthCheckSession {
   }
 
   #onResult(result: ProbeResult): void {
+    if (result.verified) this.#owner.count(STAT.verify_cluster, 1);
     if (result.ok) this.#onSuccess(result.degraded);
     else this.#onFailure(result.type, result.retriable, result.status, result.exclude);
   }

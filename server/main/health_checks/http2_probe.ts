@@ -21,6 +21,7 @@ const SERVING = 1;
 const MAX_ANSWER = 4096;
 const NOT_SERVING: ProbeResult = Object.freeze({
   ok: false,
+  verified: false,
   type: 'ACTIVE',
   retriable: false,
   status: 0,
@@ -181,7 +182,7 @@ export class GrpcProbe extends Http2ProbeBase {
     });
     stream.on('end', () => {
       const serving = status === '0' && servingStatus(Buffer.concat(chunks)) === SERVING;
-      if (serving) this.finish(degraded ? { ok: true, degraded } : SUCCESS);
+      if (serving) this.finish(degraded ? { ok: true, degraded, verified: false } : SUCCESS);
       else this.finish(NOT_SERVING);
     });
   }

@@ -13,6 +13,9 @@ import {
   type ProbeTarget,
 } from './probe.ts';
 
+/** Who answers, as the health_check filter says. */
+const SERVICE_NAME = 'x-envoy-upstream-healthchecked-cluster';
+
 export class HttpProbe implements Probe {
   readonly #config: HttpProbeConfig;
   readonly #target: ProbeTarget;
@@ -112,12 +115,17 @@ export class ProbeAnswer {
   }
 
   judge(status: number, headers: Readonly<Record<string, unknown>>): ProbeResult {
-    const { expected, retriable, receive } = this.#config;
+    const { expected, retriable, receive, serviceName } = this.#config;
     const exclude = headers['x-envoy-immediate-health-check-fail'] !== undefined;
     const matches = receive.length === 0 || holdsInOrder(receive, Buffer.concat(this.#chunks));
-    if (matches && within(expected, status))
-      return { ok: true, degraded: headers['x-envoy-degraded'] !== undefined };
-    return { ok: false, type: 'ACTIVE', retriable: matches && within(retriable, status), status, exclude };
+    const degraded = headers['x-envoy-degraded'] !== undefined;
+    if (!matches || !within(expected, status)) {
+      const counted = matches && within(retriable, status);
+      return { ok: false, verified: false, type: 'ACTIVE', retriable: counted, status, exclude };
+    }
+    if (serviceName === undefined) return { ok: true, degraded, verified: false };
+    if (serviceName.match(String(headers[SERVICE_NAME] ?? ''))) return { ok: true, degraded, verified: true };
+    return { ok: false, verified: true, type: 'ACTIVE', retriable: false, status, exclude };
   }
 }
 

@@ -29,9 +29,15 @@ export interface ProbeSecurity {
 export type FailureType = 'ACTIVE' | 'PASSIVE' | 'NETWORK' | 'NETWORK_TIMEOUT';
 
 export type ProbeResult =
-  | { readonly ok: true; readonly degraded: boolean }
+  | {
+      readonly ok: true;
+      readonly degraded: boolean;
+      /** The name of its service was looked at. */
+      readonly verified: boolean;
+    }
   | {
       readonly ok: false;
+      readonly verified: boolean;
       readonly type: FailureType;
       /** It counts towards the threshold although it was an answer. */
       readonly retriable: boolean;
@@ -40,9 +46,10 @@ export type ProbeResult =
       readonly exclude: boolean;
     };
 
-export const SUCCESS: ProbeResult = Object.freeze({ ok: true, degraded: false });
+export const SUCCESS: ProbeResult = Object.freeze({ ok: true, degraded: false, verified: false });
 export const NETWORK_FAILURE: ProbeResult = Object.freeze({
   ok: false,
+  verified: false,
   type: 'NETWORK',
   retriable: false,
   status: 0,

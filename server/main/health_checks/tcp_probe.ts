@@ -2,7 +2,12 @@
 // Envoy: source/extensions/health_checkers/tcp/health_checker_impl.cc.
 
 import type net from 'node:net';
+import { ipAddress } from '../../common/network/address.ts';
 import type { TcpProbeConfig } from '../../common/upstream/health_check_config.ts';
+import {
+  v1Header,
+  v2Header,
+} from '../../extensions/transport_sockets/proxy_protocol/proxy_protocol_header.ts';
 import {
   connectProbe,
   holdsInOrder,
@@ -70,8 +75,10 @@ export class TcpProbe implements Probe {
   }
 
   #send(socket: net.Socket): void {
-    const { send, receive } = this.#config;
-    if (send !== undefined) socket.write(send);
+    const { send, receive, proxyProtocol } = this.#config;
+    if (proxyProtocol !== undefined)
+      socket.write(Buffer.concat([proxyHeader(proxyProtocol, socket), send ?? Buffer.alloc(0)]));
+    else if (send !== undefined) socket.write(send);
     if (receive.length === 0) this.#succeed(false);
   }
 
@@ -95,4 +102,14 @@ export class TcpProbe implements Probe {
     this.#onResult = undefined;
     onResult?.(result);
   }
+}
+
+/** Version 1 tells the addresses of the check's own connection, version 2 that it is the proxy's own. */
+function proxyHeader(version: 'V1' | 'V2', socket: net.Socket): Buffer {
+  if (version === 'V2') return v2Header(undefined);
+  const { localAddress = '', localPort = 0, remoteAddress = '', remotePort = 0 } = socket;
+  return v1Header({
+    source: ipAddress(localAddress, localPort),
+    destination: ipAddress(remoteAddress, remotePort),
+  });
 }
