@@ -85,6 +85,15 @@ describe('on the dashboard', { skip: skipWithoutChromium }, () => {
       assert.deepEqual(await page.locator('.row-link').allTextContents(), ['hello-v2']);
     }));
 
+  test('a chart is a table, too', () =>
+    on('/', async (page) => {
+      await page.getByRole('button', { name: 'Table of Requests' }).click();
+      const rows = page.getByRole('table', { name: 'Requests' }).locator('tbody tr');
+      await rows.nth(1).waitFor();
+      const [first, second] = await Promise.all([rows.nth(0).boundingBox(), rows.nth(1).boundingBox()]);
+      assert.ok(second!.y >= first!.y + first!.height, 'one row below the other');
+    }));
+
   test('a chosen theme stays', () =>
     on('/', async (page) => {
       await page.getByRole('button', { name: 'Dark' }).click();

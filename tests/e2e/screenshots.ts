@@ -1,7 +1,7 @@
 // Takes a picture of every screen, wide and narrow, in both themes: `node tests/e2e/screenshots.ts DIRECTORY [SCREEN…]`. Those of
-// the light theme without more words are kept in docs/screenshots.
+// what is most looked at are kept in docs/screenshots.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { buildDashboard } from '../../admin-ui/build.ts';
@@ -9,6 +9,7 @@ import { launch, openPage, openScreen, type Scheme } from './browser.ts';
 import { DemoUnderTraffic } from './demo_under_traffic.ts';
 import { RecordedMesh } from './recorded_mesh.ts';
 import { WALKS } from './screens.ts';
+import { smallPng } from './small_png.ts';
 
 /** ms of traffic before the first picture, so that charts have a past. */
 const PAST_MS = Number(process.env['PAST_MS'] ?? 60_000);
@@ -36,7 +37,7 @@ try {
         // A second look: rates need two.
         await sleep(waitMs);
         const file = `${name}-${size}${scheme === 'dark' ? '-dark' : ''}.png`;
-        await watched.page.screenshot({ path: path.join(directory, file) });
+        writeFileSync(path.join(directory, file), smallPng(await watched.page.screenshot()));
         for (const wrong of watched.wrongs) console.log(`${file}: ${wrong}`);
         await watched.page.context().close();
       }

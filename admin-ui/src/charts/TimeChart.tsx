@@ -85,7 +85,7 @@ function ValuesTable({ title, times, lines, format }: Omit<Props, 'height' | 'no
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard
     <div className="table-scroll table-compact chart-table" tabIndex={0}>
-      <table className="table" aria-label={title}>
+      <table className="plain-table" aria-label={title}>
         <thead>
           <tr>
             <th scope="col">Time</th>

@@ -25,7 +25,8 @@ export function makePlot(host: HTMLElement, data: uPlot.AlignedData, settings: P
     {
       width,
       height,
-      padding: [8, 8, 0, 0],
+      // At the right for half of the last time below it.
+      padding: [8, 26, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
       scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.1 : 1] } },
