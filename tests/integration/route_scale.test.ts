@@ -20,7 +20,7 @@ const ROUNDS = 6;
  */
 const AT_MOST = 1.25;
 /** Where all of them are asked for by turns: what each of thousands holds comes from memory then, and no more from a cache. */
-const AT_MOST_EVENLY = 2;
+const AT_MOST_EVENLY = 1.7;
 
 let upstream: net.Server;
 before(async () => {

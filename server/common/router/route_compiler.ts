@@ -8,7 +8,7 @@ import type {
   Route as RouteProto,
   WeightedCluster,
 } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
-import { create } from '../../../xds-protos/load.ts';
+import { create, encode } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { ConnectConfig, DirectResponseEntry, RequestStats } from '../../api/router.ts';
@@ -119,7 +119,27 @@ export function compileRoute(
     const choice = compileWeighted(weighted, settings, entry, scope, context, at(where, 'weighted_clusters'));
     return new RouteRule(match, config.name, choice);
   }
-  return new RouteRule(match, config.name, new CompiledRoute(settings, new CompiledRouteEntry(entry)));
+  const ofItsOwn = requestParser !== undefined || entry.pathRewrite !== undefined || hasOwnSettings(config);
+  const compiled = ofItsOwn ? new CompiledRouteEntry(entry) : sharedEntry(action, entry, scope);
+  return new RouteRule(match, config.name, new CompiledRoute(settings, compiled));
+}
+
+/** What an entry has from the route beside its action. */
+function hasOwnSettings(route: RouteProto): boolean {
+  const { request_body_buffer_limit: limit, per_request_buffer_limit_bytes: olderLimit } = route;
+  return route.stat_prefix !== '' || limit !== undefined || olderLimit !== undefined;
+}
+
+/** Routes of a virtual host that do the same have one entry: what 10,000 routes hold is what requests to them read from memory. */
+function sharedEntry(
+  action: RouteAction,
+  settings: RouteEntrySettings,
+  { entries }: VirtualHostScope,
+): CompiledRouteEntry {
+  const key = Buffer.from(encode('envoy.config.route.v3.RouteAction', action)).toString('latin1');
+  let entry = entries.get(key);
+  if (entry === undefined) entries.set(key, (entry = new CompiledRouteEntry(settings)));
+  return entry;
 }
 
 /** Later ones win: the most specific where the configuration asks for it, else the least specific. */

@@ -14,13 +14,17 @@ export class RouteList {
   readonly rules: readonly RouteRule[];
   /** In the match tree of the virtual host: `matcher.on_no_match.action`. '' for its own routes. */
   readonly place: string;
-  /** Undefined for a short list. */
+  /** Undefined for a short list, as is what follows. */
   private readonly index: RouteIndex | undefined;
+  /** Of the rules that have one route each: one object less on the way of a request. */
+  private readonly routes: readonly (CompiledRoute | undefined)[] | undefined;
 
   constructor(rules: readonly RouteRule[], place: string) {
     this.rules = rules;
     this.place = place;
-    this.index = rules.length < INDEX_FROM ? undefined : new RouteIndex(rules.map(({ match }) => match));
+    const isLong = rules.length >= INDEX_FROM;
+    this.index = isLong ? new RouteIndex(rules.map(({ match }) => match)) : undefined;
+    this.routes = isLong ? rules.map(({ route }) => route) : undefined;
     Object.freeze(this);
   }
 
@@ -34,7 +38,8 @@ export class RouteList {
     const rules = this.rules;
     if (this.index !== undefined) {
       const place = this.index.find(path, headers, info, streamId);
-      return place === rules.length ? undefined : rules[place].choose(headers, info, streamId);
+      if (place === rules.length) return undefined;
+      return this.routes![place] ?? rules[place].choose(headers, info, streamId);
     }
     for (let i = 0; i < rules.length; i++) {
       if (rules[i].match.match(path, headers, info, streamId))

@@ -52,7 +52,7 @@ export class RouteMatch {
   private readonly filterState: readonly FilterStateMatcher[];
   private readonly cookies: readonly CookieMatcher[];
   /** The path is all there is to match: true for nearly every route of a mesh. */
-  private readonly pathOnly: boolean;
+  readonly pathOnly: boolean;
   private readonly connectOnly: boolean;
   /** Templates also look at path parameters that others are told to ignore. */
   private readonly templateOnly: boolean;
