@@ -8,6 +8,7 @@ import type {
   TcpGrpcAccessLogConfig,
 } from '../../../../xds-protos/generated/envoy/extensions/access_loggers/grpc/v3.ts';
 import { durationMs, wrapperValue } from '../../../../xds-protos/well_known.ts';
+import type { AccessLog } from '../../../api/access_log.ts';
 import { at, ConfigError } from '../../../api/config_error.ts';
 import type { AccessLoggerFactory, FactoryContext } from '../../../api/registry.ts';
 import { rejectOtherFields } from '../../../common/config/handled_fields.ts';
@@ -28,6 +29,8 @@ const HANDLED_COMMON = new Set([
   ...['filter_state_objects_to_log', 'custom_tags'],
 ]);
 const METHOD = '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs';
+/** Of the main thread, which only looks whether a configuration is good. */
+const NOBODY_LOGS: AccessLog = Object.freeze({ log: () => undefined });
 /** Sources: the fields of CommonGrpcAccessLogConfig. */
 const FLUSH_INTERVAL_MS = 1000;
 const BUFFER_SIZE_BYTES = 16_384;
@@ -36,6 +39,7 @@ export const httpGrpcAccessLogger: AccessLoggerFactory<HttpGrpcAccessLogConfig> 
   compile(config, filter, context, path) {
     rejectOtherFields(config, HANDLED_HTTP, path);
     const { logger, common } = compileCommon(config.common_config, context, path);
+    if (context.thread === 'main') return NOBODY_LOGS;
     const { HttpGrpcAccessLog } = require('./grpc_access_log.ts') as typeof import('./grpc_access_log.ts');
     const names = (list: readonly string[]): readonly string[] => list.map((name) => name.toLowerCase());
     const headers = {
@@ -51,6 +55,7 @@ export const tcpGrpcAccessLogger: AccessLoggerFactory<TcpGrpcAccessLogConfig> = 
   compile(config, filter, context, path) {
     rejectOtherFields(config, HANDLED_TCP, path);
     const { logger, common } = compileCommon(config.common_config, context, path);
+    if (context.thread === 'main') return NOBODY_LOGS;
     const { TcpGrpcAccessLog } = require('./grpc_access_log.ts') as typeof import('./grpc_access_log.ts');
     return new TcpGrpcAccessLog(logger, common, filter, context);
   },
