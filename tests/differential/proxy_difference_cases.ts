@@ -2,17 +2,10 @@
 
 import { type Scenario, TYPE } from './proxy_scenario.ts';
 import { get, post } from './raw_requests.ts';
-import type { UpstreamScript } from './scripted_upstream.ts';
 import { OK } from './scripted_upstream.ts';
 
 const dead = { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: 1 } } } };
 const up = { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: '$U' } } } };
-const HTTP10: UpstreamScript = {
-  answers: [
-    'HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nab',
-    'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab',
-  ],
-};
 
 export const DIFFERENCE_CASES: readonly Scenario[] = [
   {
@@ -26,11 +19,6 @@ export const DIFFERENCE_CASES: readonly Scenario[] = [
   {
     name: 'the switch that nobody asked for',
     upstreams: [{ answers: ['HTTP/1.1 101 Switching Protocols\r\n\r\n', OK] }],
-    connections: [[get('/1'), get('/2')]],
-  },
-  {
-    name: 'UPSTREAM_PROTOCOL of HTTP/1.0',
-    upstreams: [HTTP10],
     connections: [[get('/1'), get('/2')]],
   },
   {

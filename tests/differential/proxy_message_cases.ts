@@ -130,6 +130,19 @@ export const MESSAGE_CASES: readonly Scenario[] = [
     connections: [[get('/1'), get('/2')]],
   },
   {
+    name: 'responses of HTTP/1.0 and HTTP/1.1 on a connection that stays',
+    upstreams: [
+      {
+        answers: [
+          'HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 2\r\n\r\nab',
+          'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab',
+          'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab',
+        ],
+      },
+    ],
+    connections: [[get('/1'), get('/2'), get('/3')]],
+  },
+  {
     name: 'a response of HTTP/1.0 on a connection that stays',
     upstreams: [{ answers: ['HTTP/1.0 200 OK\r\nConnection: keep-alive\r\ncontent-length: 2\r\n\r\nab'] }],
     connections: [[get('/')]],

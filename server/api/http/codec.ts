@@ -181,7 +181,7 @@ export interface ClientConnectionCallbacks {
 
 /** The upstream side of a connection. */
 export interface ClientConnection {
-  readonly protocol: 'HTTP/1.1' | 'HTTP/2';
+  readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
   newStream(decoder: ResponseDecoder): RequestEncoder;
   dispatch(bytes: Uint8Array, start: number, end: number): void;
   onHalfClose(): void;

@@ -13,7 +13,7 @@ import { UpstreamConnection, type UpstreamConnectionOwner } from './upstream_con
 const STAT = CLUSTER_TRAFFIC_STATS.offset;
 
 export abstract class ActiveClient implements UpstreamConnectionOwner, TimerOwner {
-  abstract readonly protocol: 'HTTP/1.1' | 'HTTP/2';
+  abstract readonly protocol: 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
   readonly pool: ConnPoolBase;
   readonly upstream: UpstreamConnection;
   /** In the pool's list of those with room. */

@@ -38,7 +38,6 @@ export class Http1ActiveClient
   extends ActiveClient
   implements ClientConnectionCallbacks, ResponseDecoder, PoolStream
 {
-  override readonly protocol = 'HTTP/1.1';
   private readonly codec: Http1ClientConnection;
   private decoder: ResponseDecoder | undefined = undefined;
   private encoder: RequestEncoder | undefined = undefined;
@@ -61,6 +60,10 @@ export class Http1ActiveClient
     });
     if (cluster.config.filters.length > 0)
       NetworkFilterManager.install(connection, cluster.config.filters, reader);
+  }
+
+  override get protocol(): 'HTTP/1.0' | 'HTTP/1.1' {
+    return this.codec.protocol;
   }
 
   setWatermarkCallbacks(callbacks: DownstreamWatermarkCallbacks): void {

@@ -19,7 +19,7 @@ export interface PoolStream extends RequestEncoder {
 }
 
 /** Of a stream; '' where requests become bytes of a TCP connection. */
-export type UpstreamProtocol = 'HTTP/1.1' | 'HTTP/2' | '';
+export type UpstreamProtocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2' | '';
 
 /** Told when the pool has a stream for a request, or has none. Exactly one is called, once, unless it was cancelled. */
 export interface PoolCallbacks {

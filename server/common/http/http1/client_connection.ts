@@ -37,7 +37,8 @@ const NO_BYTES = new Uint8Array(0);
 const CAPITAL_H = 72;
 
 export class Http1ClientConnection extends Http1Connection implements ClientConnection {
-  readonly protocol = 'HTTP/1.1';
+  /** Of the last answer: what follows is spoken with a server of that version. */
+  protocol: 'HTTP/1.0' | 'HTTP/1.1' = 'HTTP/1.1';
   protected override readonly skipsEmptyLines = false;
   private readonly callbacks: ClientConnectionCallbacks;
   private readonly encoder: Http1RequestEncoder;
@@ -144,6 +145,7 @@ export class Http1ClientConnection extends Http1Connection implements ClientConn
       decoder.onInformationalHeaders(headers);
       return;
     }
+    this.protocol = http10 ? 'HTTP/1.0' : 'HTTP/1.1';
     this.closeNotified = shouldCloseConnection(http10, headers);
     if (this.closeNotified) this.persistent = false;
     const endStream = this.frameBody(status);

@@ -83,7 +83,7 @@ export class HttpUpstream
     if (stream === undefined || this.writeEnded) return;
     stream.encodeData(NO_BYTES, 0, 0, true);
     // HTTP/1 cannot end one direction alone: the connection ends.
-    if (this.protocol === 'HTTP/1.1') upstream!.connection.close('FlushWrite');
+    if (this.protocol !== 'HTTP/2') upstream!.connection.close('FlushWrite');
     else this.writeEnded = true;
     this.closeWhenDone();
   }
