@@ -89,7 +89,8 @@ async function observe(command: readonly string[], flags: string): Promise<objec
     seen['newcomers'] = await Promise.all(ports.map(newcomer));
     seen['old'] = await Promise.all(old.map((socket) => askAgain(socket!)));
     seen['ready'] = (await fetch(`${proxy.admin}/ready`)).status;
-    await sleep(DRAIN_S * 1000 + 300);
+    // As long again, for a busy machine.
+    await sleep(2 * DRAIN_S * 1000);
     seen['newcomers later'] = await Promise.all(ports.map(newcomer));
     const listed = await (await fetch(`${proxy.admin}/listeners`)).text();
     seen['listed later'] = [...listed.matchAll(/^(\w+)::/gm)].map(([, name]) => name).sort();

@@ -5,12 +5,11 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../fakes/until.ts';
 import { type BalancedProxy, startBalancer } from './balanced_upstreams.ts';
 import { ENVOY_BIN, PILOTFISH } from './envoy_process.ts';
 
 const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
-const PATIENCE_MS = 45_000;
 /** A check that this process has noticed late makes the gap after it shorter. */
 const EARLY_MS = 100;
 /** Times that are spread evenly within a second, of many hosts: with their jitter the mean is 500 ms more than without. */
@@ -283,12 +282,4 @@ function story(
     const same = checks[i + 1].connection === checks[i].connection;
     return `${answer}: ${interval} over ${same ? 'the same' : 'another'} connection`;
   });
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'it never came to that');
-    await sleep(10);
-  }
 }

@@ -6,13 +6,12 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../fakes/until.ts';
 import { type BalancedProxy, BalancedUpstreams, startBalancer } from './balanced_upstreams.ts';
 import { ENVOY_BIN, PILOTFISH } from './envoy_process.ts';
 
 const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
 const HOSTS = 3;
-const PATIENCE_MS = 20_000;
 const WELL = 200;
 /** Counted by checks, but far from enough. */
 const TIRED = 503;
@@ -166,12 +165,4 @@ function named(lines: readonly string[], { ports }: BalancedUpstreams): string[]
   return lines.map((line) =>
     ports.reduce((text, port, i) => text.replaceAll(`127.0.0.1:${port}`, `host ${i}`), line),
   );
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, 'it never came to that');
-    await sleep(10);
-  }
 }

@@ -10,10 +10,10 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FLAG_ACK, FLAG_END_STREAM } from '../../server/common/http/http2/frame.ts';
 import * as frames from '../fakes/http2_frames.ts';
+import { until } from '../fakes/until.ts';
 import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
 
 const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
-const PATIENCE_MS = 30_000;
 const INTERVAL_MS = 300;
 const TIMEOUT_MS = 1500;
 /** With full jitter the mean is 150 ms more than without; of so many even gaps it has a deviation of 16 ms. */
@@ -340,14 +340,6 @@ async function stats({ process }: Side, cluster: string): Promise<string[]> {
   ).text();
   // Bytes that wait depend on the moment, and frames that are counted on the codec.
   return text.split('\n').filter((line) => line !== '' && !/outbound|inbound|length_ms|nghttp2/.test(line));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!condition()) {
-    assert.ok(performance.now() < deadline, 'it never came to that');
-    await sleep(10);
-  }
 }
 
 function bootstrap(upstreams: ReadonlyMap<string, QuietUpstream>, log: string): Json {

@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from '../fakes/until.ts';
 import { type BalancedProxy, BalancedUpstreams, startBalancer } from './balanced_upstreams.ts';
 import { ENVOY_BIN, PILOTFISH } from './envoy_process.ts';
 
@@ -15,8 +16,6 @@ const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with
 const HOSTS = 6;
 /** Rates are judged once an interval, and hosts return at its end. */
 const INTERVAL_MS = 1000;
-/** For what takes a few intervals, on a busy machine too. */
-const PATIENCE_MS = 20_000;
 /** Ejections are carried out a moment after the error: on a busy machine a request more may have failed. A real difference stays. */
 const TRIES = 3;
 
@@ -370,14 +369,6 @@ describe('outlier detection is that of Envoy', { skip: SKIP, concurrency: false 
     );
   }
 });
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, 'it never came to that');
-    await sleep(20);
-  }
-}
 
 /** The state once nothing is under way between threads any more. */
 async function settled(proxy: BalancedProxy, cluster: string): Promise<string> {

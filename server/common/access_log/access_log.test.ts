@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { FakeStatStore, fakeFactoryContext, fakeRuntime } from '../../../tests/fakes/factory_context.ts';
 import { fakeLogContext, fakeStreamInfo, requestHeaders } from '../../../tests/fakes/log_context.ts';
+import { until } from '../../../tests/fakes/until.ts';
 import type * as accesslog from '../../../xds-protos/generated/envoy/config/accesslog/v3.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
 import { encodeAny } from '../../../xds-protos/load.ts';
@@ -24,11 +25,6 @@ const OPTIONS = { fileFlushMinSizeBytes: 32, fileFlushIntervalMs: 20 };
 
 function temporaryFile(): string {
   return join(mkdtempSync(join(tmpdir(), 'access-log-')), 'log');
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.ok(condition());
 }
 
 describe('access log filters', () => {

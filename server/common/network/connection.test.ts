@@ -6,17 +6,12 @@ import type { Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type SocketPair, socketPair } from '../../../tests/fakes/socket_connection.ts';
+import { until } from '../../../tests/fakes/until.ts';
 
 async function pair(context: TestContext, bufferLimit?: number): Promise<SocketPair> {
   const result = await socketPair(bufferLimit);
   context.after(() => result.close());
   return result;
-}
-
-/** Waits until `condition` holds; fails after two seconds. */
-async function until(condition: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 2000; !condition(); await sleep(2))
-    assert.ok(Date.now() < deadline, 'it did not happen within 2 s');
 }
 
 /** All that the peer gets until the end. */

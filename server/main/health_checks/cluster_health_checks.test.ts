@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { afterEach, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeStatStore, fakeRuntime } from '../../../tests/fakes/factory_context.ts';
+import { until } from '../../../tests/fakes/until.ts';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { ClusterLoadAssignment } from '../../../xds-protos/generated/envoy/config/endpoint/v3.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
@@ -52,11 +52,6 @@ async function server(): Promise<{ port: number; connections: () => number }> {
   await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve));
   ends.push(() => one.close());
   return { port: (one.address() as net.AddressInfo).port, connections: () => connections };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 300 && !condition(); i++) await sleep(10);
-  assert.ok(condition());
 }
 
 function checks(source: Source, stats = new FakeStatStore()): ClusterHealthChecks {

@@ -12,6 +12,7 @@ import {
   windowUpdate,
 } from '../../../../tests/fakes/http2_frames.ts';
 import { http2Settings, ServerRecorder } from '../../../../tests/fakes/http2_recorder.ts';
+import { until } from '../../../../tests/fakes/until.ts';
 import { ResponseHeaders, Trailers } from '../header_map.ts';
 import * as h2 from './frame.ts';
 
@@ -164,7 +165,7 @@ describe('sending', () => {
     peer.feed(headers(1, GET));
     peer.requests[0].encoder.encodeHeaders(new ResponseHeaders(200), false);
     peer.requests[0].encoder.encodeData(Buffer.alloc(100_000), 0, 100_000, true);
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await until(() => peer.codec.activeStreams === 0);
     assert.equal(peer.answersSent.at(-1), 'RST_STREAM 1 INTERNAL_ERROR');
     assert.equal(peer.stat('tx_flush_timeout'), 1);
     assert.equal(peer.codec.activeStreams, 0);

@@ -7,6 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { FakeStatStore, fakeFactoryContext } from '../../../../../tests/fakes/factory_context.ts';
 import { FakeFilterCallbacks } from '../../../../../tests/fakes/http_filter.ts';
 import { requestHeaders, responseHeaders } from '../../../../../tests/fakes/log_context.ts';
+import { until } from '../../../../../tests/fakes/until.ts';
 import type {
   Compressor,
   CompressorPerRoute,
@@ -38,12 +39,6 @@ function setup(config: object = {}, route?: object) {
   callbacks.routeConfig = perRoute && compressorFactory.compileRoute!(perRoute, context, '');
   const value = (name: string): number => stats.value(`http.p.compressor.l.gzip.${name}`);
   return { filter, callbacks, value };
-}
-
-/** Waits for what is done on other threads. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await sleep(2);
-  assert.ok(condition());
 }
 
 describe('the choice of an encoding', () => {

@@ -9,6 +9,7 @@ import {
 } from '../../../../../tests/fakes/factory_context.ts';
 import { FakeFilterCallbacks, fakeRoute } from '../../../../../tests/fakes/http_filter.ts';
 import { requestHeaders } from '../../../../../tests/fakes/log_context.ts';
+import { until } from '../../../../../tests/fakes/until.ts';
 import type { HTTPFault } from '../../../../../xds-protos/generated/envoy/extensions/filters/http/fault/v3.ts';
 import { fromJson } from '../../../../../xds-protos/json.ts';
 import { FilterDataStatus, FilterHeadersStatus } from '../../../../api/http/filter.ts';
@@ -130,7 +131,7 @@ describe('delays', () => {
       FilterDataStatus.StopIterationAndWatermark,
     );
     assert.equal(callbacks.continuedDecoding, 0);
-    await later(60);
+    await until(() => callbacks.continuedDecoding > 0);
     assert.equal(callbacks.continuedDecoding, 1);
     assert.equal(filter.decodeData!(new Uint8Array(1), 0, 1, true), FilterDataStatus.Continue);
     assert.equal(callbacks.streamInfo.responseFlags, ResponseFlag.DelayInjected);
@@ -142,7 +143,7 @@ describe('delays', () => {
     const headers = { 'x-envoy-fault-delay-request': '20', 'x-envoy-fault-abort-request': '404' };
     const { callbacks, decode } = stream(headers);
     decode();
-    await later(50);
+    await until(() => callbacks.localReply !== undefined);
     assert.equal(callbacks.localReply?.code, 404);
     assert.equal(callbacks.continuedDecoding, 0);
     assert.equal(stats.value('http.p.fault.active_faults'), 1);
@@ -165,14 +166,14 @@ describe('response rate limit', () => {
     const { filter, callbacks, decode } = stream({});
     callbacks.bufferLimit = 100;
     assert.equal(decode(), FilterHeadersStatus.Continue);
-    const body = Buffer.from('z'.repeat(120));
+    const body = Buffer.from('z'.repeat(500));
     assert.equal(filter.encodeData!(body, 0, body.length, true), FilterDataStatus.StopIterationNoBuffer);
     assert.equal(callbacks.encodingPaused, 1);
-    await later(20);
+    await until(() => callbacks.injected.length >= 51);
     // 1 KiB/s is 51 bytes in the first 50 ms.
-    assert.ok(callbacks.injected.length >= 51 && callbacks.injected.length < 120);
+    assert.ok(callbacks.injected.length < body.length);
     assert.equal(callbacks.injectedEnd, false);
-    await later(200);
+    await until(() => callbacks.injectedEnd);
     assert.equal(callbacks.injected, body.toString());
     assert.equal(callbacks.injectedEnd, true);
     assert.equal(callbacks.encodingPaused, 0);

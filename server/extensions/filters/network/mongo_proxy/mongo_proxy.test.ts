@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { FakeConnection } from '../../../../../tests/fakes/connection.ts';
 import { FakeStatStore, fakeFactoryContext } from '../../../../../tests/fakes/factory_context.ts';
+import { until } from '../../../../../tests/fakes/until.ts';
 import { fromJson } from '../../../../../xds-protos/json.ts';
 import { NetworkFilterStatus } from '../../../../api/network/filter.ts';
 import type { FactoryContext } from '../../../../api/registry.ts';
@@ -177,7 +177,7 @@ test('queries can be delayed', async () => {
   });
   assert.equal(request(query(1, 'db.a', {})), NetworkFilterStatus.StopIteration);
   assert.equal(connection.readDisabled, 1);
-  await sleep(60);
+  await until(() => connection.readDisabled === 0);
   assert.deepEqual([connection.readDisabled, connection.continued, value('delays_injected')], [0, 1, 1]);
 });
 
@@ -187,7 +187,7 @@ test('a draining connection closes when all is answered', async () => {
   request(query(1, 'db.a', {}));
   respond(reply(1, []));
   assert.equal(connection.closed, undefined);
-  await sleep(30);
+  await until(() => connection.closed !== undefined);
   assert.deepEqual(connection.closed, { type: 'FlushWrite', details: undefined });
   assert.equal(value('cx_drain_close'), 1);
 });
