@@ -5,19 +5,25 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { until } from '../fakes/until.ts';
 import { type BalancedProxy, startBalancer } from './balanced_upstreams.ts';
 import { ENVOY_BIN, PILOTFISH } from './envoy_process.ts';
 
 const SKIP = ENVOY_BIN === undefined && 'no envoy: set ENVOY_BIN to compare with a real one';
+/** A busy machine makes a gap longer, which is then taken for another interval. A real difference stays. */
+const TRIES = 5;
+/** More than any threshold. */
+const CHECKS_TO_BE_WELL = 4;
 /** A check that this process has noticed late makes the gap after it shorter. */
 const EARLY_MS = 100;
 /** Times that are spread evenly within a second, of many hosts: with their jitter the mean is 500 ms more than without. */
 const JITTERED = 40;
 const JITTER_MS = 1000;
 const MEANS_DIFFER_MS = 250;
-/** The first checks are those of a proxy that starts: gaps between these are looked at. */
-const SETTLED = { from: 4, to: 8 };
+/** The first checks are those of a proxy that starts: gaps after them are looked at, so many of each host. */
+const SETTLED = 4;
+const GAPS = 4;
 /** Longer than a start takes, which holds the first checks up. */
 const INITIAL_JITTER_MS = 4000;
 const INITIAL_MEANS_DIFFER_MS = 1300;
@@ -203,34 +209,46 @@ describe('hosts are checked as often as by Envoy', { skip: SKIP, concurrency: tr
 
   for (const { name, traffic, answers } of CASES) {
     test(name.replaceAll('_', ' '), async () => {
-      const seen = await Promise.all(
-        sides.map(async ({ proxy, host }) => {
-          const path = `/${name}`;
-          if (traffic) await proxy.get(name, '/');
-          // The gap that is under way began before.
-          const now = host.of(path).length;
-          await until(() => host.of(path).length > now);
-          const from = host.begin(path, answers);
-          await until(() => host.of(path).length > from + answers.length);
-          return story(host.of(path).slice(from), answers, traffic ? INTERVALS : NO_TRAFFIC);
-        }),
-      );
+      let seen: string[][] = [];
+      for (let attempt = 0; attempt < TRIES; attempt++) {
+        seen = await Promise.all(
+          sides.map(async ({ proxy, host }) => {
+            const path = `/${name}`;
+            if (traffic) await proxy.get(name, '/');
+            // What came before is over, and the host is well.
+            const now = host.of(path).length;
+            await until(() => host.of(path).length > now + CHECKS_TO_BE_WELL);
+            const from = host.begin(path, answers);
+            await until(() => host.of(path).length > from + answers.length);
+            return story(host.of(path).slice(from), answers, traffic ? INTERVALS : NO_TRAFFIC);
+          }),
+        );
+        if (isDeepStrictEqual(seen[1], seen[0])) break;
+      }
       assert.deepEqual(seen[1], seen[0]);
     });
   }
 
   for (const { name, first = false } of JITTERS) {
     test(name.replaceAll('_', ' '), async () => {
-      const means = await Promise.all(
-        sides.map(async ({ host }) => {
-          const all = hosts(JITTERED).map((one) => host.of(`/${name}`, one));
-          await until(() => all.every((checks) => checks.length >= SETTLED.to));
-          const firsts = all.map(([check]) => check.time);
-          const times = first ? firsts.map((time) => time - Math.min(...firsts)) : all.flatMap(gapsOf);
-          return times.reduce((sum, time) => sum + time, 0) / times.length;
-        }),
-      );
       const tolerance = first ? INITIAL_MEANS_DIFFER_MS : MEANS_DIFFER_MS;
+      let means: number[] = [];
+      for (let attempt = 0; attempt < TRIES; attempt++) {
+        means = await Promise.all(
+          sides.map(async ({ host }) => {
+            const all = hosts(JITTERED).map((one) => host.of(`/${name}`, one));
+            const from = first ? SETTLED : Math.max(SETTLED, ...all.map((checks) => checks.length));
+            await until(() => all.every((checks) => checks.length >= from + GAPS));
+            const firsts = all.map(([check]) => check.time);
+            const times = first
+              ? firsts.map((time) => time - Math.min(...firsts))
+              : all.flatMap((checks) => gapsOf(checks, from));
+            return times.reduce((sum, time) => sum + time, 0) / times.length;
+          }),
+        );
+        // What was first is not seen a second time.
+        if (first || Math.abs(means[0] - means[1]) < tolerance) break;
+      }
       assert.ok(Math.abs(means[0] - means[1]) < tolerance, means.join(' and '));
     });
   }
@@ -264,9 +282,8 @@ function clusterOf(name: string, check: Json, port: number, hostnames: readonly 
   };
 }
 
-function gapsOf(checks: readonly Check[]): number[] {
-  const { from, to } = SETTLED;
-  return checks.slice(from, to).map(({ time }, i) => time - checks[from + i - 1].time);
+function gapsOf(checks: readonly Check[], from: number): number[] {
+  return checks.slice(from, from + GAPS).map(({ time }, i) => time - checks[from + i - 1].time);
 }
 
 /** Of each check what it was answered, the interval after it, and whether the next one came over the same connection. */
