@@ -43,37 +43,46 @@ export async function inTurns<Result>(steps: Steps<Result>): Promise<Result> {
   }
 }
 
+/** What is sorted: keys are all texts or all numbers. */
+interface Keyed {
+  readonly key: string | number;
+}
+
 /** Sorts by `key`, in a new array. Equal keys keep their order. */
-export function* sortInSteps<Item extends { readonly key: string }>(
+export function* sortInSteps<Item extends Keyed>(
   items: readonly Item[],
+  direction: 'ascending' | 'descending' = 'ascending',
 ): Steps<readonly Item[]> {
+  const compare = direction === 'ascending' ? byKey : (a: Keyed, b: Keyed) => byKey(b, a);
   let runs: (readonly Item[])[] = [];
   for (let start = 0; start < items.length; start += RUN_LENGTH) {
-    runs.push(items.slice(start, start + RUN_LENGTH).sort(byKey));
+    runs.push(items.slice(start, start + RUN_LENGTH).sort(compare));
     yield '';
   }
   while (runs.length > 1) {
     const merged: (readonly Item[])[] = [];
     for (let i = 0; i < runs.length; i += 2) {
       const [left, right] = [runs[i] as readonly Item[], runs[i + 1]];
-      merged.push(right === undefined ? left : yield* merge(left, right));
+      merged.push(right === undefined ? left : yield* merge(left, right, compare));
     }
     runs = merged;
   }
   return runs[0] ?? [];
 }
 
-function* merge<Item extends { readonly key: string }>(
+function* merge<Item extends Keyed>(
   left: readonly Item[],
   right: readonly Item[],
+  compare: (a: Keyed, b: Keyed) => number,
 ): Steps<readonly Item[]> {
   const merged: Item[] = [];
   let [l, r] = [0, 0];
   while (l < left.length && r < right.length) {
     const [a, b] = [left[l] as Item, right[r] as Item];
-    if (b.key < a.key) r++;
+    const isRightFirst = compare(b, a) < 0;
+    if (isRightFirst) r++;
     else l++;
-    merged.push(b.key < a.key ? b : a);
+    merged.push(isRightFirst ? b : a);
     if (merged.length % RUN_LENGTH === 0) yield '';
   }
   for (; l < left.length; l++) merged.push(left[l] as Item);
@@ -81,6 +90,6 @@ function* merge<Item extends { readonly key: string }>(
   return merged;
 }
 
-function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
+function byKey(a: Keyed, b: Keyed): number {
   return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
 }

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { fakeFactoryContext } from '../../../tests/fakes/factory_context.ts';
 import { fromJson } from '../../../xds-protos/json.ts';
+import { finish } from '../event/steps.ts';
 import { RequestHeaders } from '../http/header_map.ts';
 import { ipAddress } from '../network/address.ts';
 import { ConnectionInfoRecord, StreamInfoRecord } from '../stream_info/stream_info.ts';
@@ -17,7 +18,7 @@ function configuration(matches: readonly object[]) {
 }
 
 function shadows(...matches: object[]): Record<number, number> {
-  const found = shadowedRoutes(configuration(matches).virtual_hosts[0]!.routes);
+  const found = finish(shadowedRoutes(configuration(matches).virtual_hosts[0]!.routes));
   return Object.fromEntries([...found].map(([index, by]) => [index, by.index]));
 }
 
@@ -79,9 +80,8 @@ describe('shadowed routes', () => {
   });
 
   test('it says which and why', () => {
-    const found = shadowedRoutes(
-      configuration([{ prefix: '/a' }, { path: '/a/b' }]).virtual_hosts[0]!.routes,
-    );
+    const { routes } = configuration([{ prefix: '/a' }, { path: '/a/b' }]).virtual_hosts[0]!;
+    const found = finish(shadowedRoutes(routes));
     assert.equal(
       found.get(1)?.reason,
       "route 0 comes first, takes every path that starts with '/a', and asks for nothing else",
@@ -123,7 +123,7 @@ describe('shadowed routes', () => {
         (matches, requests) => {
           const message = configuration(matches);
           const compiled = compileRouteConfiguration(message, fakeFactoryContext(), '');
-          const found = shadowedRoutes(message.virtual_hosts[0]!.routes);
+          const found = finish(shadowedRoutes(message.virtual_hosts[0]!.routes));
           shadowed += found.size;
           for (const { path: target, headers } of requests) {
             const map = new RequestHeaders(

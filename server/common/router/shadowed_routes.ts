@@ -4,7 +4,8 @@
 
 import type { RouteMatch, Route as RouteProto } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import { toJson } from '../../../xds-protos/json.ts';
-import { compileRegex } from '../matcher/regex.ts';
+import type { Steps } from '../event/steps.ts';
+import { type CompiledRegex, compileRegex } from '../matcher/regex.ts';
 
 export interface Shadow {
   /** Of the earlier route. */
@@ -12,18 +13,21 @@ export interface Shadow {
   readonly reason: string;
 }
 
+const ROUTES_PER_STEP = 16;
+
 /** By place: the first earlier route that takes all that the route would. */
-export function shadowedRoutes(routes: readonly RouteProto[]): ReadonlyMap<number, Shadow> {
+export function* shadowedRoutes(routes: readonly RouteProto[]): Steps<ReadonlyMap<number, Shadow>> {
   const finder = new ShadowFinder();
   const shadows = new Map<number, Shadow>();
-  routes.forEach(({ match }, index) => {
-    if (match === undefined) return;
+  for (const [index, { match }] of routes.entries()) {
+    if (index % ROUTES_PER_STEP === 0) yield '';
+    if (match === undefined) continue;
     const route = new MatchShape(match, index);
     const by = finder.firstThatCovers(route);
     // What is shadowed takes nothing that the one before it does not take.
     if (by === undefined) finder.add(route);
     else shadows.set(index, { index: by.index, reason: reasonOf(by, route) });
-  });
+  }
   return shadows;
 }
 
@@ -38,11 +42,11 @@ class MatchShape {
   readonly conditions: ReadonlySet<string>;
   /** Only a part of the requests that match are taken. */
   readonly partial: boolean;
-  readonly match: RouteMatch;
+  readonly regex: CompiledRegex | undefined;
 
   constructor(match: RouteMatch, index: number) {
-    this.match = match;
     this.index = index;
+    this.regex = match.safe_regex && compileRegex(match.safe_regex, '');
     [this.kind, this.text] = pathOf(match);
     this.caseSensitive = match.case_sensitive?.value ?? true;
     this.conditions = conditionsOf(match);
@@ -63,7 +67,7 @@ class MatchShape {
     if (kind === 'template') return other.kind === 'template' && other.text === text;
     if (kind === 'regex') {
       if (other.kind === 'regex') return other.text === text;
-      return other.kind === 'exact' && other.caseSensitive && regexMatches(this.match, other.text);
+      return other.kind === 'exact' && other.caseSensitive && this.regex!.match(other.text);
     }
     // Every path begins with a slash.
     if (kind === 'prefix' && (text === '/' || text === '')) return true;
@@ -109,23 +113,27 @@ function conditionsOf(match: RouteMatch): ReadonlySet<string> {
   return conditions;
 }
 
-function regexMatches({ safe_regex }: RouteMatch, path: string): boolean {
-  return compileRegex(safe_regex!, '').match(path);
-}
+/** Where a route stands that may cover others: by what their paths begin with, or by what they must be. */
+type Place = 'begins' | 'begins in any case' | 'regex begins' | 'regex' | 'template' | 'connect';
 
 /** Earlier routes by what they could cover, so that a list of thousands is not compared with itself. */
 class ShadowFinder {
-  readonly #byText = new Map<string, MatchShape[]>();
-  /** Those that no text of a path leads to. */
-  readonly #others: MatchShape[] = [];
+  /** By place, text and one of the conditions, which whatever is covered has, too. */
+  readonly #routes = new Map<string, MatchShape[]>();
+  /** Lengths of the texts at a place. */
+  readonly #lengths = new Map<Place, Set<number>>();
 
   add(route: MatchShape): void {
-    const textual = route.kind === 'prefix' || route.kind === 'exact' || route.kind === 'separated';
-    if (!textual || !route.caseSensitive) this.#others.push(route);
-    else {
-      const before = this.#byText.get(route.text);
-      if (before === undefined) this.#byText.set(route.text, [route]);
+    if (route.partial) return;
+    const [condition = ''] = route.conditions;
+    for (const [place, text] of placesOf(route)) {
+      const key = `${place} ${text}\n${condition}`;
+      const before = this.#routes.get(key);
+      if (before === undefined) this.#routes.set(key, [route]);
       else before.push(route);
+      const lengths = this.#lengths.get(place);
+      if (lengths === undefined) this.#lengths.set(place, new Set([text.length]));
+      else lengths.add(text.length);
     }
   }
 
@@ -138,13 +146,37 @@ class ShadowFinder {
     return first;
   }
 
-  *#candidates({ kind, text }: MatchShape): Generator<MatchShape> {
-    yield* this.#others;
-    // All that are a beginning of the text; of a regex only `/` is known to be.
+  *#candidates(route: MatchShape): Generator<MatchShape> {
+    const { kind, text, caseSensitive } = route;
+    if (kind === 'connect') {
+      yield* this.#at('connect', '', route);
+      return;
+    }
+    if (kind === 'regex' || kind === 'template') yield* this.#at(kind, text, route);
+    if (kind === 'exact' && caseSensitive) yield* this.#beginningsOf('regex begins', text, route);
+    // Of what a regex or a template takes only `/` is known to be the beginning.
     const known = kind === 'regex' || kind === 'template' ? '/' : text;
-    for (let length = 0; length <= known.length; length++)
-      yield* this.#byText.get(known.slice(0, length)) ?? [];
+    yield* this.#beginningsOf('begins', known, route);
+    yield* this.#beginningsOf('begins in any case', known.toLowerCase(), route);
   }
+
+  *#beginningsOf(place: Place, text: string, route: MatchShape): Generator<MatchShape> {
+    for (const length of this.#lengths.get(place) ?? [])
+      if (length <= text.length) yield* this.#at(place, text.slice(0, length), route);
+  }
+
+  *#at(place: Place, text: string, { conditions }: MatchShape): Generator<MatchShape> {
+    const key = `${place} ${text}\n`;
+    yield* this.#routes.get(key) ?? [];
+    for (const condition of conditions) yield* this.#routes.get(key + condition) ?? [];
+  }
+}
+
+function placesOf({ kind, text, caseSensitive, regex }: MatchShape): readonly (readonly [Place, string])[] {
+  if (kind === 'connect') return [[kind, '']];
+  if (kind === 'template') return [[kind, text]];
+  if (kind === 'regex') return [[kind, text], ['regex begins', regex!.requiredPrefix()]]; // biome-ignore format: short
+  return [caseSensitive ? ['begins', text] : ['begins in any case', text.toLowerCase()]];
 }
 
 const KIND_TEXT: Readonly<Record<PathKind, string>> = {

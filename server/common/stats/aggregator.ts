@@ -114,8 +114,12 @@ export class StatAggregator {
     }
   }
 
-  resetCounters(): void {
-    for (const family of this.families()) family.resetCounters();
+  *resetCounters(): Steps {
+    yield* this.refresh();
+    for (const family of this.#all()) {
+      family.resetCounters();
+      yield '';
+    }
   }
 
   /** One stat of a family's schema, summed over all prefixes but `except`. Does not run what `beforeRead` registered. */

@@ -172,7 +172,7 @@ describe('ThreadStatStore and StatAggregator', () => {
     block.values[block.base + cx_total]! += 5;
     block.values[block.base + cx_active]! += 2;
     sync();
-    aggregator.resetCounters();
+    finish(aggregator.resetCounters());
     assert.deepEqual(listed(aggregator, true), { 'x.cx_active': 2, 'x.cx_total': 0 });
     block.values[block.base + cx_total]! += 1;
     assert.equal(aggregator.value('x.cx_total'), 1);

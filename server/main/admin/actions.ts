@@ -1,5 +1,6 @@
 // Endpoints that make the server do something and say OK. Envoy: source/server/admin/server_cmd_handler.cc, listeners_handler.cc.
 
+import { inTurns } from '../../common/event/steps.ts';
 import type { AdminContext } from './context.ts';
 import { type AdminAnswer, type AdminRequest, text } from './handler.ts';
 
@@ -17,8 +18,8 @@ export function quit(_request: AdminRequest, context: AdminContext): AdminAnswer
   return { ...text('OK\n'), afterwards: () => context.quit() };
 }
 
-export function resetCounters(_request: AdminRequest, context: AdminContext): AdminAnswer {
-  context.stats.resetCounters();
+export async function resetCounters(_request: AdminRequest, context: AdminContext): Promise<AdminAnswer> {
+  await inTurns(context.stats.resetCounters());
   return text('OK\n');
 }
 

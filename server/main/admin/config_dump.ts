@@ -2,11 +2,13 @@
 // never in memory at once as JSON. Envoy: source/server/admin/config_dump_handler.cc.
 
 import { type Json, toJson } from '../../../xds-protos/json.ts';
+import { encode } from '../../../xds-protos/load.ts';
 import { redact } from '../../../xds-protos/redact.ts';
 import { inTurns, type Steps } from '../../common/event/steps.ts';
 import type { AdminContext, ConfigDumpKey } from './context.ts';
 import { FieldMask } from './field_mask.ts';
 import { type AdminAnswer, type AdminRequest, prettyJson } from './handler.ts';
+import { isLarge, prettyPieces, redactedJson } from './large_json.ts';
 import { compileFullMatch, RegexParamError } from './regex_param.ts';
 
 interface Section {
@@ -145,18 +147,17 @@ function* oneResource(
     const type = section.lists[resource];
     if (type === undefined) continue;
     const elements = listOf(dump(), resource);
-    if (mask === undefined)
-      return answer(map(elements, (element) => [objectJson(typed(type, jsonOf(type, element)))]));
+    if (mask === undefined) return answer(map(elements, (element) => typedPieces(type, element)));
     // Whether the mask fits is known with the last of them, and said in the status.
-    const trimmed: string[][] = [];
+    const trimmed: Iterable<string>[] = [];
     for (const element of elements) {
       yield '';
       if (element === '') continue;
-      const json = jsonOf(type, element);
+      const json = yield* elementJson(type, element);
       if (!mask.isValid(PACKAGE + type, json)) {
         return failure(400, `FieldMask ${mask.debugString} could not be successfully used.`);
       }
-      trimmed.push([objectJson(typed(type, mask.trim(json)))]);
+      trimmed.push(objectPieces(typed(type, mask.trim(json))));
     }
     return answer(trimmed);
   }
@@ -170,7 +171,7 @@ function* masked(dumps: readonly SectionDump[], mask: FieldMask): Steps<AdminAns
     if (!mask.isValid(PACKAGE + section.type)) continue;
     const json = yield* sectionJson(section, dump());
     if (mask.isValid(PACKAGE + section.type, json))
-      configs.push([objectJson(typed(section.type, mask.trim(json)))]);
+      configs.push(objectPieces(typed(section.type, mask.trim(json))));
   }
   if (configs.length > 0) return answer(configs);
   return failure(400, `FieldMask ${mask.text} could not be successfully applied to any configs.`);
@@ -183,7 +184,7 @@ function* sectionJson(section: Section, message: Dump): Steps<JsonObject> {
     const elements: JsonObject[] = [];
     for (const element of listOf(message, list)) {
       yield '';
-      if (element !== '') elements.push(jsonOf(type, element));
+      if (element !== '') elements.push(yield* elementJson(type, element));
     }
     if (elements.length > 0) json[list] = elements;
   }
@@ -213,7 +214,11 @@ function* sectionPieces({ section, dump }: SectionDump): Generator<string> {
         yield '';
         continue;
       }
-      yield before + indented(jsonOf(type, element), 4);
+      if (hasLargeResource(element)) {
+        const json = yield* elementJson(type, element);
+        yield `${before}    `;
+        yield* prettyPieces(json, 4);
+      } else yield before + indented(jsonOf(type, element), 4);
       before = ',\n';
     }
     if (before !== start) yield '\n   ]';
@@ -240,6 +245,24 @@ function* configsJson(configs: Iterable<Iterable<string> | ''>): Generator<strin
   yield before === ',\n' ? '\n ]\n}\n' : '{}\n';
 }
 
+function* typedPieces(type: string, element: object): Generator<string> {
+  yield* objectPieces(typed(type, yield* elementJson(type, element)));
+}
+
+/** As `jsonOf`, a large one in steps. */
+function* elementJson(type: string, element: object): Steps<JsonObject> {
+  if (!hasLargeResource(element)) return jsonOf(type, element);
+  return yield* redactedJson(PACKAGE + type, encode(PACKAGE + type, element));
+}
+
+/** Resources are in an Any of the element, or of one of its states. */
+function hasLargeResource(element: object, depth = 2): boolean {
+  return Object.values(element).some((value: unknown) => {
+    if (typeof value !== 'object' || value === null) return false;
+    return value instanceof Uint8Array ? isLarge(value) : depth > 0 && hasLargeResource(value, depth - 1);
+  });
+}
+
 /** The message without its secrets, as JSON. */
 function jsonOf(type: string, message: object): JsonObject {
   const typeName = PACKAGE + type;
@@ -253,6 +276,12 @@ function typed(type: string, json: JsonObject): JsonObject {
 /** An element of `configs`. */
 function objectJson(json: JsonObject): string {
   return indented(json, 2);
+}
+
+/** The same in pieces. */
+function* objectPieces(json: JsonObject): Generator<string> {
+  yield '  ';
+  yield* prettyPieces(json, 2);
 }
 
 /** As it is `depth` lists deep, which is quicker than to indent each line. */

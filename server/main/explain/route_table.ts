@@ -7,6 +7,7 @@ import type { Route, RouteConfiguration } from '../../../xds-protos/generated/en
 import type { HttpConnectionManager } from '../../../xds-protos/generated/envoy/extensions/filters/network/http_connection_manager/v3.ts';
 import { decodeAny, typeNameOf } from '../../../xds-protos/load.ts';
 import { at } from '../../api/config_error.ts';
+import { inTurns, type Steps } from '../../common/event/steps.ts';
 import { shadowedRoutes } from '../../common/router/shadowed_routes.ts';
 import type { CompiledConfiguration } from './configuration.ts';
 import { actionText, matchText, type RouteTarget, targetsOf } from './route_text.ts';
@@ -42,8 +43,6 @@ export interface RouteTable {
   readonly searched: readonly string[];
 }
 
-/** ms after which the event loop runs in between. */
-const TURN_MS = 8;
 const MANAGER = 'envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
 
 /** In the order in which they are configured. */
@@ -67,18 +66,11 @@ async function gathered(
   listener: string,
 ): Promise<readonly RouteTable[]> {
   const tables: RouteTable[] = [];
-  let turn = performance.now();
   for (const message of messages) {
     const rows: RouteRow[] = [];
     const searched: string[] = [];
     tables.push({ owner, name: message.name, rows, searched });
-    for (const row of rowsOf(message, listener)) {
-      rows.push(row);
-      searched.push(searchedText(row).toLowerCase());
-      if (performance.now() - turn < TURN_MS) continue;
-      await new Promise((resolve) => setImmediate(resolve));
-      turn = performance.now();
-    }
+    await inTurns(collect(rowsOf(message, listener), rows, searched));
   }
   return tables;
 }
@@ -105,7 +97,17 @@ function* inlineRoutes(
   }
 }
 
-function* rowsOf(message: RouteConfiguration, listener: string): Generator<RouteRow> {
+function* collect(all: Iterable<RouteRow | ''>, rows: RouteRow[], searched: string[]): Steps {
+  for (const row of all) {
+    yield '';
+    if (row === '') continue;
+    rows.push(row);
+    searched.push(searchedText(row).toLowerCase());
+  }
+}
+
+/** Rows, and '' wherever others may have a turn. */
+function* rowsOf(message: RouteConfiguration, listener: string): Generator<RouteRow | ''> {
   for (const host of message.virtual_hosts) {
     const { name: virtual_host, domains, routes, matcher } = host;
     const common = { route_config: message.name, listener, virtual_host, domains };
@@ -119,8 +121,12 @@ function* rowsOf(message: RouteConfiguration, listener: string): Generator<Route
 type CommonOfRows = Pick<RouteRow, 'route_config' | 'listener' | 'virtual_host' | 'domains'>;
 
 /** Routes of which the first that matches is taken. */
-function* rowsOfList(routes: readonly Route[], common: CommonOfRows, tree?: string): Generator<RouteRow> {
-  const shadows = shadowedRoutes(routes);
+function* rowsOfList(
+  routes: readonly Route[],
+  common: CommonOfRows,
+  tree?: string,
+): Generator<RouteRow | ''> {
+  const shadows = yield* shadowedRoutes(routes);
   for (const [index, route] of routes.entries()) {
     const shadow = shadows.get(index);
     const place = tree && at(tree, index);

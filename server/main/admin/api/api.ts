@@ -4,6 +4,7 @@ import type { Json } from '../../../../xds-protos/json.ts';
 import { VERSION } from '../../version.ts';
 import type { AdminContext } from '../context.ts';
 import type { AdminAnswer } from '../handler.ts';
+import { isLong, plainPieces } from '../large_json.ts';
 import { checkedBody } from './body.ts';
 import { CARDINALITY_ENDPOINTS, CARDINALITY_SCHEMAS } from './cardinality.ts';
 import { CERTIFICATE_ENDPOINTS, CERTIFICATE_SCHEMAS } from './certificates.ts';
@@ -117,7 +118,13 @@ export function unknownApiPath(): AdminAnswer {
 }
 
 function jsonAnswer(status: number, json: Json): AdminAnswer {
-  return { status, contentType: 'application/json', body: `${JSON.stringify(json)}\n` };
+  const body = isLong(json) ? lineOf(plainPieces(json)) : `${JSON.stringify(json)}\n`;
+  return { status, contentType: 'application/json', body };
+}
+
+function* lineOf(pieces: Iterable<string>): Generator<string> {
+  yield* pieces;
+  yield '\n';
 }
 
 /** https://spec.openapis.org/oas/v3.1.0 */

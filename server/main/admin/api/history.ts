@@ -2,6 +2,7 @@
 // it happens.
 
 import type { Json } from '../../../../xds-protos/json.ts';
+import { inTurns, type Steps } from '../../../common/event/steps.ts';
 import type { HistoryEntry, ResourceHistory } from '../../config_store/history.ts';
 import { type ApiEndpoint, ApiError, type Schema } from './endpoint.ts';
 import { eventStream } from './event_stream.ts';
@@ -91,13 +92,14 @@ export const HISTORY_ENDPOINTS: readonly ApiEndpoint[] = [
       },
     ],
     response: { $ref: '#/components/schemas/HistoryDetail' },
-    handle: (params, { history }) => {
+    handle: async (params, { history }) => {
       const entry = entryOf(params.integer('id'), history);
-      if (params.text('against') === undefined) return { json: detailJson(entry, history, undefined) };
+      if (params.text('against') === undefined)
+        return { json: await inTurns(detailJson(entry, history, undefined)) };
       const against = entryOf(params.integer('against'), history);
       if (against.kind !== entry.kind || against.name !== entry.name)
         throw new ApiError(400, `entry ${against.id} is of ${against.kind} '${against.name}'`);
-      return { json: detailJson(entry, history, against) };
+      return { json: await inTurns(detailJson(entry, history, against)) };
     },
   },
   {
@@ -137,8 +139,12 @@ function entryOf(id: number, history: ResourceHistory): HistoryEntry {
   return entry;
 }
 
-function detailJson(entry: HistoryEntry, history: ResourceHistory, against: HistoryEntry | undefined): Json {
-  const resource = entry.bytes && resourceJson(entry.kind, entry.bytes);
+function* detailJson(
+  entry: HistoryEntry,
+  history: ResourceHistory,
+  against: HistoryEntry | undefined,
+): Steps<Json> {
+  const resource = entry.bytes && (yield* resourceJson(entry.kind, entry.bytes));
   return {
     ...entryJson(entry),
     ...changesJson('changes', () => history.diff(entry, against)),

@@ -1,6 +1,7 @@
 // Search, order and pages of lists: the same parameters everywhere, and done here, so that a browser need not hold ten
 // thousand clusters.
 
+import { finish, type Steps, sortInSteps } from '../../../common/event/steps.ts';
 import type { ApiParam, ApiParams, Schema } from './endpoint.ts';
 
 const DEFAULT_LIMIT = 50;
@@ -44,17 +45,26 @@ export function pageOf<Item extends { readonly name: string }>(
   params: ApiParams,
   field: (item: Item, name: string) => string | number,
 ): Page<Item> {
+  return finish(pageInSteps(all, params, field));
+}
+
+/** As above, of more than some ten thousand. '' among them is for others to have a turn. */
+export function* pageInSteps<Item extends { readonly name: string }>(
+  all: Iterable<Item | ''>,
+  params: ApiParams,
+  field: (item: Item, name: string) => string | number,
+): Steps<Page<Item>> {
   const search = params.text('search')?.toLowerCase() ?? '';
-  const found: Item[] = [];
-  for (const item of all) if (item.name.toLowerCase().includes(search)) found.push(item);
   const sort = params.text('sort') as string;
-  const descending = sort.startsWith('-');
-  const by = descending ? sort.slice(1) : sort;
-  found.sort((a, b) => {
-    const [x, y] = [field(a, by), field(b, by)];
-    const order = x < y ? -1 : x > y ? 1 : 0;
-    return descending ? -order : order;
-  });
+  const direction = sort.startsWith('-') ? 'descending' : 'ascending';
+  const by = direction === 'descending' ? sort.slice(1) : sort;
+  const keyed: { readonly key: string | number; readonly item: Item }[] = [];
+  for (const item of all) {
+    if (item === '') yield item;
+    else if (item.name.toLowerCase().includes(search)) keyed.push({ key: field(item, by), item });
+  }
+  const found = yield* sortInSteps(keyed, direction);
   const offset = params.integer('offset');
-  return { total: found.length, offset, items: found.slice(offset, offset + params.integer('limit')) };
+  const page = found.slice(offset, offset + params.integer('limit'));
+  return { total: found.length, offset, items: page.map(({ item }) => item) };
 }

@@ -1,12 +1,11 @@
 // /api/resources: what is configured, of every kind and in every state, a page at a time; and one of them in full.
 
 import type { Json } from '../../../../xds-protos/json.ts';
-import { toJson } from '../../../../xds-protos/json.ts';
-import { decode } from '../../../../xds-protos/load.ts';
-import { redact } from '../../../../xds-protos/redact.ts';
+import { inTurns, type Steps } from '../../../common/event/steps.ts';
 import { type ResourceKind, TYPE_NAMES } from '../../config_store/resource.ts';
 import { type Difference, diffRedacted } from '../../config_store/resource_diff.ts';
 import type { AdminContext, ResourceStatus } from '../context.ts';
+import { redactedJson } from '../large_json.ts';
 import { type ApiEndpoint, ApiError, type ApiParam, type Schema } from './endpoint.ts';
 import { listParams, pageOf, pageSchema } from './listing.ts';
 
@@ -105,11 +104,11 @@ export const RESOURCE_ENDPOINTS: readonly ApiEndpoint[] = [
       { name: 'name', in: 'path', description: 'Its name, percent-encoded', schema: { type: 'string' } },
     ],
     response: { $ref: '#/components/schemas/ResourceDetail' },
-    handle: (params, context) => {
+    handle: async (params, context) => {
       const kind = params.text('kind') as ResourceKind;
       const name = params.text('name') as string;
       for (const status of context.resources.all(kind)) {
-        if (status.name === name) return { json: detailJson(status) };
+        if (status.name === name) return { json: await inTurns(detailJson(status)) };
       }
       throw new ApiError(404, `no ${kind} '${name}'`);
     },
@@ -157,13 +156,13 @@ export function summaryJson(status: ResourceStatus): { [key: string]: Json } {
   };
 }
 
-function detailJson(status: ResourceStatus): Json {
+function* detailJson(status: ResourceStatus): Steps<Json> {
   const { kind, active, warming, failure } = status;
   return {
     ...summaryJson(status),
-    ...shown('resource', kind, active?.bytes),
-    ...shown('warming_resource', kind, warming?.bytes),
-    ...shown('rejected_resource', kind, failure?.bytes),
+    ...(yield* shown('resource', kind, active?.bytes)),
+    ...(yield* shown('warming_resource', kind, warming?.bytes)),
+    ...(yield* shown('rejected_resource', kind, failure?.bytes)),
     ...changed('warming_changes', kind, active?.bytes, warming?.bytes),
     ...changed('rejected_changes', kind, active?.bytes, failure?.bytes),
   };
@@ -197,20 +196,19 @@ function changeJson({ path, before, after }: Difference): Json {
   return { path, ...(before !== undefined && { before }), ...(after !== undefined && { after }) };
 }
 
-function shown(
+function* shown(
   field: string,
   kind: ResourceKind,
   bytes: Uint8Array | undefined,
-): { [key: string]: Json } | undefined {
-  const json = bytes && resourceJson(kind, bytes);
+): Steps<{ [key: string]: Json } | undefined> {
+  const json = bytes && (yield* resourceJson(kind, bytes));
   return json === undefined ? undefined : { [field]: json };
 }
 
 /** A resource as proto3 JSON, without its secrets; undefined when it cannot be read. */
-export function resourceJson(kind: ResourceKind, bytes: Uint8Array): Json | undefined {
-  const type = TYPE_NAMES[kind];
+export function* resourceJson(kind: ResourceKind, bytes: Uint8Array): Steps<Json | undefined> {
   try {
-    return toJson(type, redact(type, decode(type, bytes)), { preserveProtoFieldNames: true });
+    return yield* redactedJson(TYPE_NAMES[kind], bytes);
   } catch {
     // What was refused may be no such message at all; its rejection says so.
     return undefined;

@@ -1,10 +1,13 @@
 // The answers of /api/routes.
 
 import type { Json } from '../../../../xds-protos/json.ts';
+import { inTurns, type Steps } from '../../../common/event/steps.ts';
 import { type RouteRow, type RouteTable, routeTables } from '../../explain/route_table.ts';
 import type { AdminContext } from '../context.ts';
 import type { ApiParams, ApiResult } from './endpoint.ts';
-import { type Page, pageOf } from './listing.ts';
+import { type Page, pageInSteps } from './listing.ts';
+
+const ROWS_PER_STEP = 64;
 
 interface Found {
   readonly row: RouteRow;
@@ -18,7 +21,8 @@ interface Found {
 export async function listRoutes(params: ApiParams, context: AdminContext): Promise<ApiResult> {
   const tables = await routeTables(await context.configuration());
   const found = matching(tables, params, await context.routeHits());
-  const page = params.text('sort') === 'order' ? pageInOrder(found, params) : pageOf(found, params, sortKey);
+  const inOrder = params.text('sort') === 'order';
+  const page = await inTurns(inOrder ? pageInOrder(found, params) : pageInSteps(found, params, sortKey));
   return {
     json: {
       ...page,
@@ -29,11 +33,12 @@ export async function listRoutes(params: ApiParams, context: AdminContext): Prom
   };
 }
 
+/** The rows that the parameters are for, and '' wherever others may have a turn. */
 function* matching(
   tables: readonly RouteTable[],
   params: ApiParams,
   hitsOf: Awaited<ReturnType<AdminContext['routeHits']>>,
-): Generator<Found> {
+): Generator<Found | ''> {
   const [config, host, shadowed] = ['route_config', 'virtual_host', 'shadowed'].map((name) =>
     params.text(name),
   );
@@ -44,7 +49,7 @@ function* matching(
     let counted = 0;
     for (const [place, row] of rows.entries()) {
       const hits = row.place === undefined ? (counts?.[counted++] ?? 0) : undefined;
-      order++;
+      if (++order % ROWS_PER_STEP === 0) yield '';
       if (config !== undefined && row.route_config !== config) continue;
       if (host !== undefined && row.virtual_host !== host) continue;
       if (shadowed !== undefined && (row.shadowed_by !== undefined) !== (shadowed === 'true')) continue;
@@ -55,11 +60,15 @@ function* matching(
 }
 
 /** Of fifty thousand that come in their order, only those of the page are kept. */
-function pageInOrder(found: Iterable<Found>, params: ApiParams): Page<Found> {
+function* pageInOrder(found: Iterable<Found | ''>, params: ApiParams): Steps<Page<Found>> {
   const [offset, limit] = [params.integer('offset'), params.integer('limit')];
   const items: Found[] = [];
   let total = 0;
   for (const each of found) {
+    if (each === '') {
+      yield each;
+      continue;
+    }
     if (total >= offset && items.length < limit) items.push(each);
     total++;
   }
