@@ -17,6 +17,12 @@ const FILE_TIMEOUT_MS = 240_000;
 /** Of what a failed file has written, this much is shown at most. */
 const OUTPUT_CHARS = 20_000;
 
+/**
+ * So few files that fail are tried once more, alone: what a busy machine upset passes then, and is told all the same. More than
+ * that is no accident.
+ */
+const TRIED_AGAIN = 5;
+
 interface Counts {
   passed: number;
   failed: number;
@@ -57,44 +63,67 @@ async function runTests(only: readonly string[]): Promise<void> {
     cwd: ROOT,
   });
   const files = (only.length > 0 ? [...only] : found.sort()).map((file) => path.resolve(ROOT, file));
-  const stream = run({
-    files,
-    cwd: ROOT,
-    concurrency: Math.min(CONCURRENCY, availableParallelism()),
-    timeout: FILE_TIMEOUT_MS,
-  });
+  const results = await runFiles(files, Math.min(CONCURRENCY, availableParallelism()));
+  const failed = [...results].filter(([, result]) => result.failed > 0).map(([file]) => file);
+  if (failed.length > 0 && failed.length <= TRIED_AGAIN) {
+    for (const [file, result] of await runFiles(failed, 1)) {
+      results.set(file, result);
+      if (result.failed === 0)
+        console.log(`↻ ${path.relative(ROOT, file)} failed beside others and passes alone: see above\n`);
+    }
+  }
   const skips = new Map<string, number>();
-  const failedFiles = new Set<string>();
-  stream.on('test:pass', (data: EventData.TestPass) => {
-    if (data.skip !== undefined) {
-      counts.skipped++;
-      const why = typeof data.skip === 'string' ? data.skip : data.name;
-      skips.set(why, (skips.get(why) ?? 0) + 1);
-    } else if (data.details.type !== 'suite') counts.passed++;
+  for (const result of results.values()) {
+    counts.passed += result.passed;
+    counts.failed += result.failed;
+    counts.skipped += result.skips.length;
+    for (const why of result.skips) skips.set(why, (skips.get(why) ?? 0) + 1);
+  }
+  for (const [why, count] of skips) console.log(`﹣ ${count} skipped: ${why}`);
+}
+
+/** What came of a file's tests. */
+interface FileResult {
+  passed: number;
+  failed: number;
+  /** Why each skipped test was. */
+  readonly skips: string[];
+  /** What it wrote, the end of it. */
+  output: string;
+}
+
+/** Runs files, so many at a time, and prints what fails. By absolute path. */
+async function runFiles(files: readonly string[], concurrency: number): Promise<Map<string, FileResult>> {
+  const results = new Map<string, FileResult>();
+  const resultOf = (file = ''): FileResult => {
+    let result = results.get(file);
+    if (result === undefined) results.set(file, (result = { passed: 0, failed: 0, skips: [], output: '' }));
+    return result;
+  };
+  const stream = run({ files, cwd: ROOT, concurrency, timeout: FILE_TIMEOUT_MS });
+  stream.on('test:pass', ({ file, skip, name, details }: EventData.TestPass) => {
+    if (skip !== undefined) resultOf(file).skips.push(typeof skip === 'string' ? skip : name);
+    else if (details.type !== 'suite') resultOf(file).passed++;
   });
-  stream.on('test:fail', (data: EventData.TestFail) => {
-    const { error, type } = data.details;
+  stream.on('test:fail', ({ file, line, name, details: { error, type } }: EventData.TestFail) => {
     // A suite fails because of its tests, and a file because of its suites: each is told once, where it happened.
     const cause = (error as Error & { readonly failureType?: string }).failureType;
     if (cause === 'subtestsFailed') return;
     if (type === 'suite' && cause === undefined) return;
-    counts.failed++;
-    failedFiles.add(path.relative(ROOT, data.file ?? ''));
-    const where = `${path.relative(ROOT, data.file ?? '')}:${data.line ?? 0}`;
+    resultOf(file).failed++;
+    const where = `${path.relative(ROOT, file ?? '')}:${line ?? 0}`;
     const reason = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : error.message;
-    console.log(`✖ ${where} ${data.name}\n${reason.replace(/^/gm, '    ')}\n`);
+    console.log(`✖ ${where} ${name}\n${reason.replace(/^/gm, '    ')}\n`);
   });
-  // What a file that failed has written may say why; the others would only drown it.
-  const written = new Map<string, string>();
   for (const event of ['test:stderr', 'test:stdout'] as const) {
     stream.on(event, ({ file, message }: EventData.TestStderr) => {
-      written.set(file, (written.get(file) ?? '').slice(-OUTPUT_CHARS) + message);
+      const result = resultOf(file);
+      result.output = result.output.slice(-OUTPUT_CHARS) + message;
     });
   }
   for await (const _ of stream);
-  for (const [file, text] of written) {
-    const name = path.relative(ROOT, file);
-    if (failedFiles.has(name)) console.log(`── ${name} wrote:\n${text}`);
-  }
-  for (const [why, count] of skips) console.log(`﹣ ${count} skipped: ${why}`);
+  // What a file that failed has written may say why; the others would only drown it.
+  for (const [file, { failed, output }] of results)
+    if (failed > 0 && output !== '') console.log(`── ${path.relative(ROOT, file)} wrote:\n${output}`);
+  return results;
 }
