@@ -17,7 +17,7 @@ const GENERATED = 300;
 /** Requests for each made-up policy. */
 const REQUESTS = 6;
 const SEED = 20261121;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 40_000;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -178,6 +178,27 @@ function policies(): Json {
   return { action: dice.of(['ALLOW', 'DENY', 'LOG']), policies: Object.fromEntries(entries) };
 }
 
+/** What is matched by other than patterns of text. */
+const CUSTOM: readonly (readonly [Json, Json])[] = [
+  [
+    {
+      '@type': `${MATCHING}network.v3.DynamicMetadataInput`,
+      filter: 'envoy.filters.http.rbac',
+      path: [{ key: 'first_shadow_engine_result' }],
+    },
+    {
+      '@type': `${TYPE}matching.input_matchers.metadata.v3.Metadata`,
+      value: { string_match: { exact: 'allowed' } },
+    },
+  ],
+  ...CONDITIONS.map((expr): readonly [Json, Json] => [
+    { '@type': 'type.googleapis.com/xds.type.matcher.v3.HttpAttributesCelMatchInput' },
+    {
+      '@type': 'type.googleapis.com/xds.type.matcher.v3.CelMatcher',
+      expr_match: { cel_expr_parsed: { expr } },
+    },
+  ]),
+];
 const INPUTS: readonly (() => readonly [Json, readonly Json[]])[] = [
   ...['role', ':path', ':method'].map((header_name) => (): readonly [Json, readonly Json[]] => [
     { '@type': 'type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput', header_name },
@@ -193,16 +214,21 @@ const INPUTS: readonly (() => readonly [Json, readonly Json[]])[] = [
 ];
 
 function matcher(): Json {
-  const matchers = Array.from({ length: 1 + dice.below(3) }, (_, i) => {
-    const [typed_config, values] = dice.of(INPUTS)();
-    return {
-      predicate: {
-        single_predicate: { input: { name: 'i', typed_config }, value_match: patternOf(dice.of(values)) },
-      },
-      on_match: action(`m${i}`),
-    };
-  });
+  const matchers = Array.from({ length: 1 + dice.below(3) }, (_, i) => ({
+    predicate: { single_predicate: dice.below(4) === 0 ? customMatch() : textMatch() },
+    on_match: action(`m${i}`),
+  }));
   return { matcher_list: { matchers }, ...(dice.below(2) === 0 && { on_no_match: action('else') }) };
+}
+
+function textMatch(): Json {
+  const [typed_config, values] = dice.of(INPUTS)();
+  return { input: { name: 'i', typed_config }, value_match: patternOf(dice.of(values)) };
+}
+
+function customMatch(): Json {
+  const [typed_config, matcher] = dice.of(CUSTOM);
+  return { input: { name: 'i', typed_config }, custom_match: { name: 'm', typed_config: matcher } };
 }
 
 /** Of a tree, where the engine must be said. */

@@ -1,41 +1,44 @@
 // What the match trees of access control may look at. Envoy: ActionValidationVisitor of source/extensions/filters/{http,network}/rbac.
 
-import type { HttpRequestHeaderMatchInput } from '../../../xds-protos/generated/envoy/type/matcher/v3.ts';
 import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
-import { decodeAny, typeUrlOf } from '../../../xds-protos/load.ts';
+import { typeNameOf, typeUrlOf } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
-import type { Address, SslConnectionInfo } from '../../api/stream_info.ts';
-import { headerName } from '../matcher/header_matcher.ts';
-import { latin1Of } from '../matcher/latin1.ts';
 import type { MatchInput } from '../matcher/match_predicate.ts';
-import type { RbacSite, RbacSubject } from './matchers.ts';
+import { compileHttpMatchInput, type HttpMatchingData } from '../router/http_match_inputs.ts';
+import type { RbacLayer, RbacSite, RbacSubject } from './matchers.ts';
 
-const PACKAGE = 'envoy.extensions.matching.common_inputs.';
-const FILTER_STATE_INPUT = `${PACKAGE}network.v3.FilterStateInput`;
-const HEADER_INPUT = 'envoy.type.matcher.v3.HttpRequestHeaderMatchInput';
-
-/** By name below PACKAGE. Undefined: not there. */
-const INPUTS: Readonly<Record<string, (subject: RbacSubject) => string | undefined>> = {
-  'network.v3.DestinationIPInput': ({ connection }) => connection.localAddress.ip || undefined,
-  'network.v3.DestinationPortInput': ({ connection }) => portOf(connection.localAddress),
-  'network.v3.SourceIPInput': ({ streamInfo }) => streamInfo.remoteAddress.ip || undefined,
-  'network.v3.SourcePortInput': ({ streamInfo }) => portOf(streamInfo.remoteAddress),
-  'network.v3.DirectSourceIPInput': ({ connection }) => connection.directRemoteAddress.ip || undefined,
-  'network.v3.ServerNameInput': ({ connection }) => connection.requestedServerName || undefined,
+const COMMON = 'envoy.extensions.matching.common_inputs.';
+const TLS_INPUTS = ['UriSan', 'DnsSan', 'Subject'].map((name) => `${COMMON}ssl.v3.${name}Input`);
+const CONNECTION_INPUTS = [
+  ...[
+    'DestinationIP',
+    'DestinationPort',
+    'SourceIP',
+    'SourcePort',
+    'DirectSourceIP',
+    'ServerName',
+    'FilterState',
+  ].map((name) => `${COMMON}network.v3.${name}Input`),
+  ...TLS_INPUTS,
+  `${COMMON}environment_variable.v3.Config`,
+];
+const ALLOWED: Readonly<Record<RbacLayer, readonly string[]>> = {
+  network: CONNECTION_INPUTS,
+  http: [
+    ...CONNECTION_INPUTS,
+    `${COMMON}network.v3.DynamicMetadataInput`,
+    'envoy.type.matcher.v3.HttpRequestHeaderMatchInput',
+    'xds.type.matcher.v3.HttpAttributesCelMatchInput',
+  ],
 };
-const TLS_INPUTS: Readonly<Record<string, (ssl: SslConnectionInfo) => string>> = {
-  'ssl.v3.UriSanInput': ({ uriSanPeer }) => uriSanPeer.join(','),
-  'ssl.v3.DnsSanInput': ({ dnsSanPeer }) => dnsSanPeer.join(','),
-  'ssl.v3.SubjectInput': ({ subjectPeer }) => subjectPeer,
+const REFUSAL: Readonly<Record<RbacLayer, string>> = {
+  network: 'RBAC network filter cannot match',
+  http: 'RBAC HTTP filter cannot match on',
 };
 
 /** What a tree has asked for in vain: from there on it comes to nothing, and not to `on_no_match` either. */
 export interface Unavailable {
   tls: boolean;
-}
-
-function portOf({ ip, port }: Address): string | undefined {
-  return ip === '' ? undefined : String(port);
 }
 
 /** Notes in `unavailable` what was asked for in vain. Throws ConfigError. */
@@ -45,41 +48,33 @@ export function compileRbacInput(
   unavailable: Unavailable,
   path: string,
 ): MatchInput<RbacSubject> {
-  const where = at(path, 'typed_config');
-  if (config.typed_config === undefined) throw new ConfigError(where, 'value is required');
-  const { typeName, message } = decodeAny(config.typed_config, where);
-  if (typeName === HEADER_INPUT && layer === 'http') {
-    const header = headerName((message as unknown as HttpRequestHeaderMatchInput).header_name);
-    return { name: `header ${header}`, get: ({ headers }) => headers?.getAll(header) };
+  const typeName = typeNameOf(config.typed_config?.type_url ?? '');
+  if (config.typed_config !== undefined && !ALLOWED[layer].includes(typeName)) {
+    const reason = `requirement violation while creating RBAC match tree: INVALID_ARGUMENT: ${REFUSAL[layer]}`;
+    throw new ConfigError(at(path, 'typed_config'), `${reason} '${typeUrlOf(typeName)}'`);
   }
-  if (typeName === FILTER_STATE_INPUT) {
-    const key = String(message.key);
-    return {
-      name: `filter state ${key}`,
-      get: ({ streamInfo }) => latin1(streamInfo.filterState.get(key)?.serializeAsString()),
-    };
-  }
-  const short = typeName.startsWith(PACKAGE) ? typeName.slice(PACKAGE.length) : '';
-  const name = typeName.slice(typeName.lastIndexOf('.') + 1, -'Input'.length);
-  const ofTls = TLS_INPUTS[short];
-  if (ofTls !== undefined) {
-    const get = ({ connection: { ssl } }: RbacSubject): string | undefined => {
-      if (ssl === undefined) unavailable.tls = true;
-      return ssl && latin1(ofTls(ssl) || undefined);
-    };
-    return { name, get };
-  }
-  const get = INPUTS[short];
-  if (get === undefined) {
-    const filter = layer === 'http' ? 'HTTP' : 'network';
-    throw new ConfigError(
-      where,
-      `requirement violation while creating RBAC match tree: INVALID_ARGUMENT: RBAC ${filter} filter cannot match on '${typeUrlOf(typeName)}'`,
-    );
-  }
-  return { name, get: (data) => latin1(get(data)) };
+  const input = ofSubject(compileHttpMatchInput(config, path));
+  if (!TLS_INPUTS.includes(typeName)) return input;
+  return {
+    name: input.name,
+    get(subject) {
+      if (subject.connection.ssl === undefined) unavailable.tls = true;
+      return input.get(subject);
+    },
+  };
 }
 
-function latin1(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : latin1Of(text);
+/** The inputs of a connection do not look at headers, which it has none of. */
+function ofSubject(input: MatchInput<HttpMatchingData>): MatchInput<RbacSubject> {
+  const data = ({ headers, streamInfo }: RbacSubject): HttpMatchingData => ({
+    headers: headers as HttpMatchingData['headers'],
+    info: streamInfo,
+  });
+  const { metadata, attributes } = input;
+  return {
+    name: input.name,
+    get: (subject) => input.get(data(subject)),
+    ...(metadata && { metadata: (subject: RbacSubject) => metadata(data(subject)) }),
+    ...(attributes && { attributes: (subject: RbacSubject) => attributes(data(subject)) }),
+  };
 }

@@ -81,7 +81,7 @@ test('what the layer does not have is refused', () => {
   const tree = (input: object) => ({ matcher_list: { matchers: [on(input, { exact: 'x' }, action('a'))] } });
   const source = { '@type': `${COMMON}network.v3.SourceTypeInput` };
   assert.throws(() => engine(tree(source)), /RBAC HTTP filter cannot match on/);
-  assert.throws(() => engine(tree(HEADER), 'network'), /RBAC network filter cannot match on/);
+  assert.throws(() => engine(tree(HEADER), 'network'), /RBAC network filter cannot match 'type/);
 });
 
 test('evaluate and explain agree', () => {
