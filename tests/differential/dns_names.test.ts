@@ -98,6 +98,56 @@ compare('names with few dots are searched for first', { ...DOMAIN, RES_OPTIONS: 
 compare('no_default_search_domain', DOMAIN, { dns_resolver_options: { no_default_search_domain: true } });
 compare('filter_unroutable_families', DOMAIN, { ...SEARCH, filter_unroutable_families: true });
 
+test('use_tcp_for_dns_lookups', { skip, timeout: 60_000 }, async () => {
+  const server = await FakeDnsServer.start({
+    'a.test': ['127.0.0.1', '127.0.0.2', '::1', '2001:db8::1'],
+    'broken.test': 'fail',
+  });
+  await server.listenOnTcp();
+  const outcomes: object[] = [];
+  const resolver = server.resolver({ dns_resolver_options: { use_tcp_for_dns_lookups: true } });
+  const names = ['a.test', 'nobody.test', 'broken.test'];
+  try {
+    for (const command of [[ENVOY_BIN!], PILOTFISH]) {
+      server.questions.length = 0;
+      server.overTcp = 0;
+      const clusters = names.map((name) => ({
+        name,
+        connect_timeout: '1s',
+        type: 'STRICT_DNS',
+        dns_lookup_family: 'ALL',
+        dns_refresh_rate: '1000s',
+        typed_dns_resolver_config: resolver,
+        load_assignment: {
+          cluster_name: name,
+          endpoints: [
+            {
+              lb_endpoints: [
+                { endpoint: { address: { socket_address: { address: name, port_value: 80 } } } },
+              ],
+            },
+          ],
+        },
+      }));
+      const proxy = await EnvoyProcess.start({ static_resources: { clusters } }, command);
+      try {
+        const text = await (await fetch(`${proxy.admin}/clusters`)).text();
+        const hosts = text.split('\n').filter((line) => line.includes('::cx_total::'));
+        const stats = await (
+          await fetch(`${proxy.admin}/stats?filter=update_(success|failure|no_rebuild)`)
+        ).text();
+        outcomes.push({ hosts: hosts.sort(), questions: [...new Set(server.questions)].sort(), stats });
+        assert.equal(server.overTcp, server.questions.length);
+      } finally {
+        await proxy.stop();
+      }
+    }
+  } finally {
+    server.close();
+  }
+  assert.deepEqual(outcomes[1], outcomes[0]);
+});
+
 test('rotate_nameservers: each of the servers is asked', { skip, timeout: 60_000 }, async () => {
   const others = await Promise.all([0, 1].map(() => FakeDnsServer.start({ one: ['127.0.0.1'] })));
   const ports = others.map(({ port }) => port);

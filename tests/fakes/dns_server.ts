@@ -1,7 +1,7 @@
-// A DNS server on loopback over UDP: answers A and AAAA questions from a table that tests change, and counts the questions.
+// A DNS server on loopback over UDP, and over TCP where that is asked for: answers A and AAAA questions from a table that tests change, and counts the questions.
 
 import { createSocket, type Socket } from 'node:dgram';
-import { isIPv4 } from 'node:net';
+import net, { isIPv4 } from 'node:net';
 
 const TYPE_A = 1;
 const TYPE_AAAA = 28;
@@ -15,6 +15,9 @@ export class FakeDnsServer {
   ttl = 1;
   /** `A name` and `AAAA name`, in the order they came. */
   readonly questions: string[] = [];
+  /** How many of them came over TCP. */
+  overTcp = 0;
+  #tcp: net.Server | undefined;
   readonly #socket: Socket;
 
   private constructor(socket: Socket) {
@@ -32,6 +35,28 @@ export class FakeDnsServer {
     const server = new FakeDnsServer(socket);
     for (const [name, record] of Object.entries(records)) server.records.set(name, record);
     return server;
+  }
+
+  /** Takes questions over TCP, too, on the same port. */
+  async listenOnTcp(): Promise<void> {
+    this.#tcp = net.createServer((socket) => {
+      let received = Buffer.alloc(0);
+      socket.on('error', () => undefined);
+      socket.on('data', (bytes: Buffer) => {
+        received = Buffer.concat([received, bytes]);
+        while (received.length > 2 && received.length >= 2 + received.readUInt16BE(0)) {
+          const end = 2 + received.readUInt16BE(0);
+          const answer = this.#answer(received.subarray(2, end));
+          this.overTcp++;
+          received = received.subarray(end);
+          if (answer === undefined) continue;
+          const length = Buffer.alloc(2);
+          length.writeUInt16BE(answer.length);
+          socket.write(Buffer.concat([length, answer]));
+        }
+      });
+    });
+    await new Promise<void>((resolve) => this.#tcp!.listen(this.port, '127.0.0.1', resolve));
   }
 
   get port(): number {
@@ -56,6 +81,7 @@ export class FakeDnsServer {
   }
 
   close(): void {
+    this.#tcp?.close();
     this.#socket.close();
   }
 

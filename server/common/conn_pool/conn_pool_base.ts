@@ -81,6 +81,7 @@ export abstract class ConnPoolBase implements HttpConnPool {
     if (!resources.tryAcquirePendingRequest()) {
       values[base + STAT.upstream_rq_pending_overflow]++;
       callbacks.onPoolFailure('Overflow', '', undefined);
+      this.checkEmpty();
       return undefined;
     }
     values[base + STAT.upstream_rq_pending_total]++;

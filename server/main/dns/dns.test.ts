@@ -122,19 +122,9 @@ describe('settings', () => {
   });
 
   const refused: [object, RegExp][] = [
-    [{ use_tcp_for_dns_lookups: true }, /^use_tcp_for_dns_lookups: DNS lookups over TCP/],
     [
       { dns_failure_refresh_rate: { base_interval: '2s', max_interval: '1s' } },
       /max_interval >= base_interval/,
-    ],
-    [
-      {
-        typed_dns_resolver_config: {
-          name: 'x',
-          typed_config: { '@type': CARES, dns_resolver_options: { use_tcp_for_dns_lookups: true } },
-        },
-      },
-      /use_tcp_for_dns_lookups: DNS lookups over TCP are not supported/,
     ],
     [
       {
@@ -151,6 +141,20 @@ describe('settings', () => {
       assert.throws(() => compileDns(cluster(more), ''), { message }));
   }
 
+  for (const json of [
+    { use_tcp_for_dns_lookups: true },
+    { dns_resolution_config: { dns_resolver_options: { use_tcp_for_dns_lookups: true } } },
+    {
+      typed_dns_resolver_config: {
+        name: 'x',
+        typed_config: { '@type': CARES, dns_resolver_options: { use_tcp_for_dns_lookups: true } },
+      },
+    },
+  ])
+    test(`over TCP: ${Object.keys(json)[0]}`, () => {
+      assert.equal(compileDns(cluster(json)).resolver.tcp, true);
+      assert.equal(compileDns(cluster({})).resolver.tcp, false);
+    });
   test('LOGICAL_DNS has exactly one host', () => {
     const none = cluster({ type: 'LOGICAL_DNS', load_assignment: { cluster_name: 'c' } });
     assert.throws(

@@ -5,7 +5,6 @@ import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster
 import type {
   Address,
   DnsResolutionConfig,
-  DnsResolverOptions,
   TypedExtensionConfig,
 } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import type { DnsLookupFamily } from '../../../xds-protos/generated/envoy/extensions/clusters/common/dns/v3.ts';
@@ -121,7 +120,6 @@ export function resolverSettings(
   { family, ttl, typed, resolution, resolvers, useTcp }: ResolverFields,
   path: string,
 ): ResolverSettings {
-  if (useTcp) throw tcp(at(path, 'use_tcp_for_dns_lookups'));
   const base = {
     family,
     ttl,
@@ -130,21 +128,22 @@ export function resolverSettings(
     search: true,
     rotate: false,
     filterUnroutable: false,
+    tcp: false,
   };
   if (typed !== undefined) return typedSettings(typed, base, at(path, 'typed_dns_resolver_config'));
   if (resolution !== undefined) {
     const where = at(path, 'dns_resolution_config');
     const options = resolution.dns_resolver_options;
-    checkOptions(options, at(where, 'dns_resolver_options'));
     const search = options?.no_default_search_domain !== true;
     return {
       ...base,
       search,
+      tcp: options?.use_tcp_for_dns_lookups === true,
       servers: servers(resolution.resolvers, at(where, 'resolvers')),
       fallback: false,
     };
   }
-  return { ...base, servers: servers(resolvers, at(path, 'dns_resolvers')), fallback: false };
+  return { ...base, tcp: useTcp, servers: servers(resolvers, at(path, 'dns_resolvers')), fallback: false };
 }
 
 function typedSettings(
@@ -166,7 +165,6 @@ function typedSettings(
   const where = at(path, 'typed_config');
   const cares = decodeAny(config.typed_config!, where).message as unknown as CaresDnsResolverConfig;
   rejectOtherFields(cares, CARES_FIELDS, where);
-  checkOptions(cares.dns_resolver_options, at(where, 'dns_resolver_options'));
   return {
     ...base,
     servers: servers(cares.resolvers, at(where, 'resolvers')),
@@ -176,15 +174,8 @@ function typedSettings(
     search: cares.dns_resolver_options?.no_default_search_domain !== true,
     rotate: cares.rotate_nameservers,
     filterUnroutable: cares.filter_unroutable_families,
+    tcp: cares.dns_resolver_options?.use_tcp_for_dns_lookups === true,
   };
-}
-
-function checkOptions(options: DnsResolverOptions | undefined, path: string): void {
-  if (options?.use_tcp_for_dns_lookups) throw tcp(at(path, 'use_tcp_for_dns_lookups'));
-}
-
-function tcp(path: string): ConfigError {
-  return new ConfigError(path, 'DNS lookups over TCP are not supported');
 }
 
 /** Throws ConfigError for a number without a name. */

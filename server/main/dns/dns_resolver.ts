@@ -1,7 +1,7 @@
 // Resolves names with the families and resolvers a cluster asks for. Names in /etc/hosts and literal addresses are
 // understood, as c-ares does for Envoy (source/extensions/network/dns_resolver/cares/dns_impl.cc).
 
-import { lookup, type Resolver } from 'node:dns/promises';
+import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isSecretName, localAddresses } from './local_names.ts';
@@ -26,6 +26,8 @@ export interface ResolverSettings {
   readonly rotate: boolean;
   /** Ask for no addresses of a family that no interface has one of. */
   readonly filterUnroutable: boolean;
+  /** Ask over TCP alone. */
+  readonly tcp: boolean;
 }
 
 export interface Resolution {
@@ -65,9 +67,9 @@ export class DnsResolver {
 
   constructor(settings: ResolverSettings) {
     this.#settings = settings;
-    const { servers, fallback, ttl, search, rotate } = settings;
+    const { servers, fallback, ttl, search, rotate, tcp } = settings;
     this.#search = search ? systemSearchList() : NO_SEARCH;
-    if ((servers.length > 0 && !fallback) || ttl || !search || rotate)
+    if ((servers.length > 0 && !fallback) || ttl || !search || rotate || tcp)
       this.#servers = new NameServers(settings);
   }
 
@@ -124,7 +126,7 @@ export class DnsResolver {
     let found = NO_RECORDS;
     if (isSecretName(name)) return found;
     for (const each of searchedNames(name, this.#search)) {
-      found = await this.#each(families, (family) => this.#records(servers.resolver, each, family));
+      found = await this.#each(families, (family) => this.#records(servers, each, family));
       if (found.addresses.length > 0) break;
     }
     return found;
@@ -142,11 +144,8 @@ export class DnsResolver {
     return { addresses: found.map(({ address }) => address), ttlMs: undefined, details: '' };
   }
 
-  async #records(resolver: Resolver, name: string, family: 4 | 6): Promise<Resolution> {
-    const records =
-      family === 4
-        ? await resolver.resolve4(name, { ttl: true })
-        : await resolver.resolve6(name, { ttl: true });
+  async #records(servers: NameServers, name: string, family: 4 | 6): Promise<Resolution> {
+    const records = await servers.ask(name, family);
     const ttl = Math.min(...records.map((record) => record.ttl));
     return {
       addresses: records.map((record) => record.address),
