@@ -7,6 +7,8 @@ export interface Walk {
   readonly path: string;
   /** Of a recorded mesh; else of the demo under traffic. */
   readonly mesh?: true;
+  /** For its picture: of a proxy to which more has happened. */
+  readonly troubled?: true;
   /** For its picture: what comes with time. */
   readonly waitMs?: number;
 }
@@ -34,8 +36,8 @@ export const WALKS: readonly Walk[] = [
   { name: 'config', path: '/config' },
   { name: 'config-version', path: '/config?id=1' },
   { name: 'config-resource', path: '/config?kind=route&name=demo&format=json' },
-  { name: 'xds', path: '/xds' },
-  { name: 'secrets', path: '/secrets' },
+  { name: 'xds', path: '/xds', troubled: true },
+  { name: 'secrets', path: '/secrets', troubled: true },
   { name: 'runtime', path: '/runtime' },
   { name: 'runtime-connections', path: '/runtime?view=connections' },
   { name: 'runtime-flags', path: '/runtime?view=flags' },

@@ -10,6 +10,7 @@ import { DemoUnderTraffic } from './demo_under_traffic.ts';
 import { RecordedMesh } from './recorded_mesh.ts';
 import { WALKS } from './screens.ts';
 import { smallPng } from './small_png.ts';
+import { Troubles } from './troubles.ts';
 
 /** ms of traffic before the first picture, so that charts have a past. */
 const PAST_MS = Number(process.env['PAST_MS'] ?? 60_000);
@@ -23,15 +24,19 @@ const THEMES = (process.env['THEMES'] ?? 'light,dark').split(',') as Scheme[];
 const [directory = 'docs/screenshots', ...only] = process.argv.slice(2);
 mkdirSync(directory, { recursive: true });
 await buildDashboard();
-const [demo, mesh] = await Promise.all([DemoUnderTraffic.start(), RecordedMesh.start()]);
+const [demo, mesh, troubles] = await Promise.all([
+  DemoUnderTraffic.start(),
+  RecordedMesh.start(),
+  Troubles.start(),
+]);
 const browser = await launch();
 try {
   await sleep(PAST_MS);
-  for (const { name, path: screen, mesh: ofMesh, waitMs = RATES_MS } of WALKS) {
+  for (const { name, path: screen, mesh: ofMesh, troubled, waitMs = RATES_MS } of WALKS) {
     if (only.length > 0 && !only.includes(name)) continue;
     for (const scheme of THEMES) {
       for (const size of ['desktop', 'phone'] as const) {
-        const { url } = ofMesh ? mesh : demo;
+        const { url } = ofMesh ? mesh : troubled ? troubles : demo;
         const watched = await openPage(browser, new URL(url).origin, size, scheme);
         await openScreen(watched, `${url}${screen}`);
         // A second look: rates need two.
@@ -45,5 +50,5 @@ try {
   }
 } finally {
   await browser.close();
-  await Promise.all([demo.stop(), mesh.stop()]);
+  await Promise.all([demo.stop(), mesh.stop(), troubles.stop()]);
 }

@@ -165,7 +165,12 @@ function Table<Row>({ rows, onRange, resetKey, ...props }: TableProps<Row>) {
       // What scrolls must be reached by keyboard.
       tabIndex={link === undefined ? 0 : undefined}
     >
-      <table className="table" role="table" aria-label={label} aria-rowcount={rows.total + 1}>
+      <table
+        className={columns.some(({ width }) => width === 12) ? 'table' : 'table table-even'}
+        role="table"
+        aria-label={label}
+        aria-rowcount={rows.total + 1}
+      >
         <thead role="rowgroup">
           <tr role="row" aria-rowindex={1}>
             {columns.map((column) => (

@@ -86,7 +86,13 @@ function StatList() {
 }
 
 function Value({ stat: { kind, value } }: { stat: StatRow }) {
-  return kind === 'histogram' ? <span className="quiet">{count(value)} samples</span> : count(value);
+  if (kind !== 'histogram') return count(value);
+  return (
+    <span className="quiet">
+      {count(value)}
+      <span className="from-medium"> samples</span>
+    </span>
+  );
 }
 
 function Pin({
