@@ -35,6 +35,7 @@ export const ALL_EXTENSIONS: readonly Extension[] = [
   listed('envoy.filters.http', 'envoy.filters.http.peer_metadata', ['io.istio.http.peer_metadata.Config'], () => require('./filters/http/peer_metadata/config.ts').peerMetadataFactory),
   listed('envoy.filters.http', 'envoy.filters.http.rbac', ['envoy.extensions.filters.http.rbac.v3.RBAC'], () => require('./filters/http/rbac/config.ts').httpRbacFactory, ['envoy.extensions.filters.http.rbac.v3.RBACPerRoute']),
   listed('envoy.filters.http', 'envoy.filters.http.router', ['envoy.extensions.filters.http.router.v3.Router'], () => require('./filters/http/router/config.ts').routerFactory),
+  listed('envoy.filters.http', 'envoy.filters.http.set_metadata', ['envoy.extensions.filters.http.set_metadata.v3.Config'], () => require('./filters/http/set_metadata/config.ts').setMetadataFactory),
   listed('envoy.filters.http', 'envoy.filters.http.stateful_session', ['envoy.extensions.filters.http.stateful_session.v3.StatefulSession'], () => require('./filters/http/stateful_session/config.ts').statefulSessionFactory, ['envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute']),
   listed('envoy.filters.http', 'envoy.filters.http.istio_stats', ['stats.PluginConfig'], () => require('./filters/http/stats/config.ts').istioStatsFactory),
   listed('envoy.filters.listener', 'envoy.filters.listener.http_inspector', ['envoy.extensions.filters.listener.http_inspector.v3.HttpInspector'], () => require('./filters/listener/http_inspector/config.ts').httpInspectorFactory),

@@ -82,6 +82,31 @@ const weighted = (more: Json, action: Json = {}): Scenario['action'] => ({
   },
   ...action,
 });
+/** Puts a text that can be hashed into the filter state `my.key`. */
+const hashable = (inline_string: string): Json => ({
+  name: 'set_filter_state',
+  typed_config: {
+    '@type': `${TYPE}filters.network.set_filter_state.v3.Config`,
+    on_new_connection: [
+      {
+        object_key: 'my.key',
+        factory_key: 'envoy.hashable_string',
+        format_string: { text_format_source: { inline_string } },
+      },
+    ],
+  },
+});
+const hashedState = (value: string): Scenario => ({
+  name: `the hash policy of filter state: ${value}`,
+  networkFilters: [
+    hashable(value),
+    manager({
+      match: { prefix: '/' },
+      route: weighted({ use_hash_policy: true }, { hash_policy: [{ filter_state: { key: 'my.key' } }] }),
+    }),
+  ],
+  connections: [[get('/'), get('/')]],
+});
 const NUMBERS = ['0', '29', '30', '99', '100', '129', '130', '18446744073709551615'];
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'];
 
@@ -287,6 +312,7 @@ export const ROUTE_MATCH_CASES: readonly Scenario[] = [
     ),
     connections: [NAMES.flatMap((value) => [get('/', `x-user: ${value}`), get(`/?q=${value}`)])],
   },
+  ...['a', 'b', 'c', 'd', 'e', '', '10.0.0.1', '\u00e9'].map(hashedState),
   {
     name: 'weighted clusters of which one has all weight in the runtime',
     action: {

@@ -8,6 +8,7 @@ import { DIRECT_RESPONSE_CASES, FORMAT_REWRITE_CASES } from './proxy_direct_resp
 import { HEDGE_CASES } from './proxy_hedge_cases.ts';
 import { INTERNAL_REDIRECT_CASES } from './proxy_internal_redirect_cases.ts';
 import { MATCH_TREE_CASES } from './proxy_match_tree_cases.ts';
+import { METADATA_CASES } from './proxy_metadata_cases.ts';
 import { OPERATOR_CASES } from './proxy_operator_cases.ts';
 import { RETRY_CASES } from './proxy_retry_cases.ts';
 import { ROUTE_MATCH_CASES } from './proxy_route_match_cases.ts';
@@ -27,3 +28,4 @@ compareProxies('rewrites by a format', FORMAT_REWRITE_CASES);
 compareProxies('hedged requests', HEDGE_CASES);
 compareProxies('filter chains by a matcher tree', CHAIN_MATCHER_CASES);
 compareProxies('operators of logs and headers', OPERATOR_CASES);
+compareProxies('dynamic metadata that is set', METADATA_CASES);

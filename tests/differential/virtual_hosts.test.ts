@@ -101,12 +101,18 @@ class VirtualHostServer {
   }
 }
 
+const SET_METADATA = {
+  '@type': `${FILTERS}http.set_metadata.v3.Config`,
+  metadata: [{ metadata_namespace: 'n', value: { a: { b: 'set' } } }],
+};
+
 function listener(name: string, routes: object): object {
   const typed_config = {
     '@type': `${FILTERS}network.http_connection_manager.v3.HttpConnectionManager`,
     stat_prefix: name,
     ...routes,
     http_filters: [
+      { name: 'set_metadata', typed_config: SET_METADATA },
       { name: 'on_demand', typed_config: { '@type': `${FILTERS}http.on_demand.v3.OnDemand` } },
       { name: 'router', typed_config: { '@type': `${FILTERS}http.router.v3.Router` } },
     ],
@@ -323,6 +329,21 @@ describe('virtual hosts by VHDS', { skip: SKIP }, () => {
     answer('r/only.com', { name: 'r/only', aliases: ['r/only.com'], host: only });
     assert.equal(await compare((side) => side.ask('only.com')), '404 ');
     assert.equal(await compare((side) => side.ask('only.com')), '404 ');
+  });
+
+  test('routes by dynamic metadata that is there', async () => {
+    const by = (exact: string): object => {
+      const path = [{ key: 'a' }, { key: 'b' }];
+      const value = { string_match: { exact } };
+      return { prefix: '/', dynamic_metadata: [{ filter: 'n', path, value }] };
+    };
+    const answers = ['other', 'set'].map((text) => ({
+      match: by(text),
+      direct_response: { status: 200, body: { inline_string: `metadata ${text}` } },
+    }));
+    const metadata = { name: 'r/metadata', domains: ['metadata.com'], routes: answers };
+    answer('r/metadata.com', { name: 'r/metadata', aliases: ['r/metadata.com'], host: metadata });
+    assert.equal(await compare((side) => side.ask('metadata.com')), '200 metadata set');
   });
 
   test('an update, a removal', async () => {
