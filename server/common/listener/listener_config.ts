@@ -17,7 +17,6 @@ import { rejectOtherFields } from '../config/handled_fields.ts';
 import { xxHash64All } from '../hash/xx_hash_64.ts';
 import { parseAddress } from '../network/address.ts';
 import { compileFilterChainMatch, type FilterChainMatcher } from '../network/filter_chain_match.ts';
-import { compileFilterChainMatcher } from '../network/filter_chain_matcher.ts';
 import type { TcpKeepalive } from '../network/tcp_keepalive.ts';
 import { type FilterMetadata, filterMetadata } from '../upstream/metadata.ts';
 import { DrainState } from './drain_state.ts';
@@ -238,8 +237,13 @@ function compileChains(
   const matcher =
     tree === undefined
       ? compileFilterChainMatch(entries, fallback, path)
-      : compileFilterChainMatcher(tree, entries, fallback, context, path);
+      : filterChainMatcher().compileFilterChainMatcher(tree, entries, fallback, context, path);
   return { all, matcher };
+}
+
+/** Loaded with the first listener that has a tree. */
+function filterChainMatcher(): typeof import('../network/filter_chain_matcher.ts') {
+  return require('../network/filter_chain_matcher.ts');
 }
 
 /** Chains with equal keys are the same. */

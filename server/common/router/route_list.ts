@@ -1,11 +1,15 @@
 // Routes in their order; the first that matches wins. A short list is walked, a long one has an index.
 // Envoy: getRouteFromRoutes in source/common/router/config_impl.cc.
 
+import { createRequire } from 'node:module';
 import type { RequestHeaderMap } from '../../api/http/header_map.ts';
 import type { ExplainNode } from '../../api/router.ts';
 import type { StreamInfo } from '../../api/stream_info.ts';
 import type { CompiledRoute, RouteRule } from './route.ts';
-import { RouteIndex } from './route_index.ts';
+import type { RouteIndex } from './route_index.ts';
+
+// Loaded with the first long list.
+const require = createRequire(import.meta.url);
 
 /** Shorter lists are walked faster than an index is asked. */
 const INDEX_FROM = 16;
@@ -23,7 +27,7 @@ export class RouteList {
     this.rules = rules;
     this.place = place;
     const isLong = rules.length >= INDEX_FROM;
-    this.index = isLong ? new RouteIndex(rules.map(({ match }) => match)) : undefined;
+    this.index = isLong ? indexOf(rules) : undefined;
     this.routes = isLong ? rules.map(({ route }) => route) : undefined;
     Object.freeze(this);
   }
@@ -65,4 +69,9 @@ export class RouteList {
     }
     return nodes;
   }
+}
+
+function indexOf(rules: readonly RouteRule[]): RouteIndex {
+  const { RouteIndex } = require('./route_index.ts') as typeof import('./route_index.ts');
+  return new RouteIndex(rules.map(({ match }) => match));
 }

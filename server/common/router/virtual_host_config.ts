@@ -1,6 +1,7 @@
 // Compiles a VirtualHost, and keeps what each level of a RouteConfiguration hands down to the next one.
 // Envoy: CommonConfigImpl and CommonVirtualHostImpl in source/common/router/config_impl.cc.
 
+import { createRequire } from 'node:module';
 import type {
   ClusterSpecifierPlugin,
   RouteConfiguration,
@@ -9,17 +10,18 @@ import type {
   VirtualHost as VirtualHostProto,
 } from '../../../xds-protos/generated/envoy/config/route/v3.ts';
 import type { TypedExtensionConfig } from '../../../xds-protos/generated/xds/core/v3.ts';
+import type { Matcher } from '../../../xds-protos/generated/xds/type/matcher/v3.ts';
 import { decodeAny } from '../../../xds-protos/load.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { RateLimitPolicy } from '../../api/rate_limit.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { RetryPolicy, ShadowPolicy } from '../../api/router.ts';
-import { compileMatchTree } from '../matcher/match_tree.ts';
+import type { MatchTree } from '../matcher/match_tree.ts';
 import { DEFAULT_MAX_DIRECT_RESPONSE_BODY_SIZE_BYTES, SSL_REDIRECT } from './direct_response.ts';
 import { checkFields } from './handled_fields.ts';
 import { compileHeaderParser, type HeaderParser } from './header_parser.ts';
 import { compileHedgePolicy } from './hedge_policy.ts';
-import { compileRouteMatchInput, refuseKeepMatching } from './http_match_inputs.ts';
+import type { HttpMatchingData } from './http_match_inputs.ts';
 import { type PlainStruct, plainMetadata } from './metadata.ts';
 import { compilePerFilterConfigs, type PerFilterConfigs } from './per_filter_config.ts';
 import { compileRateLimits } from './rate_limits.ts';
@@ -31,6 +33,9 @@ import { RouteList } from './route_list.ts';
 import { compileShadowPolicies } from './shadow_policy.ts';
 import { VirtualClusters } from './virtual_cluster.ts';
 import { VirtualHost } from './virtual_host.ts';
+
+// Few virtual hosts have a match tree: loaded with the first.
+const require = createRequire(import.meta.url);
 
 /** What the RouteConfiguration itself says. */
 export interface GlobalScope {
@@ -145,19 +150,7 @@ export function compileVirtualHost(
     },
     SSL_REDIRECT,
   );
-  const matcher =
-    config.matcher &&
-    compileMatchTree(
-      config.matcher,
-      {
-        input: compileRouteMatchInput,
-        checkOnMatch: refuseKeepMatching,
-        context,
-        action: (action, where) =>
-          compileRouteAction(action, scope, context, where, where.slice(path.length + 1)),
-      },
-      at(path, 'matcher'),
-    );
+  const matcher = config.matcher && compileMatcher(config.matcher, scope, context, path);
   const routes = new RouteList(
     config.routes.map((route, i) => {
       const cell = global.hits === NO_HITS ? 0 : place + i;
@@ -203,6 +196,30 @@ function compileScope(
     rateLimits: compileRateLimits(config.rate_limits, context, at(path, 'rate_limits')),
     entries: new Map(),
   };
+}
+
+/** Throws ConfigError. `path` is the virtual host's. */
+function compileMatcher(
+  matcher: Matcher,
+  scope: VirtualHostScope,
+  context: FactoryContext,
+  path: string,
+): MatchTree<HttpMatchingData, RouteList> {
+  const { compileMatchTree } =
+    require('../matcher/match_tree.ts') as typeof import('../matcher/match_tree.ts');
+  const { compileRouteMatchInput, refuseKeepMatching } =
+    require('./http_match_inputs.ts') as typeof import('./http_match_inputs.ts');
+  return compileMatchTree(
+    matcher,
+    {
+      input: compileRouteMatchInput,
+      checkOnMatch: refuseKeepMatching,
+      context,
+      action: (action, where) =>
+        compileRouteAction(action, scope, context, where, where.slice(path.length + 1)),
+    },
+    at(path, 'matcher'),
+  );
 }
 
 /** Within a match tree, at `place`. */
