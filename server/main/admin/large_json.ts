@@ -107,14 +107,13 @@ export function* prettyPieces(json: Json, depth: number): Generator<string> {
     yield prettyJson(json).slice(0, -1).replaceAll('\n', `\n${indent}`);
     return;
   }
-  const isList = Array.isArray(json);
-  let start = isList ? '[' : '{';
-  for (const [name, value] of Object.entries(json)) {
-    yield `${start}\n${indent} ${isList ? '' : `${prettyJson(name).slice(0, -1)}: `}`;
-    yield* prettyPieces(value, depth + 1);
+  let start = Array.isArray(json) ? '[' : '{';
+  for (const key of keysOf(json)) {
+    yield `${start}\n${indent} ${typeof key === 'string' ? `${prettyJson(key).slice(0, -1)}: ` : ''}`;
+    yield* prettyPieces((json as JsonObject)[key] as Json, depth + 1);
     start = ',';
   }
-  yield `\n${indent}${isList ? ']' : '}'}`;
+  yield `\n${indent}${Array.isArray(json) ? ']' : '}'}`;
 }
 
 /** As JSON.stringify prints it. */
@@ -123,22 +122,26 @@ export function* plainPieces(json: Json): Generator<string> {
     yield JSON.stringify(json);
     return;
   }
-  const isList = Array.isArray(json);
-  let start = isList ? '[' : '{';
-  for (const [name, value] of Object.entries(json)) {
-    yield `${start}${isList ? '' : `${JSON.stringify(name)}:`}`;
-    yield* plainPieces(value);
+  let start = Array.isArray(json) ? '[' : '{';
+  for (const key of keysOf(json)) {
+    yield `${start}${typeof key === 'string' ? `${JSON.stringify(key)}:` : ''}`;
+    yield* plainPieces((json as JsonObject)[key] as Json);
     start = ',';
   }
-  yield isList ? ']' : '}';
+  yield Array.isArray(json) ? ']' : '}';
+}
+
+/** Places of a list, names of an object. */
+function keysOf(json: Json & object): Iterable<string | number> {
+  return Array.isArray(json) ? json.keys() : Object.keys(json);
 }
 
 /** How many of `limit` values are left, below 0 when there are more. */
 function valuesLeft(json: Json, limit: number): number {
   if (typeof json !== 'object' || json === null) return limit - 1;
   let left = limit - 1;
-  for (const value of Object.values(json)) {
-    left = valuesLeft(value, left);
+  for (const key of keysOf(json)) {
+    left = valuesLeft((json as JsonObject)[key] as Json, left);
     if (left < 0) return left;
   }
   return left;

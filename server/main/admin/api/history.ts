@@ -6,7 +6,7 @@ import { inTurns, type Steps } from '../../../common/event/steps.ts';
 import type { HistoryEntry, ResourceHistory } from '../../config_store/history.ts';
 import { type ApiEndpoint, ApiError, type Schema } from './endpoint.ts';
 import { eventStream } from './event_stream.ts';
-import { listParams, pageOf, pageSchema } from './listing.ts';
+import { listParams, pageInSteps, pageSchema } from './listing.ts';
 import { changesJson, KINDS, resourceJson } from './resources.ts';
 
 /** Of those that happened while nobody listened, the latest: a reader that was away for longer asks /api/history. */
@@ -67,7 +67,7 @@ export const HISTORY_ENDPOINTS: readonly ApiEndpoint[] = [
       ...listParams(['id', 'name'], '-id'),
     ],
     response: pageSchema({ $ref: '#/components/schemas/HistoryEntry' }),
-    handle: (params, { history }) => {
+    handle: async (params, { history }) => {
       const [kind, name, verdict] = ['kind', 'name', 'verdict'].map((each) => params.text(each));
       const wanted = [...history.all()].filter(
         (entry) =>
@@ -75,7 +75,8 @@ export const HISTORY_ENDPOINTS: readonly ApiEndpoint[] = [
           (name === undefined || entry.name === name) &&
           (verdict === undefined || verdictOf(entry) === verdict),
       );
-      const page = pageOf(wanted, params, (entry, by) => (by === 'name' ? entry.name : entry.id));
+      const sortKey = (entry: HistoryEntry, by: string) => (by === 'name' ? entry.name : entry.id);
+      const page = await inTurns(pageInSteps(wanted, params, sortKey));
       return { json: { ...page, items: page.items.map(entryJson) } };
     },
   },

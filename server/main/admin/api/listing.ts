@@ -6,6 +6,7 @@ import type { ApiParam, ApiParams, Schema } from './endpoint.ts';
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 1000;
+const ITEMS_PER_STEP = 256;
 
 /** `sortable`: fields to sort by, the first by default; a `-` before one turns the order around. */
 export function listParams(sortable: readonly string[], defaultSort = sortable[0] as string): ApiParam[] {
@@ -59,9 +60,11 @@ export function* pageInSteps<Item extends { readonly name: string }>(
   const direction = sort.startsWith('-') ? 'descending' : 'ascending';
   const by = direction === 'descending' ? sort.slice(1) : sort;
   const keyed: { readonly key: string | number; readonly item: Item }[] = [];
+  let count = 0;
   for (const item of all) {
-    if (item === '') yield item;
-    else if (item.name.toLowerCase().includes(search)) keyed.push({ key: field(item, by), item });
+    if (item === '' || ++count % ITEMS_PER_STEP === 0) yield '';
+    if (item === '') continue;
+    if (item.name.toLowerCase().includes(search)) keyed.push({ key: field(item, by), item });
   }
   const found = yield* sortInSteps(keyed, direction);
   const offset = params.integer('offset');

@@ -7,7 +7,7 @@ import { type Difference, diffRedacted } from '../../config_store/resource_diff.
 import type { AdminContext, ResourceStatus } from '../context.ts';
 import { redactedJson } from '../large_json.ts';
 import { type ApiEndpoint, ApiError, type ApiParam, type Schema } from './endpoint.ts';
-import { listParams, pageOf, pageSchema } from './listing.ts';
+import { listParams, pageInSteps, pageSchema } from './listing.ts';
 
 export const KINDS = Object.keys(TYPE_NAMES) as ResourceKind[];
 const STATES = ['active', 'warming', 'rejected'] as const;
@@ -89,10 +89,10 @@ export const RESOURCE_ENDPOINTS: readonly ApiEndpoint[] = [
       ...listParams(['name', 'updated_at', 'size_bytes']),
     ],
     response: pageSchema({ $ref: '#/components/schemas/Resource' }),
-    handle: (params, context) => {
+    handle: async (params, context) => {
       const state = params.text('state');
       const kind = params.text('kind') as ResourceKind | undefined;
-      const page = pageOf(summaries(context, kind, state), params, sortKey);
+      const page = await inTurns(pageInSteps(summaries(context, kind, state), params, sortKey));
       return { json: { ...page, items: page.items.map(summaryJson) } };
     },
   },
