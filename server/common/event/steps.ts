@@ -32,14 +32,16 @@ export function finish<Result>(steps: Steps<Result>): Result {
   }
 }
 
-/** All steps, in as many turns of the event loop as they take. */
-export async function inTurns<Result>(steps: Steps<Result>): Promise<Result> {
+/** All steps, in as many turns of the event loop as they take. `beforeTurn` may throw, where nobody wants the result any more. */
+export async function inTurns<Result>(steps: Steps<Result>, beforeTurn?: () => void): Promise<Result> {
   const clock = new TurnClock();
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
     const turn = clock.next();
-    if (turn !== undefined) await turn;
+    if (turn === undefined) continue;
+    await turn;
+    beforeTurn?.();
   }
 }
 

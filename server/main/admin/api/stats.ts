@@ -8,13 +8,15 @@ import type { ListedStat } from '../../../common/stats/stat_list.ts';
 import { ratesOf, type StatRates } from '../../stats/stat_rates.ts';
 import { type StatNumber, searchStats } from '../../stats/stat_search.ts';
 import type { AdminContext } from '../context.ts';
-import type { ApiEndpoint, ApiParams, Schema } from './endpoint.ts';
+import { type ApiEndpoint, ApiError, type ApiParams, type Schema } from './endpoint.ts';
 import { listParams, pageSchema } from './listing.ts';
 
 const KINDS = ['counter', 'gauge', 'histogram'] as const;
 /** By the field that has them. */
 const QUANTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99, max: 1 } as const;
 
+/** A status that nobody sees: as nginx logs a client that closed the connection. */
+const CLIENT_GONE = 499;
 /** ms. Who types asks with each key, and the numbers of the main thread's own stats need not be counted anew for each. */
 const MAX_AGE_MS = 1_000;
 
@@ -72,7 +74,13 @@ export const STAT_ENDPOINTS: readonly ApiEndpoint[] = [
         seconds: { type: 'number', description: 'Between the two looks that rates are of' },
       },
     },
-    handle: async (params, context) => ({ json: await inTurns(page(params, context)) }),
+    handle: async (params, context, _body, { message }) => {
+      // Who types asks anew with each key, and closes the connection of the question before.
+      const stopIfGone = (): void => {
+        if (message.socket.destroyed) throw new ApiError(CLIENT_GONE, 'nobody waits for this');
+      };
+      return { json: await inTurns(page(params, context), stopIfGone) };
+    },
   },
 ];
 
