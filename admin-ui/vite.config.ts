@@ -17,6 +17,8 @@ export default defineConfig({
     // The content security policy allows no data: URLs.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // The server's code takes its time, and nobody who starts the proxy need know.
+    rolldownOptions: { checks: { bundlerTimings: false } },
     // Read by the test that weighs the first load.
     manifest: 'manifest.json',
   },
