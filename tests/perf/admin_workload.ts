@@ -99,8 +99,10 @@ async function readUnderLoad(adminPort: number, port: number, seconds: number): 
 }
 
 function timesUnderLoad(reads: readonly AdminRead[]): Figure[] {
-  return [CONFIG_DUMP, PROMETHEUS].map((each) => {
+  return [CONFIG_DUMP, PROMETHEUS].flatMap((each) => {
     const times = reads.filter((read) => read.path === each).map(({ ms }) => ms / 1000);
+    // Windows may be shorter than the answer takes.
+    if (times.length === 0) return [];
     return { title: `${each} with traffic`, unit: 's', value: median(times) };
   });
 }
