@@ -134,7 +134,7 @@ describe('/clusters', () => {
     const { body } = await ask('/clusters');
     assert.match(
       body,
-      /health_flags::\/failed_active_hc\/failed_outlier_check\/failed_eds_health\/degraded_active_hc\/degraded_eds_health\/pending_dynamic_removal\/pending_active_hc\/excluded_via_immediate_hc_fail\/active_hc_timeout\/eds_status_draining\n/,
+      /health_flags::\/failed_active_hc\/failed_outlier_check\/failed_eds_health\/degraded_active_hc\/degraded_eds_health\/pending_dynamic_removal\/pending_active_hc\/excluded_via_immediate_hc_fail\/active_hc_timeout\/eds_status_draining\/degraded_outlier_detection\n/,
     );
     const [status] = JSON.parse((await ask('/clusters?format=json')).body).cluster_statuses;
     assert.equal(status.added_via_api, true);
