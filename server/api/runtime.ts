@@ -13,4 +13,6 @@ export interface Runtime {
     denominator: 100 | 10_000 | 1_000_000,
     random: number,
   ): boolean;
+  /** Is there a key that begins with `prefix`? Looks at all keys: not for the path of a request. */
+  hasBelow(prefix: string): boolean;
 }

@@ -108,6 +108,14 @@ export class WorkerClusterManager implements ClusterManager {
     if (entry.cluster !== undefined) this.setHosts(entry, entry.cluster);
   }
 
+  /** Those that are still bytes will ask the runtime when they are made. */
+  onRuntimeUpdate(): void {
+    for (const { cluster, previous } of this.entries.values()) {
+      cluster?.onRuntimeUpdate();
+      previous?.onRuntimeUpdate();
+    }
+  }
+
   /** Main has changed what the table says of hosts' health. A cluster that is still bytes will read it. */
   updateHealth(name: string): void {
     this.entries.get(name)?.cluster?.updateHealth();

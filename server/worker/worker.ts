@@ -109,6 +109,7 @@ export class Worker {
         break;
       case 'runtime':
         this.runtime.update(message.values);
+        this.clusters.onRuntimeUpdate();
         break;
       case 'drain':
         this.listeners.drainAll(message.scope, message.stopAccepting, message.graceful);

@@ -91,6 +91,7 @@ export function fakeRuntime(values: Readonly<Record<string, number | boolean>> =
       const value = values[key];
       return typeof value === 'number' ? random % 100 < value : random % denominator < numerator;
     },
+    hasBelow: (prefix) => Object.keys(values).some((key) => key.startsWith(prefix)),
   };
 }
 

@@ -57,6 +57,11 @@ export class RuntimeSnapshot implements Runtime {
     if (entry?.integer !== undefined) return random % 100 < entry.integer;
     return random % denominator < numerator;
   }
+
+  hasBelow(prefix: string): boolean {
+    for (const key of this.#entries.keys()) if (key.startsWith(prefix)) return true;
+    return false;
+  }
 }
 
 function parse(value: RuntimeValue): Entry {

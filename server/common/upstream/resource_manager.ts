@@ -59,10 +59,11 @@ export function isInUse(table: Int32Array, slot: number): boolean {
 }
 
 export class SharedResourceManager implements ResourceManager {
-  readonly maxConnections: number;
-  readonly maxPendingRequests: number;
-  readonly maxRequests: number;
-  protected readonly thresholds: Thresholds;
+  maxConnections: number;
+  maxPendingRequests: number;
+  maxRequests: number;
+  /** The limits in force. */
+  thresholds: Thresholds;
   private readonly table: Int32Array;
   private readonly held: Int32Array;
   private readonly slot: number;
@@ -76,6 +77,15 @@ export class SharedResourceManager implements ResourceManager {
     this.table = table;
     this.held = held;
     this.slot = slot;
+  }
+
+  /** Other limits from now on. What is in use above them stays. */
+  setThresholds(thresholds: Thresholds): void {
+    if (thresholds === this.thresholds) return;
+    this.thresholds = thresholds;
+    this.maxConnections = thresholds.maxConnections;
+    this.maxPendingRequests = thresholds.maxPendingRequests;
+    this.maxRequests = thresholds.maxRequests;
   }
 
   /** With a retry budget, the number depends on how much is going on now. */

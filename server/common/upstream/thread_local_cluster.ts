@@ -11,6 +11,7 @@ import {
   type Cluster,
   type ClusterFeatures,
   DEFAULT_PRIORITY,
+  HIGH_PRIORITY,
   type HostLookup,
   type HostLookupCallbacks,
   type LoadBalancer,
@@ -33,7 +34,7 @@ import { CLUSTER_LB_STATS, CLUSTER_TRAFFIC_STATS } from '../stats/families/clust
 import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../stats/families/codec.ts';
 import { ResponseCodeStats } from '../stats/response_code_stats.ts';
 import type { ClusterConfig } from './cluster_config.ts';
-import { createResourceManager } from './create_resource_manager.ts';
+import { createResourceManager, currentThresholds } from './create_resource_manager.ts';
 import type { Host } from './host.ts';
 import type { OnHostEvent } from './host_event.ts';
 import type { HostSetOptions } from './host_set.ts';
@@ -128,6 +129,7 @@ export class ThreadLocalCluster implements Cluster {
       createResourceManager(config.circuitBreakers[0], table, held, slot),
       createResourceManager(config.circuitBreakers[1], table, held, high),
     ];
+    this.onRuntimeUpdate();
     this.outlierMonitor =
       config.outlierDetection && new OutlierMonitor(config.outlierDetection, context.runtime, onHostEvent);
     this.onHostEvent = onHostEvent;
@@ -310,6 +312,15 @@ export class ThreadLocalCluster implements Cluster {
     // A stream that began before the cluster went tries again: nobody would use its connection after it.
     if (this.draining && pool !== undefined) pool.draining = true;
     return pool;
+  }
+
+  /** The runtime has other values: limits may be among them. */
+  onRuntimeUpdate(): void {
+    const { config, context, breakers } = this;
+    for (const priority of [DEFAULT_PRIORITY, HIGH_PRIORITY])
+      breakers[priority].setThresholds(
+        currentThresholds(config.circuitBreakers[priority], context.runtime, config.name, priority),
+      );
   }
 
   resourceManager(priority: Priority): SharedResourceManager {

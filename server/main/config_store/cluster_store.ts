@@ -5,13 +5,20 @@ import { createRequire } from 'node:module';
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/core/v3.ts';
 import { at, ConfigError } from '../../api/config_error.ts';
+import type { Priority } from '../../api/upstream/cluster.ts';
 import { HostHealthFlag } from '../../api/upstream/host.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_config.ts';
 import { clusterDiscovery } from '../../common/upstream/cluster_discovery.ts';
+import { currentThresholds } from '../../common/upstream/create_resource_manager.ts';
 import type { HostEvent } from '../../common/upstream/host_event.ts';
-import type { Thresholds } from '../../common/upstream/resource_manager.ts';
+import {
+  BREAKER_SLOTS_PER_PRIORITY,
+  SharedResourceManager,
+  type Thresholds,
+} from '../../common/upstream/resource_manager.ts';
+import { SharedTable } from '../../common/upstream/shared_table.ts';
 import { dnsEndpoints } from '../dns/dns_endpoints.ts';
 import { ClusterHealthChecks } from '../health_checks/cluster_health_checks.ts';
 import { ClusterOutliers } from '../outlier_detection/cluster_outliers.ts';
@@ -203,6 +210,23 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     const { values, base } = this.#stats;
     values[base + AT.warming_clusters] = this.warmingCount;
     values[base + AT.active_clusters] = this.#active;
+  }
+
+  /**
+   * The circuit breakers of an active cluster with the limits in force, to be read: nothing is held here.
+   * `version`: whose limits.
+   */
+  breakers(
+    { name, breakerSlot }: ClusterRecord,
+    version: ClusterVersion,
+    priority: Priority,
+  ): SharedResourceManager {
+    const { environment, breakerSlots } = this.services;
+    const configured = version.circuitBreakers[priority];
+    const thresholds = currentThresholds(configured, environment.runtime, name, priority);
+    const slot = breakerSlot + priority * BREAKER_SLOTS_PER_PRIORITY;
+    const view = breakerSlots.table.view(slot);
+    return new SharedResourceManager(thresholds, view, view, SharedTable.offset(slot));
   }
 
   #apply(record: ClusterRecord, cluster: Cluster, version: ResourceVersion, path: string): void {

@@ -6,11 +6,7 @@ import {
   CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS,
   CLUSTER_CIRCUIT_BREAKER_STATS,
 } from '../../common/stats/families/cluster.ts';
-import {
-  type BreakerUse,
-  SharedResourceManager,
-  type Thresholds,
-} from '../../common/upstream/resource_manager.ts';
+import type { BreakerUse, SharedResourceManager } from '../../common/upstream/resource_manager.ts';
 
 /** What Envoy shows of a limit that is not configured: the largest number. */
 const UNLIMITED = 2 ** 64;
@@ -20,29 +16,21 @@ const LEFT = CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS.offset;
 export class BreakerStats {
   readonly #stats: StatStore;
   readonly #prefix: string;
-  readonly #breakers: SharedResourceManager;
   readonly #remaining: StatBlock | undefined;
-  /** Envoy's stats of retries go by it where a budget is what counts, too; what a budget leaves has none. */
-  readonly #maxRetries: number;
-  readonly #hasRetryBudget: boolean;
   /** Made when a limit is reached for the first time: most never are. */
   #open: StatBlock | undefined;
 
-  /** `prefix` is `cluster.<name>.circuit_breakers.<priority>.`; `slot` of this priority in `table`. */
-  constructor(stats: StatStore, prefix: string, thresholds: Thresholds, table: Int32Array, slot: number) {
+  /** `prefix` is `cluster.<name>.circuit_breakers.<priority>.` */
+  constructor(stats: StatStore, prefix: string, trackRemaining: boolean) {
     this.#stats = stats;
     this.#prefix = prefix;
-    this.#maxRetries = thresholds.maxRetries;
-    this.#hasRetryBudget = thresholds.retryBudgetPercent !== undefined;
-    // Main only reads: nothing is held here.
-    this.#breakers = new SharedResourceManager(thresholds, table, table, slot);
-    if (thresholds.trackRemaining)
-      this.#remaining = stats.block(CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS, prefix);
+    if (trackRemaining) this.#remaining = stats.block(CLUSTER_CIRCUIT_BREAKER_REMAINING_STATS, prefix);
   }
 
-  refresh(): void {
-    const use = this.#breakers.use();
-    if (this.#remaining !== undefined) writeRemaining(this.#remaining, use, this.#hasRetryBudget);
+  refresh(breakers: SharedResourceManager): void {
+    const use = breakers.use();
+    const { maxRetries, retryBudgetPercent } = breakers.thresholds;
+    if (this.#remaining !== undefined) writeRemaining(this.#remaining, use, retryBudgetPercent !== undefined);
     if (this.#open === undefined) {
       if (!Object.values(use).some(isOpen)) return;
       this.#open = this.#stats.block(CLUSTER_CIRCUIT_BREAKER_STATS, this.#prefix);
@@ -51,7 +39,8 @@ export class BreakerStats {
     values[base + OPEN.cx_open] = Number(isOpen(use.cx));
     values[base + OPEN.rq_pending_open] = Number(isOpen(use.pending));
     values[base + OPEN.rq_open] = Number(isOpen(use.rq));
-    values[base + OPEN.rq_retry_open] = Number(isOpen({ used: use.retries.used, limit: this.#maxRetries }));
+    // Envoy's stats of retries go by it where a budget is what counts, too; what a budget leaves has none.
+    values[base + OPEN.rq_retry_open] = Number(isOpen({ used: use.retries.used, limit: maxRetries }));
     values[base + OPEN.cx_pool_open] = Number(isOpen(use.cx_pools));
   }
 

@@ -3,6 +3,7 @@
 // https://www.envoyproxy.io/docs/envoy/latest/configuration/upstream/cluster_manager/cluster_stats
 
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
+import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
 import { HostSlot } from '../../api/upstream/host.ts';
 import type { Steps } from '../../common/event/steps.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
@@ -18,11 +19,7 @@ import {
 import { HTTP1_CODEC_STATS, HTTP2_CODEC_STATS } from '../../common/stats/families/codec.ts';
 import { SSL_SOCKET_FACTORY_STATS, SSL_STATS } from '../../common/stats/families/ssl.ts';
 import { coarseHealth, EXCLUDED_FLAGS } from '../../common/upstream/host.ts';
-import {
-  BREAKER_SLOTS_PER_PRIORITY,
-  isInUse,
-  type Thresholds,
-} from '../../common/upstream/resource_manager.ts';
+import { BREAKER_SLOTS_PER_PRIORITY, isInUse } from '../../common/upstream/resource_manager.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord, ClusterVersion } from '../config_store/cluster_store.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
@@ -136,17 +133,16 @@ export class ClusterStats {
 
   #refreshBreakers(record: ClusterRecord, { version, prefix, breakers }: Listed): void {
     const { table } = this.#store.breakerSlots;
-    PRIORITIES.forEach((priority, index) => {
-      const slot = record.breakerSlot + index * BREAKER_SLOTS_PER_PRIORITY;
-      const thresholds = version.circuitBreakers[index] as Thresholds;
-      const [view, offset] = [table.view(slot), SharedTable.offset(slot)];
-      if (breakers[index] === undefined) {
-        if (!thresholds.trackRemaining && !isInUse(view, offset)) return;
-        const below = `${prefix}circuit_breakers.${priority}.`;
-        breakers[index] = new BreakerStats(this.#stats, below, thresholds, view, offset);
+    for (const priority of [DEFAULT_PRIORITY, HIGH_PRIORITY]) {
+      if (breakers[priority] === undefined) {
+        const slot = record.breakerSlot + priority * BREAKER_SLOTS_PER_PRIORITY;
+        const { trackRemaining } = version.circuitBreakers[priority];
+        if (!trackRemaining && !isInUse(table.view(slot), SharedTable.offset(slot))) continue;
+        const below = `${prefix}circuit_breakers.${PRIORITIES[priority]}.`;
+        breakers[priority] = new BreakerStats(this.#stats, below, trackRemaining);
       }
-      breakers[index].refresh();
-    });
+      breakers[priority].refresh(this.#store.clusters.breakers(record, version, priority));
+    }
   }
 
   #countHosts({ hosts }: ClusterRecord, { values, base }: StatBlock): void {

@@ -2,15 +2,12 @@
 
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { decode } from '../../../xds-protos/load.ts';
+import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
 import { HostSlot } from '../../api/upstream/host.ts';
 import type { StatAggregator } from '../../common/stats/aggregator.ts';
 import { CLUSTER_TRAFFIC_STATS, RESPONSE_CODE_STATS } from '../../common/stats/families/cluster.ts';
 import { coarseHealth } from '../../common/upstream/host.ts';
-import {
-  BREAKER_SLOTS_PER_PRIORITY,
-  type BreakerUse,
-  SharedResourceManager,
-} from '../../common/upstream/resource_manager.ts';
+import type { BreakerUse } from '../../common/upstream/resource_manager.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import type { ClusterRecord, ClusterVersion } from '../config_store/cluster_store.ts';
 import type { ConfigStore } from '../config_store/config_store.ts';
@@ -75,19 +72,11 @@ export class ClusterNumbers {
 
   /** Of the default and of the high priority: what is in use of each limit. */
   breakers(): readonly [BreakerUse, BreakerUse] {
-    return [this.#breakersOf(0), this.#breakersOf(1)];
-  }
-
-  #breakersOf(priority: 0 | 1): BreakerUse {
-    const slot = this.#record.breakerSlot + priority * BREAKER_SLOTS_PER_PRIORITY;
-    const view = this.#store.breakerSlots.table.view(slot);
-    // Main only reads: nothing is held here.
-    return new SharedResourceManager(
-      this.#version.circuitBreakers[priority],
-      view,
-      view,
-      SharedTable.offset(slot),
-    ).use();
+    const { clusters } = this.#store;
+    return [
+      clusters.breakers(this.#record, this.#version, DEFAULT_PRIORITY).use(),
+      clusters.breakers(this.#record, this.#version, HIGH_PRIORITY).use(),
+    ];
   }
 }
 

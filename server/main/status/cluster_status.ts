@@ -3,7 +3,7 @@
 
 import type { Cluster } from '../../../xds-protos/generated/envoy/config/cluster/v3.ts';
 import { decode } from '../../../xds-protos/load.ts';
-import { compileCircuitBreakers } from '../../common/upstream/cluster_config.ts';
+import { DEFAULT_PRIORITY, HIGH_PRIORITY } from '../../api/upstream/cluster.ts';
 import { clusterDiscovery } from '../../common/upstream/cluster_discovery.ts';
 import { compileLoadAssignment } from '../../common/upstream/load_assignment.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
@@ -33,14 +33,13 @@ export function* clusterStatuses(
   for (const record of store.clusters.all) {
     if (record.active === undefined || !wanted(record.name, record.active.statName)) continue;
     const message = decode(TYPE_NAMES.cluster, record.active.bytes);
-    const [defaultPriority, highPriority] = compileCircuitBreakers(message, '');
     yield {
       name: record.name,
       observabilityName: message.alt_stat_name || record.name,
       edsServiceName: clusterDiscovery(message, '').type === 'EDS' ? serviceName(message) : '',
       addedViaApi: !record.isStatic,
-      defaultPriority,
-      highPriority,
+      defaultPriority: store.clusters.breakers(record, record.active, DEFAULT_PRIORITY),
+      highPriority: store.clusters.breakers(record, record.active, HIGH_PRIORITY),
       outlier: outlierStatus(record),
       hosts:
         record.hosts.size === 0
