@@ -302,8 +302,8 @@ function named(text: string): string {
   };
   return (
     text
-      // What is left of the time at a second attempt.
-      .replace(/"149\d\d"/g, '"<15 s>"')
+      // What is left of the time: all of it, or at a second attempt nearly.
+      .replace(/"1(?:5000|4[5-9]\d\d)"/g, '"15 s"')
       .replace(/[0-9a-f]{8}-[0-9a-f]{4}-([0-9a-f])[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<request $1>')
       .replace(/(?<![0-9a-f])([0-9a-f]{16})([0-9a-f]{16})?(?![0-9a-f])/g, (_, one: string, two?: string) =>
         two === undefined ? name(one) : `${name(one)}${name(two)}`,
