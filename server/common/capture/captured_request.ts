@@ -42,6 +42,9 @@ export interface Header {
   readonly value: string;
 }
 
+/** What refuses a request as UO: too many pools are no overflow, but no healthy upstream. */
+export type RequestBreakers = Omit<BreakerUse, 'cx_pools'>;
+
 /** Names and texts are '' where there is none. Names of fields are those of the JSON interface. */
 export interface CapturedRequest {
   /** Of the worker and its count: `0-17`. */
@@ -84,7 +87,7 @@ export interface CapturedRequest {
   readonly termination_details: string;
   readonly transport_failure: string;
   /** Of one that was refused by a circuit breaker (UO): what was in use then. */
-  readonly breakers?: BreakerUse;
+  readonly breakers?: RequestBreakers;
   readonly attempts: number;
   readonly attempt_log: readonly GivenUpAttempt[];
   readonly upstream_protocol: string;
@@ -190,9 +193,12 @@ export function captureRequest(
 /** Protocols that a ClientHello offers. */
 const MAX_ALPN = 8;
 
-function breakersOf({ upstreamCluster, route }: StreamInfo): BreakerUse {
+function breakersOf({ upstreamCluster, route }: StreamInfo): RequestBreakers {
   const cluster = upstreamCluster as ThreadLocalCluster;
-  return cluster.resourceManager(route?.routeEntry?.priority ?? DEFAULT_PRIORITY).use();
+  const { cx, pending, rq, retries } = cluster
+    .resourceManager(route?.routeEntry?.priority ?? DEFAULT_PRIORITY)
+    .use();
+  return { cx, pending, rq, retries };
 }
 
 function peerName(ssl: SslConnectionInfo | undefined): string {

@@ -6,7 +6,7 @@ import type {
   VirtualHost,
 } from '../../../../xds-protos/generated/envoy/config/route/v3.ts';
 import { durationMs } from '../../../../xds-protos/well_known.ts';
-import type { BreakerUse } from '../../../common/upstream/resource_manager.ts';
+import type { RequestBreakers } from '../../../common/capture/captured_request.ts';
 import type { FlagEvidence } from './flag_evidence.ts';
 import type { Cause, Evidence } from './flag_explanation.ts';
 
@@ -50,7 +50,7 @@ export function overflow(evidence: FlagEvidence): Cause {
 }
 
 function fullest(
-  use: BreakerUse | undefined,
+  use: RequestBreakers | undefined,
 ): readonly [keyof typeof BREAKERS, { readonly used: number; readonly limit: number } | undefined] {
   if (use === undefined) return ['pending', undefined];
   const order = ['pending', 'rq', 'cx'] as const;
@@ -60,7 +60,7 @@ function fullest(
   return [full, use[full]];
 }
 
-function listed(use: BreakerUse, when: string): Evidence[] {
+function listed(use: RequestBreakers, when: string): Evidence[] {
   return Object.entries(BREAKERS).map(([name, { field }]) => {
     const { used, limit } = use[name as keyof typeof BREAKERS];
     return { name: `${field} ${when}`, value: `${used} of ${limit}` };
