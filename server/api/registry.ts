@@ -17,7 +17,7 @@ import type { SharedCounter } from './shared_counter.ts';
 import type { StatStore } from './stats.ts';
 import type { Tracer, TracingProvider } from './tracing.ts';
 import type { ClusterManager } from './upstream/cluster.ts';
-import type { ClusterDiscovery } from './upstream/cluster_discovery.ts';
+import type { ClusterDiscovery, SubClusterDiscovery } from './upstream/cluster_discovery.ts';
 import type { WorkloadMetadataProvider } from './workload_metadata.ts';
 
 /** A google.protobuf.Any as protobufjs decodes it. */
@@ -84,6 +84,8 @@ export interface FactoryContext {
   httpFilterConfiguration(discovery: object, name: string, path: string): Provider<HttpFilterConfig>;
   /** Clusters by on-demand CDS (`source`, a ConfigSource). */
   clusterDiscovery(source: object, path: string): ClusterDiscovery;
+  /** The clusters that are made for the hosts that requests to the cluster `parent` name. */
+  subClusters(parent: string): SubClusterDiscovery;
   /** A counter that all workers have in common, as long as a configuration that asks for that name is in use. */
   sharedCounter(name: string): SharedCounter;
   /**

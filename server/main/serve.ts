@@ -154,7 +154,7 @@ function supervisorOptions(
         pieces.map((memory, index) => ({ table, index, memory })),
       ),
     onDnsHostUsed: (cache, key) => store.useDnsHost(cache, key),
-    onDiscoverCluster: (source, cluster) => store.onDemandClusters.discover(source, cluster),
+    onDiscoverCluster: (source, cluster) => store.discoverCluster(source, cluster),
     onDiscoverRoute: (of, owner, name) => store.discoverRoute(of, owner, name),
     onHostEvent: (cluster, slot, event) => store.clusters.onHostEvent(cluster, slot, event),
     reclaim: (table, index, held) => store.reclaim(table, index, held),

@@ -1,7 +1,14 @@
 // Streams of one worker that wait for clusters that the main thread is to ask control planes for.
 // Envoy: ClusterDiscoveryManager in source/common/upstream/cluster_discovery_manager.cc.
 
-import type { ClusterDiscovery, ClusterDiscoveryWaiter } from '../api/upstream/cluster_discovery.ts';
+import { createRequire } from 'node:module';
+import type {
+  ClusterDiscovery,
+  ClusterDiscoveryWaiter,
+  SubClusterDiscovery,
+} from '../api/upstream/cluster_discovery.ts';
+
+const require = createRequire(import.meta.url);
 
 export class WorkerClusterDiscoveries {
   private readonly waiting = new Map<string, Set<ClusterDiscoveryWaiter>>();
@@ -17,6 +24,14 @@ export class WorkerClusterDiscoveries {
       request: (name: string, waiter: ClusterDiscoveryWaiter) => this.request(source, name, waiter),
       cancel: (name: string, waiter: ClusterDiscoveryWaiter) => this.cancel(name, waiter),
     });
+  }
+
+  /** Those that are made for hosts of `parent`, of which the main thread keeps count. */
+  subClusters(parent: string): SubClusterDiscovery {
+    const { subClusterSource } =
+      require('../common/dynamic_forward_proxy/sub_cluster_name.ts') as typeof import('../common/dynamic_forward_proxy/sub_cluster_name.ts');
+    const source = subClusterSource(parent);
+    return Object.freeze({ ...this.of(source), touch: (name: string) => this.ask(source, name) });
   }
 
   private request(source: string, name: string, waiter: ClusterDiscoveryWaiter): void {

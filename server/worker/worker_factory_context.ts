@@ -110,6 +110,7 @@ export class WorkerResources {
       },
       clusterDiscovery: (source) =>
         environment.clusterDiscoveries.of(resourceKey(source as ConfigSource, 'odcds')),
+      subClusters: (parent) => environment.clusterDiscoveries.subClusters(parent),
       sharedMemory(path, bytes) {
         return resources.memory.get(sharedMemoryName(this.resource, path)) ?? new SharedArrayBuffer(bytes);
       },

@@ -144,6 +144,7 @@ export function fakeFactoryContext(overrides: Partial<FactoryContext> = {}): Fac
       return counter;
     },
     clusterDiscovery: unavailable('cluster discovery'),
+    subClusters: unavailable('sub clusters'),
     sharedMemory: (_path, bytes) => new SharedArrayBuffer(bytes),
     resource: { path: '', id: () => '' },
     tracer: () => undefined,

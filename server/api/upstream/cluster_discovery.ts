@@ -11,3 +11,9 @@ export interface ClusterDiscovery {
   request(name: string, waiter: ClusterDiscoveryWaiter): void;
   cancel(name: string, waiter: ClusterDiscoveryWaiter): void;
 }
+
+/** Sub clusters of one dynamic_forward_proxy cluster: the main thread makes them when they are asked for. */
+export interface SubClusterDiscovery extends ClusterDiscovery {
+  /** A request uses one that is there: it stays for another while. */
+  touch(name: string): void;
+}

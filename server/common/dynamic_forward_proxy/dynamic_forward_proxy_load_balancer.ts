@@ -13,10 +13,8 @@ import type { ClusterConfig } from '../upstream/cluster_config.ts';
 import type { Host } from '../upstream/host.ts';
 import { unsharedHost } from '../upstream/unshared_host.ts';
 import { defaultDfpPort } from './default_port.ts';
-import { hostKey } from './host_key.ts';
+import { dynamicHostKey } from './dynamic_host.ts';
 
-const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
-const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';
 /** ms between two looks for hosts that the cache has dropped. */
 const CLEANUP_INTERVAL_MS = 10_000;
 
@@ -39,7 +37,7 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
   }
 
   chooseHost(context: LoadBalancerContext | undefined): Host | undefined {
-    const key = context && this.keyOf(context);
+    const key = context && dynamicHostKey(context, this.defaultPort);
     const known = key === undefined ? undefined : this.cache.get(key);
     if (key === undefined || known?.ip === undefined) return undefined;
     const host = this.hosts.get(key);
@@ -55,7 +53,7 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
 
   /** For requests that no filter has held until their host was known. */
   lookUpHost(context: LoadBalancerContext, callbacks: HostLookupCallbacks): HostLookup | string {
-    const key = this.keyOf(context);
+    const key = dynamicHostKey(context, this.defaultPort);
     if (key === undefined) return 'empty_host_header';
     const known = this.cache.get(key);
     if (known !== undefined) return detailsOf(known);
@@ -75,17 +73,6 @@ export class DynamicForwardProxyLoadBalancer implements LoadBalancer {
     this.cleaner = undefined;
     for (const host of this.hosts.values()) host.drainPools();
     this.hosts.clear();
-  }
-
-  private keyOf({ downstreamHeaders, downstreamConnection, requestStreamInfo }: LoadBalancerContext) {
-    const state = requestStreamInfo?.filterState;
-    const host =
-      state?.get(DYNAMIC_HOST)?.serializeAsString() ??
-      downstreamHeaders?.host ??
-      downstreamConnection?.requestedServerName;
-    if (host === undefined || host === '') return undefined;
-    const port = Number(state?.get(DYNAMIC_PORT)?.serializeAsString() ?? 0);
-    return hostKey(host, port > 0 && port <= 65535 ? port : this.defaultPort);
   }
 
   private clean(): void {

@@ -1,6 +1,7 @@
 // Compiles a Cluster: everything about it that does not depend on its hosts. Main compiles to ACK or NACK, workers to run.
 // Follows Envoy's ClusterInfoImpl (source/common/upstream/upstream_impl.cc); document: config.cluster.v3.Cluster.
 
+import { createRequire } from 'node:module';
 import type {
   CircuitBreakers_Thresholds,
   Cluster as ClusterMessage,
@@ -12,6 +13,7 @@ import type { DnsCache } from '../../api/dns_cache.ts';
 import type { NetworkFilterConfig } from '../../api/network/filter.ts';
 import type { FactoryContext } from '../../api/registry.ts';
 import type { Address } from '../../api/stream_info.ts';
+import type { SubClusterDiscovery } from '../../api/upstream/cluster_discovery.ts';
 import { rejectOtherFields } from '../config/handled_fields.ts';
 import { compileHttp1Settings, type Http1Settings } from '../http/http1/settings.ts';
 import { statefulFormatterResolver } from '../http/http1/stateful_formatter.ts';
@@ -33,6 +35,8 @@ import {
 } from './upstream_connection_options.ts';
 
 /** Source: Cluster.connect_timeout, 5 s. */
+const require = createRequire(import.meta.url);
+
 const DEFAULT_CONNECT_TIMEOUT_MS = 5000;
 /** Source: Cluster.per_connection_buffer_limit_bytes, 1 MiB. */
 const DEFAULT_BUFFER_LIMIT_BYTES = 1_048_576;
@@ -59,6 +63,7 @@ const HANDLED = new Set([
   'http2_protocol_options',
   'protocol_selection',
   'common_http_protocol_options',
+  'upstream_http_protocol_options',
   'typed_extension_protocol_options',
   'dns_refresh_rate',
   'dns_failure_refresh_rate',
@@ -115,7 +120,11 @@ const THRESHOLD_FIELDS = new Set([
   'retry_budget',
 ]);
 const PRECONNECT_FIELDS = new Set(['per_upstream_preconnect_ratio', 'predictive_preconnect_ratio']);
-const FORWARD_PROXY_FIELDS = new Set(['dns_cache_config', 'allow_insecure_cluster_options']);
+const FORWARD_PROXY_FIELDS = new Set([
+  'dns_cache_config',
+  'sub_clusters_config',
+  'allow_insecure_cluster_options',
+]);
 const ORIGINAL_DST_FIELDS = new Set([
   'use_http_header',
   'http_header_name',
@@ -173,6 +182,14 @@ export interface ClusterConfig {
   readonly aggregate: readonly string[] | undefined;
   /** Where a dynamic_forward_proxy cluster has its hosts from. */
   readonly dnsCache: DnsCache | undefined;
+  /** Those of a dynamic_forward_proxy cluster that has a cluster for each host. */
+  readonly subClusters: SubClustersConfig | undefined;
+}
+
+export interface SubClustersConfig {
+  readonly discovery: SubClusterDiscovery;
+  /** ms; a sub cluster that no request has used for so long goes. */
+  readonly ttlMs: number;
 }
 
 export interface MetadataKey {
@@ -274,7 +291,7 @@ export function compileCluster(
     metadata: filterMetadata(cluster.metadata),
     originalDst: type === 'ORIGINAL_DST' ? compileOriginalDst(cluster, path) : undefined,
     aggregate: discovery.aggregate?.clusters,
-    dnsCache: compileForwardProxy(discovery, context, path),
+    ...compileForwardProxy(discovery, context, cluster.name, path),
   });
 }
 
@@ -289,14 +306,13 @@ function withSafeNames(
   path: string,
 ): HttpOptions {
   if (forwardProxy === undefined) return http;
-  if (
-    cluster.typed_extension_protocol_options['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'] ===
-    undefined
-  )
+  const typed =
+    cluster.typed_extension_protocol_options['envoy.extensions.upstreams.http.v3.HttpProtocolOptions'];
+  if (typed === undefined && cluster.upstream_http_protocol_options === undefined)
     return { ...http, autoSni: true, autoSanValidation: true };
   if ((http.autoSni && http.autoSanValidation) || forwardProxy.allow_insecure_cluster_options) return http;
   throw new ConfigError(
-    at(path, 'typed_extension_protocol_options'),
+    at(path, typed === undefined ? 'upstream_http_protocol_options' : 'typed_extension_protocol_options'),
     'dynamic_forward_proxy cluster must have auto_sni and auto_san_validation true unless allow_insecure_cluster_options is set.',
   );
 }
@@ -343,14 +359,21 @@ function checkType(
 function compileForwardProxy(
   { forwardProxy }: ClusterDiscovery,
   context: FactoryContext,
+  name: string,
   path: string,
-): DnsCache | undefined {
-  if (forwardProxy === undefined) return undefined;
+): Pick<ClusterConfig, 'dnsCache' | 'subClusters'> {
+  if (forwardProxy === undefined) return { dnsCache: undefined, subClusters: undefined };
   const where = at(at(path, 'cluster_type'), 'typed_config');
   rejectOtherFields(forwardProxy, FORWARD_PROXY_FIELDS, where);
-  const cache = forwardProxy.dns_cache_config;
+  const { dns_cache_config: cache, sub_clusters_config: own } = forwardProxy;
+  if (own !== undefined) {
+    const { compileSubClusters } =
+      require('../dynamic_forward_proxy/sub_clusters_config.ts') as typeof import('../dynamic_forward_proxy/sub_clusters_config.ts');
+    const { ttlMs } = compileSubClusters(own, at(where, 'sub_clusters_config'));
+    return { dnsCache: undefined, subClusters: { discovery: context.subClusters(name), ttlMs } };
+  }
   if (cache === undefined) throw new ConfigError(at(where, 'dns_cache_config'), 'value is required');
-  return context.dnsCache(cache, at(where, 'dns_cache_config'));
+  return { dnsCache: context.dnsCache(cache, at(where, 'dns_cache_config')), subClusters: undefined };
 }
 
 /** Limits of the default and of the high priority. Throws ConfigError. */

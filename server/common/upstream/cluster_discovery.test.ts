@@ -86,9 +86,11 @@ describe('refused by name', () => {
     [
       {
         ...provided,
-        ...extension('x', 'dynamic_forward_proxy.v3.ClusterConfig', { sub_clusters_config: {} }),
+        ...extension('x', 'dynamic_forward_proxy.v3.ClusterConfig', {
+          sub_clusters_config: { preresolve_clusters: [{ address: 'a.test', port_value: 80 }] },
+        }),
       },
-      'cluster_type.typed_config.sub_clusters_config',
+      'cluster_type.typed_config.sub_clusters_config.preresolve_clusters',
       /not supported/,
     ],
     [

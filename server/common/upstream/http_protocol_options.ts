@@ -85,7 +85,7 @@ export function compileHttpOptions(
     },
     cluster.common_http_protocol_options,
     wrapperValue(cluster.max_requests_per_connection) ?? 0,
-    undefined,
+    upstreamOptions(cluster, path),
     path,
   );
 }
@@ -97,10 +97,17 @@ function legacyProtocol(cluster: ClusterMessage): ClusterFeatures['upstreamProto
 
 function fromOptions(options: HttpProtocolOptions, path: string): HttpOptions {
   rejectOtherFields(options, OPTIONS_FIELDS, path);
-  const upstream = options.upstream_http_protocol_options;
+  const upstream = upstreamOptions(options, path);
+  return build(protocolOptions(options, path), options.common_http_protocol_options, 0, upstream, path);
+}
+
+function upstreamOptions(
+  { upstream_http_protocol_options: upstream }: Pick<HttpProtocolOptions, 'upstream_http_protocol_options'>,
+  path: string,
+): UpstreamHttpProtocolOptions | undefined {
   if (upstream !== undefined)
     rejectOtherFields(upstream, UPSTREAM_FIELDS, at(path, 'upstream_http_protocol_options'));
-  return build(protocolOptions(options, path), options.common_http_protocol_options, 0, upstream, path);
+  return upstream;
 }
 
 function protocolOptions(options: HttpProtocolOptions, path: string): ProtocolOptions {

@@ -29,5 +29,12 @@ export function createProvidedLoadBalancer(
       require('../dynamic_forward_proxy/dynamic_forward_proxy_load_balancer.ts') as typeof import('../dynamic_forward_proxy/dynamic_forward_proxy_load_balancer.ts');
     return new DynamicForwardProxyLoadBalancer(config, config.dnsCache);
   }
+  if (config.subClusters !== undefined) {
+    const { SubClustersLoadBalancer } =
+      require('../dynamic_forward_proxy/sub_clusters_load_balancer.ts') as typeof import('../dynamic_forward_proxy/sub_clusters_load_balancer.ts');
+    const { defaultDfpPort } =
+      require('../dynamic_forward_proxy/default_port.ts') as typeof import('../dynamic_forward_proxy/default_port.ts');
+    return new SubClustersLoadBalancer(defaultDfpPort(config), context.clusterManager);
+  }
   return undefined;
 }

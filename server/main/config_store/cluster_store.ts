@@ -32,6 +32,7 @@ import { MergedHealthUpdates } from './merged_health_updates.ts';
 import { type ResourceVersion, TYPE_NAMES } from './resource.ts';
 import { type ClusterShape, type Lease, leaseAll, releaseAll, type StoreServices } from './services.ts';
 import { StabilizedEndpoints } from './stabilized_endpoints.ts';
+import type { SubClusters } from './sub_clusters.ts';
 import type { WatchedResources } from './watched_resources.ts';
 
 const require = createRequire(import.meta.url);
@@ -53,6 +54,8 @@ export interface ClusterVersion extends ResourceVersion {
   readonly healthChecks: ClusterHealthChecks | undefined;
   /** Undefined where the workers find the hosts, as connections come. */
   readonly source: EndpointSource | undefined;
+  /** Of a dynamic_forward_proxy cluster with a cluster for each host. */
+  readonly subClusters: SubClusters | undefined;
 }
 
 /** The parts of a version that its hosts come from. */
@@ -196,7 +199,8 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
 
   protected abandonWarming(): void {}
 
-  protected closeVersion({ leases, source, healthChecks }: ClusterVersion): void {
+  protected closeVersion({ leases, source, healthChecks, subClusters }: ClusterVersion): void {
+    subClusters?.close();
     releaseAll(leases);
     healthChecks?.close();
     source?.close();
@@ -244,6 +248,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
         leases,
         source,
         healthChecks: this.#healthChecks(cluster, shape, source, leases),
+        subClusters: this.#subClusters(cluster, path),
       };
     } catch (error) {
       source?.close();
@@ -300,6 +305,13 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
       default:
         return new StaticEndpoints(cluster, bytes);
     }
+  }
+
+  #subClusters(cluster: Cluster, path: string): SubClusters | undefined {
+    const config = clusterDiscovery(cluster, path).forwardProxy?.sub_clusters_config;
+    if (config === undefined) return undefined;
+    const { SubClusters } = require('./sub_clusters.ts') as typeof import('./sub_clusters.ts');
+    return new SubClusters(cluster, config, this, this.services.publisher);
   }
 
   #healthChecks(

@@ -199,6 +199,15 @@ export class ConfigStore {
     return [...(this.#workloads?.snapshot() ?? []), ...this.#publisher.snapshot()];
   }
 
+  /** A worker wants a cluster that is made or asked for on demand. `source`: of whom. */
+  discoverCluster(source: string, name: string): void {
+    const { parentOfSubClusters } =
+      require('../../common/dynamic_forward_proxy/sub_cluster_name.ts') as typeof import('../../common/dynamic_forward_proxy/sub_cluster_name.ts');
+    const parent = parentOfSubClusters(source);
+    if (parent === undefined) this.onDemandClusters.discover(source, name);
+    else this.clusters.get(parent)?.active?.subClusters?.use(name);
+  }
+
   /** Sends what has gathered without waiting for the end of the turn. */
   flush(): void {
     this.#publisher.flush();

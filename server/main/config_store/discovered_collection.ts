@@ -20,6 +20,8 @@ export class CollectionRecord<Version extends ResourceVersion> {
   warming: Version | undefined;
   gate: WarmingGate | undefined;
   failure: UpdateFailure | undefined;
+  /** Ours: no control plane has sent it, and what it does not send is no reason for it to go. */
+  isOwn = false;
 
   constructor(name: string, isStatic: boolean) {
     this.name = name;
@@ -127,7 +129,9 @@ export abstract class DiscoveredCollection<
     // watches stay until the end: a control plane does not send routes again to who asks for the same again.
     const parting: Version[] = [];
     this.#parting = parting;
-    const gone = full ? this.#absentFrom(new Set(added.map(({ name }) => name))) : removed;
+    const gone = full
+      ? this.#absentFrom(new Set(added.map(({ name }) => name)))
+      : removed.filter((name) => this.records.get(name)?.isOwn !== true);
     for (const name of gone) this.remove(name, source);
     const seen = new Set<string>();
     for (const resource of added) {
@@ -149,6 +153,13 @@ export abstract class DiscoveredCollection<
     );
     this.updateGauges();
     return rejected;
+  }
+
+  /** A resource of our own making. Throws ConfigError. Envoy: `avoid_cds_removal` of ClusterManager::addOrUpdateCluster. */
+  addOwn(resource: DiscoveredResource, source: string): void {
+    this.#addOrUpdate(resource, source);
+    this.records.get(resource.name)!.isOwn = true;
+    this.updateGauges();
   }
 
   /** Static resources never go. */
@@ -277,8 +288,8 @@ export abstract class DiscoveredCollection<
 
   #absentFrom(names: ReadonlySet<string>): string[] {
     const gone: string[] = [];
-    for (const { name, isStatic } of this.records.values())
-      if (!isStatic && !names.has(name)) gone.push(name);
+    for (const { name, isStatic, isOwn } of this.records.values())
+      if (!isStatic && !isOwn && !names.has(name)) gone.push(name);
     return gone;
   }
 }

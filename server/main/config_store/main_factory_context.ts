@@ -27,7 +27,7 @@ import type { Runtime } from '../../api/runtime.ts';
 import type { SecretKind } from '../../api/secret.ts';
 import type { SharedCounter } from '../../api/shared_counter.ts';
 import type { StatBlock, StatSchema, StatStore } from '../../api/stats.ts';
-import type { ClusterDiscovery } from '../../api/upstream/cluster_discovery.ts';
+import type { ClusterDiscovery, SubClusterDiscovery } from '../../api/upstream/cluster_discovery.ts';
 import { inlineRoutesKey, resourceKey, scopedRoutesKey } from '../../common/config/resource_key.ts';
 import { sharedMemoryName } from '../../common/config/shared_memory_name.ts';
 import { pendingRequestsOf } from '../../common/dynamic_forward_proxy/pending_requests.ts';
@@ -166,6 +166,7 @@ export function mainFactoryContext(
       dependencies.push({ kind: 'cluster_discovery', key: resourceKey(source, 'odcds'), source, path });
       return NO_DISCOVERY;
     },
+    subClusters: () => NO_SUB_CLUSTERS,
     sharedMemory(path, bytes) {
       dependencies.push({ kind: 'shared_memory', name: sharedMemoryName(this.resource, path), bytes });
       return new SharedArrayBuffer(bytes);
@@ -192,6 +193,7 @@ export function mainFactoryContext(
 
 const NO_ROUTE_DISCOVERY: RouteDiscovery = { request: () => () => undefined };
 const NO_DISCOVERY: ClusterDiscovery = { request: () => undefined, cancel: () => undefined };
+const NO_SUB_CLUSTERS: SubClusterDiscovery = { ...NO_DISCOVERY, touch: () => undefined };
 
 /** Of what has no memory to share: clusters, the bootstrap. */
 const NAMELESS: CompiledResource = { path: '', id: () => '' };

@@ -19,10 +19,16 @@ import { ResponseFlag } from '../../../../api/stream_info.ts';
 import type { ClusterManager } from '../../../../api/upstream/cluster.ts';
 import { defaultDfpPort } from '../../../../common/dynamic_forward_proxy/default_port.ts';
 import { hostKey } from '../../../../common/dynamic_forward_proxy/host_key.ts';
+import { subClusterName } from '../../../../common/dynamic_forward_proxy/sub_cluster_name.ts';
+import { monotonicNow } from '../../../../common/event/dispatcher.ts';
+import type { SubClustersConfig } from '../../../../common/upstream/cluster_config.ts';
 import type { ThreadLocalCluster } from '../../../../common/upstream/thread_local_cluster.ts';
+import { SubClusterLoad, type SubClusterOutcome } from './sub_cluster_load.ts';
 
 const DYNAMIC_HOST = 'envoy.upstream.dynamic_host';
 const DYNAMIC_PORT = 'envoy.upstream.dynamic_port';
+/** Uses of a sub cluster within this part of its time to live are told the main thread once. */
+const TOLD_PER_TTL = 10;
 
 /** A route's: '' for what it does not say. */
 export interface HostRewrite {
@@ -31,7 +37,12 @@ export interface HostRewrite {
 }
 
 export interface ProxyFilterConfig {
-  readonly cache: DnsCache;
+  /** Undefined where only clusters of sub clusters are served. */
+  readonly cache: DnsCache | undefined;
+  /** ms that a request waits for a sub cluster. */
+  readonly subClusterTimeoutMs: number;
+  /** When each sub cluster was last said to be in use, `performance.now()` ms. */
+  readonly touched: Map<string, number>;
   readonly clusterManager: ClusterManager;
   /** Filters before this one may have said where to. */
   readonly hostFromFilterState: boolean;
@@ -40,7 +51,7 @@ export interface ProxyFilterConfig {
 export class ProxyFilter implements HttpFilter, DnsCacheCallbacks {
   private readonly config: ProxyFilterConfig;
   private callbacks!: StreamDecoderFilterCallbacks;
-  private load: DnsCacheHandle | undefined = undefined;
+  private load: DnsCacheHandle | SubClusterLoad | undefined = undefined;
 
   constructor(config: ProxyFilterConfig) {
     this.config = config;
@@ -56,7 +67,14 @@ export class ProxyFilter implements HttpFilter, DnsCacheCallbacks {
     if (entry === undefined) return FilterHeadersStatus.Continue;
     const name = entry.clusterName(headers, callbacks.streamId);
     const cluster = config.clusterManager.getCluster(name) as ThreadLocalCluster | undefined;
-    if (cluster?.config.dnsCache === undefined) return FilterHeadersStatus.Continue;
+    if (cluster === undefined) return FilterHeadersStatus.Continue;
+    const { dnsCache, subClusters } = cluster.config;
+    if (subClusters !== undefined) {
+      this.rewriteHost(headers);
+      const subCluster = subClusterName(headers.host ?? '', defaultDfpPort(cluster.config));
+      return this.loadSubCluster(subCluster, subClusters);
+    }
+    if (dnsCache === undefined || config.cache === undefined) return FilterHeadersStatus.Continue;
     this.rewriteHost(headers);
     const key = this.hostKey(headers, defaultDfpPort(cluster.config));
     const known = config.cache.get(key);
@@ -92,6 +110,34 @@ export class ProxyFilter implements HttpFilter, DnsCacheCallbacks {
     this.load = undefined;
     if (host.ip === undefined) this.fail(host);
     else this.callbacks.continueDecoding();
+  }
+
+  private loadSubCluster(name: string, { discovery, ttlMs }: SubClustersConfig): FilterHeadersStatus {
+    const { clusterManager, subClusterTimeoutMs, touched } = this.config;
+    const isThere = (): boolean => clusterManager.getCluster(name) !== undefined;
+    const now = monotonicNow();
+    if (isThere()) {
+      if (now - (touched.get(name) ?? 0) > ttlMs / TOLD_PER_TTL) {
+        touched.set(name, now);
+        discovery.touch(name);
+      }
+      return FilterHeadersStatus.Continue;
+    }
+    for (const [other, at] of touched) if (now - at > ttlMs) touched.delete(other);
+    touched.set(name, now);
+    this.load = new SubClusterLoad(name, discovery, subClusterTimeoutMs, isThere, (outcome) =>
+      this.onSubCluster(outcome),
+    );
+    return FilterHeadersStatus.StopIteration;
+  }
+
+  private onSubCluster(outcome: SubClusterOutcome): void {
+    const { callbacks } = this;
+    this.load = undefined;
+    if (outcome === 'made') callbacks.continueDecoding();
+    else if (outcome === 'overflow')
+      callbacks.sendLocalReply(503, 'Sub cluster overflow', 'sub_cluster_overflow');
+    else callbacks.sendLocalReply(503, 'Sub cluster warming timeout', 'sub_cluster_warming_timeout');
   }
 
   private rewriteHost(headers: RequestHeaderMap): void {
