@@ -12,7 +12,7 @@ import {
   type ReadFilterCallbacks,
 } from '../../../../api/network/filter.ts';
 import { ResponseFlag, type StreamInfo } from '../../../../api/stream_info.ts';
-import { DEFAULT_PRIORITY } from '../../../../api/upstream/cluster.ts';
+import { DEFAULT_PRIORITY, type HostLookupCallbacks } from '../../../../api/upstream/cluster.ts';
 import { connectionLogContext } from '../../../../common/access_log/connection_log_context.ts';
 import { requestCapture } from '../../../../common/capture/request_capture.ts';
 import type { PoolFailureReason } from '../../../../common/conn_pool/http_conn_pool.ts';
@@ -48,6 +48,8 @@ const UpstreamFailureReason = {
   ResourceLimitExceeded: 2,
   NoRoute: 3,
 } as const;
+
+const NOBODY_WAITS: HostLookupCallbacks = { onHostLookedUp: () => undefined };
 
 export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner {
   private readonly config: TcpProxyConfig;
@@ -238,10 +240,14 @@ export class TcpProxy implements NetworkFilter, ConnectionCallbacks, TimerOwner 
       this.fail(ResponseFlag.UpstreamRetryLimitExceeded, UpstreamFailureReason.ConnectFailed);
       return;
     }
-    const host = cluster.chooseHost(new TcpLoadBalancerContext(info, this.route.metadataMatch, config.hash));
+    const context = new TcpLoadBalancerContext(info, this.route.metadataMatch, config.hash);
+    const host = cluster.chooseHost(context);
     if (host === undefined) {
       resources.releaseConnection();
-      values[base + CLUSTER_STAT.upstream_cx_none_healthy]++;
+      // As in Envoy, a connection does not wait for its host to be looked up: that is for the next ones.
+      const lookup = cluster.lookUpHost(context, NOBODY_WAITS);
+      if (typeof lookup === 'object') lookup.cancel();
+      else values[base + CLUSTER_STAT.upstream_cx_none_healthy]++;
       this.fail(ResponseFlag.NoHealthyUpstream, UpstreamFailureReason.NoHealthyUpstream);
       return;
     }
