@@ -225,8 +225,8 @@ export function* listenerStatuses(
   for (const { name, active } of store.listeners.all) {
     if (active === undefined) continue;
     const { address, additional_addresses: more } = decode(TYPE_NAMES.listener, active.bytes);
-    for (const each of [address, ...more.map((additional) => additional.address)]) {
-      yield { name, localAddress: sockets.localAddress(name, parseAddress(each, 'address')) };
-    }
+    const all = [address, ...more.map((additional) => additional.address)];
+    const addresses = all.map((each) => parseAddress(each, 'address'));
+    for (const localAddress of sockets.localAddresses(name, addresses)) yield { name, localAddress };
   }
 }

@@ -5,7 +5,7 @@ import { decode } from '../../xds-protos/load.ts';
 import type { FactoryContext } from '../api/registry.ts';
 import type { StatBlock } from '../api/stats.ts';
 import type { Address } from '../api/stream_info.ts';
-import { listenSocketKey } from '../common/listener/listen_socket_key.ts';
+import { listenSocketKeys } from '../common/listener/listen_socket_key.ts';
 import {
   compileListener,
   type FilterChainConfig,
@@ -110,8 +110,9 @@ export class WorkerListenerManager implements ListenerLookup {
     this.listeners.set(name, listener);
     const used = new Set<string>();
     if (config.bindToPort && !this.stopped) {
+      const keys = listenSocketKeys(name, config.addresses);
       for (const [index, address] of config.addresses.entries()) {
-        const key = listenSocketKey(name, address);
+        const key = keys[index] as string;
         used.add(key);
         this.listen(key, address, listener, config.tcpKeepalives[index]);
       }
@@ -119,8 +120,7 @@ export class WorkerListenerManager implements ListenerLookup {
     if (config.exactBalance !== undefined) this.exchange.open();
     listener.takesConnections(true);
     if (before === undefined) return;
-    for (const address of before.config.addresses) {
-      const key = listenSocketKey(name, address);
+    for (const key of listenSocketKeys(name, before.config.addresses)) {
       if (!used.has(key)) this.closeSocket(key, before);
     }
     this.drainListener(before);
@@ -161,8 +161,7 @@ export class WorkerListenerManager implements ListenerLookup {
     if (listener === undefined) return;
     this.listeners.delete(name);
     forgetRouteHits(`listener ${name}`);
-    for (const address of listener.config.addresses)
-      this.closeSocket(listenSocketKey(name, address), listener);
+    for (const key of listenSocketKeys(name, listener.config.addresses)) this.closeSocket(key, listener);
     this.indexAddresses();
     this.drainListener(listener);
   }
@@ -250,8 +249,7 @@ export class WorkerListenerManager implements ListenerLookup {
       for (const chain of listener.config.filterChains) chain.drain.start(ms);
       if (!stopAccepting) continue;
       listener.takesConnections(false);
-      for (const address of listener.config.addresses)
-        this.closeSocket(listenSocketKey(name, address), listener);
+      for (const key of listenSocketKeys(name, listener.config.addresses)) this.closeSocket(key, listener);
     }
   }
 

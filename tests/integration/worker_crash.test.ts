@@ -99,7 +99,7 @@ before(async () => {
 
 function portOfListener(name: string): number {
   const anyPort = { ip: '127.0.0.1', port: 0, text: '127.0.0.1:0' };
-  return parts.supervisor.sockets.localAddress(name, anyPort).port;
+  return parts.supervisor.sockets.localAddresses(name, [anyPort])[0]!.port;
 }
 
 /** Opens connections to a listener that echoes; those that it serves. */

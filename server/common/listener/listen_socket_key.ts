@@ -1,8 +1,13 @@
 // Under which name main and worker know one listening socket: its address, so that a replaced listener keeps the socket of
-// the one before; port 0 is a port of the listener's own.
+// the one before; port 0 is a port of the listener's own, another one each time that it stands there.
 
 import type { Address } from '../../api/stream_info.ts';
 
-export function listenSocketKey(listenerName: string, address: Address): string {
-  return address.ip !== '' && address.port === 0 ? `${listenerName}|${address.text}` : address.text;
+/** One for each of a listener's addresses, in their order. */
+export function listenSocketKeys(listenerName: string, addresses: readonly Address[]): readonly string[] {
+  return addresses.map(({ ip, port, text }, index) => {
+    if (ip === '' || port !== 0) return text;
+    const before = addresses.findIndex((other) => other.text === text);
+    return before === index ? `${listenerName}|${text}` : `${listenerName}|${text}|${index}`;
+  });
 }

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { ConfigError } from '../../api/config_error.ts';
 import type { Address } from '../../api/stream_info.ts';
-import { listenSocketKey } from '../../common/listener/listen_socket_key.ts';
+import { listenSocketKeys } from '../../common/listener/listen_socket_key.ts';
 import { parseAddress } from '../../common/network/address.ts';
 import { strerror } from '../../common/network/transport_failure.ts';
 
@@ -24,7 +24,7 @@ type BoundSocketOptions =
 const { BoundSocket } = net as unknown as { BoundSocket: new (options: BoundSocketOptions) => BoundSocket };
 
 export interface SocketToBind {
-  /** See listenSocketKey. */
+  /** See listenSocketKeys. */
   readonly key: string;
   readonly address: Address;
   readonly reusePort: boolean;
@@ -45,10 +45,12 @@ export function portOf(socket: BoundSocket): number {
 export function socketsToBind(name: string, listener: Listener): readonly SocketToBind[] {
   if ((listener.bind_to_port ?? listener.deprecated_v1?.bind_to_port)?.value === false) return [];
   const byKey = new Map<string, SocketToBind>();
-  const addresses = [listener.address, ...listener.additional_addresses.map((more) => more.address)];
-  for (const message of addresses) {
-    const address = parseAddress(message, 'address');
-    const key = listenSocketKey(name, address);
+  const messages = [listener.address, ...listener.additional_addresses.map((more) => more.address)];
+  const addresses = messages.map((message) => parseAddress(message, 'address'));
+  const keys = listenSocketKeys(name, addresses);
+  for (const [index, address] of addresses.entries()) {
+    const message = messages[index];
+    const key = keys[index] as string;
     byKey.set(key, {
       key,
       address,

@@ -7,6 +7,7 @@ import { closeSync } from 'node:fs';
 import type { Listener } from '../../../xds-protos/generated/envoy/config/listener/v3.ts';
 import { decode } from '../../../xds-protos/load.ts';
 import type { Address } from '../../api/stream_info.ts';
+import { listenSocketKeys } from '../../common/listener/listen_socket_key.ts';
 import { logger } from '../../common/log.ts';
 import { duplicateFd } from '../../common/network/socket_option.ts';
 import type { ListenSocketBinder } from '../config_store/services.ts';
@@ -49,11 +50,14 @@ export class ListenSockets implements ListenSocketBinder {
     this.#workers = workers;
   }
 
-  /** The address a listener really has: the port the system chose instead of 0. */
-  localAddress(listenerName: string, address: Address): Address {
-    if (address.ip === '' || address.port !== 0) return address;
-    const { port } = this.#published.get(`${listenerName}|${address.text}`) ?? address;
-    return { ip: address.ip, port, text: address.text.replace(/:0$/, `:${port}`) };
+  /** The addresses a listener really has: with the ports the system chose instead of 0. */
+  localAddresses(listenerName: string, addresses: readonly Address[]): readonly Address[] {
+    const keys = listenSocketKeys(listenerName, addresses);
+    return addresses.map((address, index) => {
+      if (address.ip === '' || address.port !== 0) return address;
+      const { port } = this.#published.get(keys[index] as string) ?? address;
+      return { ip: address.ip, port, text: address.text.replace(/:0$/, `:${port}`) };
+    });
   }
 
   bind(name: string, listener: Listener): void {
