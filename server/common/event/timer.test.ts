@@ -42,6 +42,23 @@ describe('Timer', () => {
     assert.equal(fired, 1);
   });
 
+  test('put off again and again, it fires at its last time, and the others of its list at theirs', async () => {
+    const start = performance.now();
+    const fired = new Map<string, number>();
+    const timer = (name: string): Timer =>
+      new Timer({ onTimeout: () => fired.set(name, performance.now() - start) });
+    const [still, moved, sooner] = [timer('still'), timer('moved'), timer('sooner')];
+    for (const each of [moved, still, sooner]) each.enable(100, start);
+    for (const later of [10, 55, 237]) moved.enable(100, start + later);
+    // Put off, and then called back to before the time it had first.
+    sooner.enable(500, start);
+    sooner.enable(30, start);
+    await until(() => fired.size === 3);
+    assert.deepEqual([...fired.keys()], ['sooner', 'still', 'moved']);
+    assert.ok(fired.get('sooner')! >= 30 && fired.get('still')! >= 100 && fired.get('moved')! >= 337);
+    assert.equal(moved.enabled, false);
+  });
+
   test('disarmed in time, it stays silent', async () => {
     let fired = 0;
     const timer = new Timer({ onTimeout: () => fired++ });
@@ -59,10 +76,10 @@ describe('Timer', () => {
     timers[0].disable();
     timers[2].disable();
     timers[4].disable();
-    timers[1].enable(15, monotonicNow());
-    await until(() => fired.length > 1);
+    timers[4].enable(15, monotonicNow());
+    await until(() => fired.length > 2);
     await sleep(30);
-    assert.deepEqual(fired, [3, 1]);
+    assert.deepEqual(fired, [1, 3, 4]);
   });
 
   test('different durations do not wait for each other', async () => {

@@ -1,5 +1,5 @@
 // Timers for streams and connections, cheap enough to arm on every request: all timers of one duration form a list in
-// order of expiry, and node sees one timeout per list. Arming and disarming is a few pointer writes, no allocation.
+// order of expiry, and node sees one timeout per list. Arming and disarming is a few pointer writes, no allocation; putting off is one.
 // Envoy: source/common/event/timer_impl.cc.
 
 import { enter, leave } from './dispatcher.ts';
@@ -60,13 +60,14 @@ class TimerList {
     const { due } = this;
     enter();
     try {
-      for (let timer = this.head; timer !== undefined && timer.deadline <= due; timer = this.head) {
+      for (let timer = this.head; timer !== undefined && timer.place <= due; timer = this.head) {
         timer.disable();
-        timer.owner.onTimeout(timer);
+        if (timer.deadline > due) timer.waitOn(due);
+        else timer.owner.onTimeout(timer);
       }
     } finally {
       // Also when an owner threw: the others must not wait for ever.
-      if (this.head !== undefined && !this.armed) this.arm(Math.ceil(this.head.deadline - performance.now()));
+      if (this.head !== undefined && !this.armed) this.arm(Math.ceil(this.head.place - performance.now()));
       else if (this.head === undefined && !this.armed) lists.delete(this.durationMs);
       leave();
     }
@@ -80,6 +81,8 @@ export class Timer {
   readonly owner: TimerOwner;
   /** `performance.now()` at which it fires. */
   deadline = 0;
+  /** When its list looks at it: its deadline, or an earlier one that it had when it was armed. */
+  place = 0;
   previous: Timer | undefined = undefined;
   next: Timer | undefined = undefined;
   private list: TimerList | undefined = undefined;
@@ -95,14 +98,30 @@ export class Timer {
   /** Fires once in `ms` milliseconds from `now` (`monotonicNow()`). Sub-millisecond parts are rounded up. */
   enable(ms: number, now: number): void {
     const duration = Math.ceil(ms);
+    this.deadline = now + duration;
+    if (this.list !== undefined) {
+      // One that is put off, as idle timers are with every byte, stays where it is until its list comes to it.
+      if (this.deadline >= this.place) return;
+      this.list.remove(this);
+    }
+    this.join(duration, this.deadline);
+  }
+
+  /** Its list has come to it before its time. Powers of two, so that there are few lists however many timers are put off. */
+  waitOn(now: number): void {
+    const left = Math.min(Math.ceil(this.deadline - now), MAX_TIMEOUT_MS);
+    const duration = 2 ** Math.floor(Math.log2(left));
+    this.join(duration, now + duration);
+  }
+
+  private join(duration: number, place: number): void {
     let list = this.list;
-    if (list !== undefined) list.remove(this);
     if (list === undefined || list.durationMs !== duration) {
       list = lists.get(duration);
       if (list === undefined) lists.set(duration, (list = new TimerList(duration)));
       this.list = list;
     }
-    this.deadline = now + duration;
+    this.place = place;
     list.append(this);
   }
 
