@@ -47,6 +47,8 @@ export type ResourceUpdate =
     }
   /** The flags of the cluster's hosts in the shared table have changed. */
   | { readonly kind: 'host_health'; readonly name: string }
+  /** Weights of the cluster's hosts by slot, from what they report out of band. */
+  | { readonly kind: 'host_load'; readonly name: string; readonly weights: ReadonlyMap<number, number> }
   | { readonly kind: 'route'; readonly name: string; readonly version: string; readonly bytes: Uint8Array }
   /** ScopedRoutes with the scopes of a collection in its list. */
   | {

@@ -121,6 +121,11 @@ export class WorkerClusterManager implements ClusterManager {
     this.entries.get(name)?.cluster?.updateHealth();
   }
 
+  /** Weights by slot. Even of a cluster without traffic: its first requests go by them. */
+  takeHostLoad(name: string, weights: ReadonlyMap<number, number>): void {
+    this.getCluster(name)?.clientSideWeights?.takeWeights(weights);
+  }
+
   removeCluster(name: string): void {
     const entry = this.entries.get(name);
     if (entry === undefined) return;

@@ -191,6 +191,9 @@ export class Worker {
       case 'host_health':
         this.clusters.updateHealth(update.name);
         break;
+      case 'host_load':
+        this.clusters.takeHostLoad(update.name, update.weights);
+        break;
       case 'route':
         this.resources.applyRoute(update.name, update.bytes);
         break;

@@ -188,6 +188,7 @@ export class BalancedProxy {
     cluster: string,
     path: string,
     headers: Readonly<Record<string, string>> = {},
+    agent = this.agent,
   ): Promise<BalancedAnswer> {
     return new Promise((resolve, reject) => {
       const request = http.get(
@@ -195,7 +196,7 @@ export class BalancedProxy {
           host: '127.0.0.1',
           port: this.process.ports.get('in'),
           path,
-          agent: this.agent,
+          agent,
           headers: { 'x-cluster': cluster, ...headers },
         },
         (response) => {

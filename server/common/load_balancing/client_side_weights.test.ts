@@ -16,6 +16,7 @@ const CONFIG: ClientSideWeightedConfig = {
   updateMs: 60_000,
   errorPenalty: 1,
   metricNames: [],
+  outOfBand: undefined,
 };
 
 function weightsOf(hosts: readonly Host[], now: number): number[] {
@@ -73,6 +74,28 @@ describe('client-side weights (ORCA)', () => {
     assert.equal(weights.takeReport(one, headers), true);
     assert.equal(weights.update(performance.now() + 1), false);
     weights.close();
+  });
+
+  test('weights out of band go to the hosts of their slots', () => {
+    const hosts = [16, 32, 48].map((slotNumber) => host(slotNumber, { slotNumber }));
+    const weights = new ClientSideWeights(
+      { ...CONFIG, blackoutMs: 0 },
+      () => hosts,
+      () => {},
+    );
+    weights.takeWeights(
+      new Map([
+        [48, 30],
+        [16, 10],
+        [64, 99],
+      ]),
+    );
+    weights.update(performance.now() + 1);
+    weights.close();
+    assert.deepEqual(
+      hosts.map((each) => each.load!.weight),
+      [10, 20, 30],
+    );
   });
 
   test('the utilization is the highest of the named metrics', () => {

@@ -1,16 +1,13 @@
 // Weights of a cluster's hosts from the load that they report: what a host serves per second by how busy that keeps it.
 // Envoy: source/extensions/load_balancing_policies/common/orca_weight_manager.cc.
 
-import type { OrcaLoadReport } from '../../../xds-protos/generated/xds/data/orca/v3.ts';
 import type { HeaderMap } from '../../api/http/header_map.ts';
 import { monotonicNow } from '../event/dispatcher.ts';
 import { Timer, type TimerOwner } from '../event/timer.ts';
 import type { Host } from '../upstream/host.ts';
 import type { ClientSideWeightedConfig } from './load_balancer_config.ts';
-import { maxUtilization, parseOrcaLoadReport } from './orca_load_report.ts';
+import { parseOrcaLoadReport, weightOf } from './orca_load_report.ts';
 
-/** Weights are whole, and 32 bits. */
-const MAX_WEIGHT = 0xffff_ffff;
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** What a host's reports come to. Envoy: OrcaHostLbPolicyData. */
@@ -72,6 +69,15 @@ export class ClientSideWeights implements TimerOwner {
     return true;
   }
 
+  /** What the main thread was told out of band: weights by the hosts' slots. */
+  takeWeights(weights: ReadonlyMap<number, number>): void {
+    const now = monotonicNow();
+    for (const host of this.hosts()) {
+      const weight = weights.get(host.slotNumber);
+      if (weight !== undefined) (host.load ??= new HostLoad()).report(weight, now);
+    }
+  }
+
   /** Computes weights anew; true when one has changed. Hosts without a valid one get the median. */
   update(now = monotonicNow()): boolean {
     const valid: number[] = [];
@@ -106,15 +112,4 @@ function median(weights: number[]): number {
   const middle = weights.length >> 1;
   if (weights.length % 2 === 1) return weights[middle];
   return Math.floor((weights[middle - 1] + weights[middle]) / 2);
-}
-
-/** Undefined for a report that says nothing of the load. */
-function weightOf(report: OrcaLoadReport, config: ClientSideWeightedConfig): number | undefined {
-  const queries = report.rps_fractional;
-  if (queries <= 0) return undefined;
-  let utilization = maxUtilization(report, config.metricNames);
-  if (utilization <= 0) utilization = report.application_utilization;
-  if (utilization <= 0) utilization = report.cpu_utilization;
-  utilization += (config.errorPenalty * report.eps) / queries;
-  return utilization > 0 ? Math.min(MAX_WEIGHT, Math.trunc(queries / utilization)) : undefined;
 }

@@ -6,10 +6,10 @@ import type { Host } from '../upstream/host.ts';
 import type { PrioritySet } from '../upstream/priority_set.ts';
 import type { ClientSideWeights } from './client_side_weights.ts';
 import { HashLoadBalancer } from './hash_load_balancer.ts';
-import type {
-  BalancingConfig,
-  ClientSideWeightedConfig,
-  LoadBalancerConfig,
+import {
+  type BalancingConfig,
+  clientSideWeighting,
+  type LoadBalancerConfig,
 } from './load_balancer_config.ts';
 import type { LoadBalancerEnvironment } from './load_balancer_environment.ts';
 import { PriorityLoadBalancer } from './priority_load_balancer.ts';
@@ -58,17 +58,4 @@ export function createClientSideWeights(
   const { ClientSideWeights } =
     require('./client_side_weights.ts') as typeof import('./client_side_weights.ts');
   return new ClientSideWeights(settings, hosts, onUpdate);
-}
-
-function clientSideWeighting(config: LoadBalancerConfig): ClientSideWeightedConfig | undefined {
-  switch (config.policy) {
-    case 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN':
-      return config;
-    case 'SUBSET':
-      return clientSideWeighting(config.child);
-    case 'OVERRIDE_HOST':
-      return clientSideWeighting(config.fallback);
-    default:
-      return undefined;
-  }
 }

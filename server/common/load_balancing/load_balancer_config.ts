@@ -66,6 +66,20 @@ export interface ClientSideWeightedConfig {
   readonly errorPenalty: number;
   /** Metrics of a report whose highest is the utilization. */
   readonly metricNames: readonly string[];
+  /** Undefined: hosts are not asked, and report in their answers alone. */
+  readonly outOfBand: OrcaOobReportingConfig | undefined;
+}
+
+/** How hosts are asked for reports. Envoy: OrcaOobManagerConfig. */
+export interface OrcaOobReportingConfig {
+  /** How often a host should report, ms; more than 0. */
+  readonly periodMs: number;
+  /** 0: that of the host. */
+  readonly port: number;
+  /** '': the host's name, or its address. */
+  readonly authority: string;
+  /** Chooses among `transport_socket_matches` in place of the host's metadata. */
+  readonly transportSocketMatch: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** A field of dynamic metadata. */
@@ -247,4 +261,18 @@ export function compilePolicies(
       .loadBalancer;
   }
   throw first ?? new ConfigError(where, 'no load balancing policy is given');
+}
+
+/** Undefined unless the policy goes by load reports. */
+export function clientSideWeighting(config: LoadBalancerConfig): ClientSideWeightedConfig | undefined {
+  switch (config.policy) {
+    case 'CLIENT_SIDE_WEIGHTED_ROUND_ROBIN':
+      return config;
+    case 'SUBSET':
+      return clientSideWeighting(config.child);
+    case 'OVERRIDE_HOST':
+      return clientSideWeighting(config.fallback);
+    default:
+      return undefined;
+  }
 }

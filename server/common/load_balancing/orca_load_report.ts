@@ -5,8 +5,11 @@ import type { OrcaLoadReport } from '../../../xds-protos/generated/xds/data/orca
 import { fromJson } from '../../../xds-protos/json.ts';
 import { create, decode } from '../../../xds-protos/load.ts';
 import type { HeaderMap } from '../../api/http/header_map.ts';
+import type { ClientSideWeightedConfig } from './load_balancer_config.ts';
 
 const TYPE = 'xds.data.orca.v3.OrcaLoadReport';
+/** Weights are whole, and 32 bits. */
+const MAX_WEIGHT = 0xffff_ffff;
 const NAMED = 'named_metrics.';
 /** What a number of the text format may look like. */
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^0x[\da-f]+$/i;
@@ -78,4 +81,18 @@ export function maxUtilization(report: OrcaLoadReport, names: readonly string[])
     else max = Math.max(max, map[key] ?? 0);
   }
   return max;
+}
+
+/** Undefined for a report that says nothing of the load. */
+export function weightOf(
+  report: OrcaLoadReport,
+  config: Pick<ClientSideWeightedConfig, 'metricNames' | 'errorPenalty'>,
+): number | undefined {
+  const queries = report.rps_fractional;
+  if (queries <= 0) return undefined;
+  let utilization = maxUtilization(report, config.metricNames);
+  if (utilization <= 0) utilization = report.application_utilization;
+  if (utilization <= 0) utilization = report.cpu_utilization;
+  utilization += (config.errorPenalty * report.eps) / queries;
+  return utilization > 0 ? Math.min(MAX_WEIGHT, Math.trunc(queries / utilization)) : undefined;
 }

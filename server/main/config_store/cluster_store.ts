@@ -7,6 +7,7 @@ import type { ConfigSource } from '../../../xds-protos/generated/envoy/config/co
 import { at, ConfigError } from '../../api/config_error.ts';
 import type { Priority } from '../../api/upstream/cluster.ts';
 import { HostHealthFlag } from '../../api/upstream/host.ts';
+import { clientSideWeighting } from '../../common/load_balancing/load_balancer_config.ts';
 import { CLUSTER_CONFIG_UPDATE_STATS } from '../../common/stats/families/cluster.ts';
 import { CLUSTER_MANAGER_STATS } from '../../common/stats/families/managers.ts';
 import { compileCircuitBreakers, statName } from '../../common/upstream/cluster_config.ts';
@@ -21,6 +22,7 @@ import {
 import { SharedTable } from '../../common/upstream/shared_table.ts';
 import { dnsEndpoints } from '../dns/dns_endpoints.ts';
 import { ClusterHealthChecks } from '../health_checks/cluster_health_checks.ts';
+import type { OrcaOobManager } from '../orca/orca_oob_manager.ts';
 import { ClusterOutliers } from '../outlier_detection/cluster_outliers.ts';
 import { ClusterHosts } from './cluster_hosts.ts';
 import { ConfigReloadStats } from './config_reload_stats.ts';
@@ -40,6 +42,10 @@ const require = createRequire(import.meta.url);
 const loadProbeTransport = () =>
   (require('../health_checks/probe_transport.ts') as typeof import('../health_checks/probe_transport.ts'))
     .probeTransport;
+
+/** Few clusters ask their hosts for load reports. */
+const loadOrcaOobManager = () =>
+  (require('../orca/orca_oob_manager.ts') as typeof import('../orca/orca_oob_manager.ts')).OrcaOobManager;
 
 const AT = CLUSTER_MANAGER_STATS.offset;
 const CDS = 'cds';
@@ -76,6 +82,8 @@ export class ClusterRecord extends CollectionRecord<ClusterVersion> {
   health: MergedHealthUpdates | undefined;
   /** Undefined without outlier detection. */
   outliers: ClusterOutliers | undefined;
+  /** Undefined unless hosts are asked for load reports. */
+  orcaOob: OrcaOobManager | undefined;
 }
 
 const EVENTS = { added: AT.cluster_added, modified: AT.cluster_modified, removed: AT.cluster_removed };
@@ -135,6 +143,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     for (const record of this.records.values()) {
       record.stopObserving?.();
       record.outliers?.close();
+      record.orcaOob?.close();
       record.health?.close();
     }
     super.close();
@@ -165,14 +174,16 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     if (record.breakerSlot < 0) record.breakerSlot = this.services.breakerSlots.allocate();
     const { version, bytes, source, healthChecks } = next;
     const circuitBreakerSlot = record.breakerSlot;
-    const before = record.outliers;
+    const { outliers, orcaOob } = record;
     record.health?.close();
     record.health = new MergedHealthUpdates(
       () => this.services.publisher.putHostHealth(record.name),
       next.shape.updateMergeWindowMs,
     );
     record.outliers = this.#outliers(record, next);
-    before?.close();
+    outliers?.close();
+    record.orcaOob = this.#orcaOob(record, next);
+    orcaOob?.close();
     this.services.publisher.put({ kind: 'cluster', name: record.name, version, bytes, circuitBreakerSlot });
     record.stopObserving?.();
     record.stopObserving = source?.observe(() => {
@@ -188,6 +199,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
   protected retire(record: ClusterRecord): void {
     record.stopObserving?.();
     record.outliers?.close();
+    record.orcaOob?.close();
     record.health?.close();
     if (record.active !== undefined) {
       this.#dropEndpoints(record);
@@ -350,6 +362,23 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     return new ClusterOutliers(record, shape.outlierDetection, `cluster.${statName}.`, this.services);
   }
 
+  #orcaOob(record: ClusterRecord, { bytes, shape, statName, source }: ClusterVersion) {
+    const config = clientSideWeighting(shape.loadBalancer);
+    if (config?.outOfBand === undefined || source === undefined) return undefined;
+    const { stats, environment, publisher, decoder } = this.services;
+    const cluster = decoder.decode(TYPE_NAMES.cluster, bytes);
+    const secured = cluster.transport_socket !== undefined || cluster.transport_socket_matches.length > 0;
+    return new (loadOrcaOobManager())({
+      clusterName: record.name,
+      prefix: `cluster.${statName}.`,
+      config,
+      outOfBand: config.outOfBand,
+      stats,
+      transport: secured ? loadProbeTransport()(cluster, environment, stats) : undefined,
+      onWeights: (weights) => publisher.putHostLoad(record.name, weights),
+    });
+  }
+
   #publishEndpoints(record: ClusterRecord, { source, healthChecks }: ServingVersion): void {
     const endpoints = source.endpoints();
     const { bytes, version } = endpoints;
@@ -370,6 +399,7 @@ export class ClusterStore extends DiscoveredCollection<ClusterVersion, ClusterRe
     });
     record.endpointBytes = bytes;
     record.outliers?.detector.setHosts(record.hostSlots);
+    record.orcaOob?.setHosts(endpoints, record.hostSlots);
     this.services.publisher.put({
       kind: 'endpoints',
       name: record.name,

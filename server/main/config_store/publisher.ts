@@ -6,7 +6,7 @@ import type { ResourceUpdate } from '../../messages.ts';
 
 type Change = Exclude<
   ResourceUpdate,
-  { kind: 'remove' | 'host_health' | 'cluster_missing' | 'route_discovered' | 'workloads' }
+  { kind: 'remove' | 'host_health' | 'host_load' | 'cluster_missing' | 'route_discovered' | 'workloads' }
 >;
 type Removal = Extract<ResourceUpdate, { kind: 'remove' }>;
 type Kind = Change['kind'];
@@ -33,6 +33,8 @@ export class Publisher {
   readonly #unseen = new Map<Kind, Set<string>>(ORDER.map((kind) => [kind, new Set()]));
   /** Clusters whose hosts' health has changed. */
   readonly #health = new Set<string>();
+  /** By cluster: weights of hosts, by slot. */
+  readonly #loads = new Map<string, ReadonlyMap<number, number>>();
   /** Clusters that were asked for and do not exist. */
   readonly #missing = new Set<string>();
   readonly #discovered: ResourceUpdate[] = [];
@@ -68,6 +70,12 @@ export class Publisher {
     this.#schedule();
   }
 
+  /** What hosts of a cluster report of their load out of band: weights by slot. One that starts later waits for the next. */
+  putHostLoad(cluster: string, weights: ReadonlyMap<number, number>): void {
+    this.#loads.set(cluster, new Map([...(this.#loads.get(cluster) ?? []), ...weights]));
+    this.#schedule();
+  }
+
   /** Who waits for the cluster need not any longer. */
   putMissingCluster(cluster: string): void {
     this.#missing.add(cluster);
@@ -94,6 +102,8 @@ export class Publisher {
     for (const kind of ORDER) for (const change of this.#changes.get(kind)!.values()) updates.push(change);
     for (const name of this.#health) updates.push({ kind: 'host_health', name });
     this.#health.clear();
+    for (const [name, weights] of this.#loads) updates.push({ kind: 'host_load', name, weights });
+    this.#loads.clear();
     for (const name of this.#missing) updates.push({ kind: 'cluster_missing', name });
     this.#missing.clear();
     updates.push(...this.#discovered.splice(0));

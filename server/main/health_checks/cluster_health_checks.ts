@@ -1,26 +1,23 @@
 // Active health checks of one version of a cluster. They begin as soon as its hosts are known; the cluster is warm when each
 // of its first hosts was asked once. Envoy: HealthCheckerImplBase, ClusterImplBase::onInitDone.
 
-import type { UpstreamTransportSocketOptions } from '../../api/network/transport_socket.ts';
 import type { LogFile, LogFileManager } from '../../api/registry.ts';
 import type { Runtime } from '../../api/runtime.ts';
 import type { StatBlock, StatStore } from '../../api/stats.ts';
-import { HOST_SLOTS, type HostDescription, HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
+import { HostHealthFlag, HostSlot } from '../../api/upstream/host.ts';
 import { CLUSTER_HEALTH_CHECK_STATS } from '../../common/stats/families/cluster.ts';
 import type { HealthCheckConfig } from '../../common/upstream/health_check_config.ts';
 import { type CompiledEndpoint, compileLoadAssignment } from '../../common/upstream/load_assignment.ts';
 import { SharedTable } from '../../common/upstream/shared_table.ts';
-import {
-  TRANSPORT_SOCKET_MATCH,
-  type TransportSocketMatcher,
-} from '../../common/upstream/transport_socket_matcher.ts';
+import type { TransportSocketMatcher } from '../../common/upstream/transport_socket_matcher.ts';
 import type { EndpointSource } from '../config_store/endpoint_source.ts';
 import { Observable, type Warmable } from '../config_store/warming.ts';
 import { HealthCheckEventLogger, type HealthCheckEvents } from './health_check_event_logger.ts';
 import { HealthCheckSession, type SessionOwner } from './health_check_session.ts';
+import { hostSecurity } from './host_security.ts';
 import { HttpProbe } from './http_probe.ts';
 import { GrpcProbe, Http2Probe } from './http2_probe.ts';
-import type { Probe, ProbeSecurity, ProbeTarget } from './probe.ts';
+import type { Probe, ProbeTarget } from './probe.ts';
 import { TcpProbe } from './tcp_probe.ts';
 
 /** The bits that checks decide on. */
@@ -195,7 +192,8 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
 
   #probe(endpoint: CompiledEndpoint): Probe {
     const { address, healthCheck } = endpoint;
-    const { probe, reuseConnection } = this.config;
+    const { probe, reuseConnection, alpn, transportSocketMatch } = this.config;
+    const { transport } = this.#services;
     const configured = probe.kind === 'HTTP' ? probe.host : probe.kind === 'GRPC' ? probe.authority : '';
     const where = healthCheck.address ?? address;
     const target: ProbeTarget = {
@@ -203,7 +201,7 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
       port: healthCheck.port || where.port,
       path: where.ip === '' ? where.text : '',
       hostname: healthCheck.hostname || configured || this.#clusterName,
-      security: this.#security(endpoint),
+      security: hostSecurity(endpoint, this.#clusterName, transport, transportSocketMatch, alpn),
     };
     switch (probe.kind) {
       case 'HTTP':
@@ -215,27 +213,6 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
       case 'GRPC':
         return new GrpcProbe(probe, target, reuseConnection, this.config.timeoutMs);
     }
-  }
-
-  #security(endpoint: CompiledEndpoint): ProbeSecurity | undefined {
-    const { alpn, transportSocketMatch } = this.config;
-    const wanted = transportSocketMatch && { [TRANSPORT_SOCKET_MATCH]: transportSocketMatch };
-    const transportSocket = this.#services.transport?.resolve(
-      wanted ?? endpoint.metadata,
-      wanted === undefined ? endpoint.locality.metadata : undefined,
-    );
-    if (transportSocket === undefined) return undefined;
-    const host = describeEndpoint(endpoint, this.#clusterName);
-    const options: UpstreamTransportSocketOptions = {
-      host,
-      alpnOverride: alpn,
-      alpnFallback: [],
-      sniOverride: undefined,
-      sanOverride: undefined,
-      downstreamAddresses: undefined,
-      hashKey: '',
-    };
-    return { transportSocket, options };
   }
 
   #events({ address, locality, metadata }: CompiledEndpoint): HealthCheckEvents | undefined {
@@ -257,12 +234,4 @@ export class ClusterHealthChecks extends Observable implements Warmable, Session
     const least = runtime.getInteger('health_check.min_interval', 0);
     return Math.max(1, least, Math.min(ms, most));
   }
-}
-
-/** What a transport socket may want to know of the host. Its live numbers are not among it. */
-function describeEndpoint(endpoint: CompiledEndpoint, clusterName: string): HostDescription {
-  const { address, hostname, locality, weight, metadata } = endpoint;
-  const { priority } = locality;
-  const table = new Int32Array(HOST_SLOTS);
-  return { address, hostname, locality, priority, weight, metadata, clusterName, table, slot: 0 };
 }

@@ -195,6 +195,15 @@ export const CLUSTER_HEALTH_CHECK_STATS = statSchema('cluster_health_check', {
   verify_cluster: 'counter',
 });
 
+/** Below `cluster.<name>.lb_orca_oob.`. */
+export const CLUSTER_ORCA_OOB_STATS = statSchema('cluster_orca_oob', {
+  active_sessions: 'gauge',
+  report_errors: 'counter',
+  reports_received: 'counter',
+  stream_failures: 'counter',
+  stream_terminated: 'counter',
+});
+
 /** Below `cluster.<name>.`, with `track_cluster_stats.timeout_budgets`. */
 export const CLUSTER_TIMEOUT_BUDGET_STATS = statSchema('cluster_timeout_budgets', {
   upstream_rq_timeout_budget_per_try_percent_used: 'histogram:percent',
