@@ -73,8 +73,10 @@ async function update(admin: string, file: string, count: number, version: strin
   const begin = performance.now();
   for (;;) {
     const response = await fetch(`${admin}/stats?filter=cluster_manager.cds.version_text`);
+    const answer = await response.text();
+    // After the whole answer: its head may come long before what it says.
     const spent = performance.now() - begin;
-    if ((await response.text()).includes(`version_text: "${version}"`)) return spent;
+    if (answer.includes(`version_text: "${version}"`)) return spent;
     if (spent > UPDATE_MS) throw new Error(`version ${version} was not taken within ${UPDATE_MS} ms`);
     await sleep(POLL_MS);
   }
