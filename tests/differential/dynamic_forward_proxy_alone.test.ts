@@ -2,13 +2,12 @@
 // they wait in the router. Answers, access logs and stats of both proxies are compared.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
+import type http from 'node:http';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeDnsServer } from '../fakes/dns_server.ts';
 import { httpFilter, listener, portOf, TYPE } from '../integration/resources.ts';
 import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
+import { type Ask, ask, countedStats, loggedLines, startBackend, stdoutLog } from './forward_proxy.ts';
 
 const skip = ENVOY_BIN === undefined && 'no Envoy: set ENVOY_BIN';
 const LOG = 'LOG %REQ(:METHOD)% %REQ(:AUTHORITY)% %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%';
@@ -17,13 +16,7 @@ const STATS = '(cluster.d.*(upstream_rq_|none_healthy)|dns_cache.d.(dns_query|ho
 let backend: http.Server;
 let dns: FakeDnsServer;
 before(async () => {
-  backend = http.createServer((request, response) => {
-    let length = 0;
-    request.on('data', (chunk: Buffer) => (length += chunk.length));
-    request.on('end', () => response.end(`${request.method} ${request.headers.host} ${length}`));
-  });
-  backend.listen(0, '127.0.0.1');
-  await once(backend, 'listening');
+  backend = await startBackend('127.0.0.1');
   dns = await FakeDnsServer.start({
     'a.test': ['127.0.0.1'],
     'b.test': ['127.0.0.1'],
@@ -36,27 +29,6 @@ after(() => {
   backend.close().closeAllConnections();
   dns.close();
 });
-
-interface Ask {
-  readonly host: string;
-  readonly path?: string;
-  readonly body?: string;
-  /** ms after which the client gives up. */
-  readonly patience?: number;
-}
-
-function ask(port: number, { host, path = '/', body, patience }: Ask): Promise<string> {
-  return new Promise((resolve) => {
-    const method = body === undefined ? 'GET' : 'POST';
-    const request = http.request({ port, path, method, agent: false, headers: { host } }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      response.on('end', () => resolve(`${response.statusCode} ${text.replace(/(headers\.).*/, '$1')}`));
-    });
-    request.on('error', () => resolve('gave up')).end(body);
-    if (patience !== undefined) setTimeout(() => request.destroy(), patience);
-  });
-}
 
 /** What requests are answered: those of a list at once, lists one after the other. */
 async function observe(command: readonly string[], cache: object, asks: readonly (readonly Ask[])[]) {
@@ -73,15 +45,7 @@ async function observe(command: readonly string[], cache: object, asks: readonly
     { match: { prefix: '/short' }, route: { cluster: 'd', timeout: '0.3s' } },
     { match: { prefix: '/' }, route: { cluster: 'd' } },
   ];
-  const access_log = [
-    {
-      name: 'log',
-      typed_config: {
-        '@type': `${TYPE}extensions.access_loggers.stream.v3.StdoutAccessLog`,
-        log_format: { text_format_source: { inline_string: `${LOG}\n` } },
-      },
-    },
-  ];
+  const access_log = [stdoutLog(LOG)];
   const route_config = { virtual_hosts: [{ name: 'all', domains: ['*'], routes }] };
   const manager = httpFilter('', { rds: undefined, route_config, access_log });
   const proxy = await EnvoyProcess.start(
@@ -104,12 +68,10 @@ async function observe(command: readonly string[], cache: object, asks: readonly
     const port = proxy.ports.get('in')!;
     const answers: string[] = [];
     for (const together of asks) answers.push(...(await Promise.all(together.map((one) => ask(port, one)))));
-    const logs = (): string[] => proxy.log.split('\n').filter((line) => line.startsWith('LOG'));
-    for (const deadline = Date.now() + 10_000; logs().length < answers.length && Date.now() < deadline; )
-      await sleep(50);
-    const stats = await (await fetch(`${proxy.admin}/stats?filter=${encodeURIComponent(STATS)}`)).text();
-    const counted = stats.split('\n').filter((line) => /: [1-9]\d*$/.test(line));
-    return { answers, logs: logs().sort(), counted };
+    // Why a stream was reset is in the log: its words in the body are not compared.
+    const told = answers.map((answer) => answer.replace(/(headers\.).*/, '$1'));
+    const logs = await loggedLines(proxy, answers.length);
+    return { answers: told, logs: logs.sort(), counted: await countedStats(proxy, STATS) };
   } finally {
     await proxy.stop();
   }

@@ -2,13 +2,13 @@
 // of them comes. Answers, access logs, /clusters and stats of Envoy and Pilotfish are compared.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
+import type http from 'node:http';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeDnsServer } from '../fakes/dns_server.ts';
 import { httpFilter, listener, portOf, TYPE } from '../integration/resources.ts';
 import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
+import { type Ask, ask, countedStats, loggedLines, startBackend, stdoutLog } from './forward_proxy.ts';
 
 const skip = ENVOY_BIN === undefined && 'no Envoy: set ENVOY_BIN';
 const LOG =
@@ -19,13 +19,7 @@ const STATS =
 let backend: http.Server;
 let dns: FakeDnsServer;
 before(async () => {
-  backend = http.createServer((request, response) => {
-    let length = 0;
-    request.on('data', (chunk: Buffer) => (length += chunk.length));
-    request.on('end', () => response.end(`${request.method} ${request.headers.host} ${length}`));
-  });
-  backend.listen(0, '0.0.0.0');
-  await once(backend, 'listening');
+  backend = await startBackend('0.0.0.0');
   dns = await FakeDnsServer.start({
     'a.test': ['127.0.0.1'],
     'b.test': ['127.0.0.1'],
@@ -38,27 +32,6 @@ after(() => {
   backend.close().closeAllConnections();
   dns.close();
 });
-
-interface Ask {
-  readonly host: string;
-  readonly path?: string;
-  readonly body?: string;
-  /** ms after which the client gives up. */
-  readonly patience?: number;
-}
-
-function ask(port: number, { host, path = '/', body, patience }: Ask): Promise<string> {
-  return new Promise((resolve) => {
-    const method = body === undefined ? 'GET' : 'POST';
-    const request = http.request({ port, path, method, agent: false, headers: { host } }, (response) => {
-      let text = '';
-      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
-      response.on('end', () => resolve(`${response.statusCode} ${text}`));
-    });
-    request.on('error', () => resolve('gave up')).end(body);
-    if (patience !== undefined) setTimeout(() => request.destroy(), patience);
-  });
-}
 
 interface Case {
   readonly subClusters?: object;
@@ -84,15 +57,7 @@ function bootstrap({ subClusters, cluster, filter, perRoute }: Case): object {
       }),
     },
   ];
-  const access_log = [
-    {
-      name: 'log',
-      typed_config: {
-        '@type': `${TYPE}extensions.access_loggers.stream.v3.StdoutAccessLog`,
-        log_format: { text_format_source: { inline_string: `${LOG}\n` } },
-      },
-    },
-  ];
+  const access_log = [stdoutLog(LOG)];
   const route_config = { virtual_hosts: [{ name: 'all', domains: ['*'], routes }] };
   const router = {
     name: 'router',
@@ -153,15 +118,10 @@ class Observed {
   }
 
   async seen(requests: number): Promise<object> {
-    const logs = (): string[] => this.proxy.log.split('\n').filter((line) => line.startsWith('LOG'));
-    for (const deadline = Date.now() + 10_000; logs().length < requests && Date.now() < deadline; )
-      await sleep(50);
-    const stats = await get(`${this.proxy.admin}/stats?filter=${encodeURIComponent(STATS)}`);
-    const counted = stats.split('\n').filter((line) => /: [1-9]\d*$/.test(line));
+    const logs = await loggedLines(this.proxy, requests);
+    const counted = await countedStats(this.proxy, STATS);
     // Which of two addresses is the first is a matter of chance.
-    const lines = logs()
-      .map((line) => line.replace('127.0.0.2', '127.0.0.1'))
-      .sort();
+    const lines = logs.map((line) => line.replace('127.0.0.2', '127.0.0.1')).sort();
     return { logs: lines, clusters: await this.clusters(), counted };
   }
 }

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { FakeDnsServer } from '../fakes/dns_server.ts';
 import { listener, TYPE } from '../integration/resources.ts';
 import { ENVOY_BIN, EnvoyProcess, PILOTFISH } from './envoy_process.ts';
+import { countedStats, loggedLines, stdoutLog } from './forward_proxy.ts';
 
 const skip = ENVOY_BIN === undefined && 'no Envoy: set ENVOY_BIN';
 const LOG =
@@ -58,15 +59,7 @@ const filterState = (key: string, value: string): object => ({
 
 /** One listener for each host that connections go to. */
 function bootstrap(cache: object, hosts: readonly string[], more: object): object {
-  const access_log = [
-    {
-      name: 'log',
-      typed_config: {
-        '@type': `${TYPE}extensions.access_loggers.stream.v3.StdoutAccessLog`,
-        log_format: { text_format_source: { inline_string: `${LOG}\n` } },
-      },
-    },
-  ];
+  const access_log = [stdoutLog(LOG)];
   const proxy = {
     name: 'tcp',
     typed_config: {
@@ -137,13 +130,9 @@ async function observe(command: readonly string[], cache: object, hosts: readonl
       answers.push(await talk(proxy.ports.get(host)!));
       await untilLookedUp(proxy);
     }
-    const logs = (): string[] => proxy.log.split('\n').filter((line) => line.startsWith('LOG'));
-    for (const deadline = Date.now() + 10_000; logs().length < answers.length && Date.now() < deadline; )
-      await sleep(50);
-    const url = `${proxy.admin}/stats?filter=${encodeURIComponent(STATS)}`;
-    const stats = await (await fetch(url)).text();
-    const counted = stats.split('\n').filter((line) => /: [1-9]\d*$/.test(line) && !BY_CHANCE.test(line));
-    return { answers, logs: logs(), counted };
+    const logs = await loggedLines(proxy, answers.length);
+    const counted = (await countedStats(proxy, STATS)).filter((line) => !BY_CHANCE.test(line));
+    return { answers, logs, counted };
   } finally {
     await proxy.stop();
   }

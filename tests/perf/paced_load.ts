@@ -3,7 +3,7 @@
 
 import net from 'node:net';
 import { type PacedLoadPlan, type PacedLoadReport, windowAt } from './admin_plans.ts';
-import { MessageReader } from './message_reader.ts';
+import { KeptConnection } from './kept_connection.ts';
 
 const CONNECTIONS = 16;
 /** ms at the beginning of a window that belong to the one before it, as far as queues and garbage go. */
@@ -22,32 +22,6 @@ function fail(why: string): void {
   reason ??= why;
 }
 
-/** One at a time on a connection that stays. */
-class Caller {
-  readonly #socket: net.Socket;
-  readonly #request: string;
-  #began = 0;
-  #onAnswer: (ms: number) => void = () => undefined;
-
-  constructor(target: number, path: string) {
-    this.#request = `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`;
-    const reader = new MessageReader((head) => {
-      if (!head.startsWith('HTTP/1.1 200 ')) fail(head);
-      this.#onAnswer(performance.now() - this.#began);
-    });
-    this.#socket = net.connect({ port: target, host: '127.0.0.1' }).setNoDelay();
-    this.#socket.on('data', (bytes) => reader.read(bytes as Buffer));
-    this.#socket.on('error', (error) => fail(error.message)).on('close', () => fail('closed'));
-  }
-
-  /** `began`: of performance.now(), where it should have been sent before. */
-  call(onAnswer: (ms: number) => void, began = performance.now()): void {
-    this.#began = began;
-    this.#onAnswer = onAnswer;
-    this.#socket.write(this.#request);
-  }
-}
-
 /** Those of the window at this time, if they count. */
 function windowNow(): number | undefined {
   const now = Date.now();
@@ -56,11 +30,11 @@ function windowNow(): number | undefined {
   return counts && now - table.begin - window * table.windowMs >= SETTLING_MS ? window : undefined;
 }
 
-const idle = Array.from({ length: CONNECTIONS }, () => new Caller(port, '/'));
+const idle = Array.from({ length: CONNECTIONS }, () => new KeptConnection(port, '127.0.0.1', '/', fail));
 /** When those should have been sent for which no connection was free. */
 const waiting: number[] = [];
 
-function send(caller: Caller, began?: number): void {
+function send(caller: KeptConnection, began?: number): void {
   const window = windowNow();
   caller.call((ms) => {
     if (window !== undefined) times[window]?.push(ms);

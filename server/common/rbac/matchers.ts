@@ -128,7 +128,7 @@ class NotMatcher implements RbacMatcher {
 }
 
 /** Throws ConfigError for rules that cannot be honoured in this layer. */
-export function compilePermission(config: Permission, site: RbacSite, path: string): RbacMatcher {
+function compilePermission(config: Permission, site: RbacSite, path: string): RbacMatcher {
   if (config.and_rules !== undefined) {
     return new AndMatcher(permissions(config.and_rules.rules, site, at(path, 'and_rules.rules')));
   }
@@ -168,7 +168,7 @@ export function permissions(list: readonly Permission[], site: RbacSite, path: s
 }
 
 /** Throws ConfigError for identifiers that cannot be honoured in this layer. */
-export function compilePrincipal(config: Principal, site: RbacSite, path: string): RbacMatcher {
+function compilePrincipal(config: Principal, site: RbacSite, path: string): RbacMatcher {
   if (config.and_ids !== undefined) {
     return new AndMatcher(principals(config.and_ids.ids, site, at(path, 'and_ids.ids')));
   }

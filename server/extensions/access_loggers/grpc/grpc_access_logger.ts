@@ -26,7 +26,7 @@ export interface GrpcAccessLoggerSettings {
 }
 
 /** Of an entry, and the field of StreamAccessLogsMessage that it goes to. */
-export const ENTRY_TYPES = {
+const ENTRY_TYPES = {
   http_logs: 'envoy.data.accesslog.v3.HTTPAccessLogEntry',
   tcp_logs: 'envoy.data.accesslog.v3.TCPAccessLogEntry',
 } as const;
